@@ -1,0 +1,232 @@
+"""What is to be done: chores that machines do, leisure that needs you, and two timed helpers."""
+
+import asyncio
+import inspect
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+MAX_MINUTES = 525_600.0
+"""The longest activity, in story minutes: a year of them."""
+
+MAX_SECONDS = 7_200.0
+"""The longest that anything here waits in real time, in seconds: two hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A stretch of an activity, in story minutes, that either needs you or doesn't."""
+
+    needs_you: bool
+    minutes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Something to do: a name and its steps in order. Make one with `chore` or `leisure`.
+
+    >>> chore("wash clothes", 30, start=2, finish=3)
+    chore('wash clothes', 30, start=2, finish=3)
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+
+    @property
+    def minutes(self) -> float:
+        """How long it takes with nothing else to do, in story minutes."""
+        return math.fsum(step.minutes for step in self.steps)
+
+    @property
+    def attention(self) -> float:
+        """How many of its minutes need you, in story minutes."""
+        return math.fsum(step.minutes for step in self.steps if step.needs_you)
+
+    def __repr__(self) -> str:
+        if all(step.needs_you for step in self.steps):
+            return f"leisure({self.name!r}, {self.minutes:g})"
+        text = f"chore({self.name!r}, {self.minutes:g}"
+        for keyword, step in (("start", self.steps[0]), ("finish", self.steps[-1])):
+            if step.needs_you:
+                text += f", {keyword}={step.minutes:g}"
+        return text + ")"
+
+
+def chore(name: str, minutes: float, *, start: float = 0, finish: float = 0) -> Activity:
+    """Make a chore: a machine works, you only kick it off.
+
+    `minutes` is the whole of it in story minutes; the first `start` and the last `finish` of them
+    need you, the rest is the machine's. Raises TypeError or ValueError, with one sentence that
+    says why, for what can't be a chore.
+
+    >>> rice = chore("cook rice", 40)
+    >>> rice.minutes, rice.attention
+    (40.0, 0.0)
+    >>> chore("wash clothes", 30, start=2, finish=3).attention
+    5.0
+    """
+    _check_name(name)
+    whole = check_amount(minutes, f"the minutes of {_short(repr(name))}", MAX_MINUTES, "minutes")
+    first = check_amount(start, f"the start of {_short(repr(name))}", MAX_MINUTES, "minutes")
+    last = check_amount(finish, f"the finish of {_short(repr(name))}", MAX_MINUTES, "minutes")
+    machine = whole - first - last
+    if machine < -1e-9:  # 0.3 - 0.1 - 0.2 is a hair below zero
+        raise ValueError(
+            f"{_short(repr(name))} takes {whole:g} minutes, but start={first:g} and finish={last:g} "
+            f"together are {first + last:g}: make minutes larger, or start and finish smaller."
+        )
+    steps = [Step(False, max(0.0, machine))]
+    if first:
+        steps.insert(0, Step(True, first))
+    if last:
+        steps.append(Step(True, last))
+    return Activity(name, tuple(steps))
+
+
+def leisure(name: str, minutes: float) -> Activity:
+    """Make a pastime: every one of its story minutes needs you.
+
+    Raises TypeError or ValueError, with one sentence that says why, for what can't be one.
+
+    >>> jog = leisure("jog", 30)
+    >>> jog.minutes, jog.attention
+    (30.0, 30.0)
+    """
+    _check_name(name)
+    whole = check_amount(minutes, f"the minutes of {_short(repr(name))}", MAX_MINUTES, "minutes")
+    return Activity(name, (Step(True, whole),))
+
+
+CHORES: tuple[Activity, ...] = (
+    chore("cook rice", 40),
+    chore("wash clothes", 30),
+    chore("wash dishes", 30),
+)
+"""The story's chores: machines do them, 100 story minutes one after another."""
+
+LEISURE: tuple[Activity, ...] = (
+    leisure("watch tv", 30),
+    leisure("jog", 30),
+    leisure("play video games", 40),
+)
+"""The story's leisure: all of it needs you, 100 story minutes."""
+
+
+async def async_task(name: str = "task", seconds: float = 2) -> float:
+    """Wait half of `seconds`, say hello, wait the other half: the loop is free while it waits.
+
+    Prints twice and returns the elapsed seconds. Three of them gathered take as long as one.
+
+    >>> from asyncteach import virtual_time
+    >>> with virtual_time():
+    ...     elapsed = asyncio.run(async_task("tea", 2))
+    Doing async tasks: tea
+    tea took 2.0 seconds
+    """
+    seconds = check_amount(seconds, "the seconds of async_task", MAX_SECONDS, "seconds")
+    started = time.perf_counter()
+    await asyncio.sleep(seconds / 2)
+    print(f"Doing async tasks: {printable(name)}")
+    await asyncio.sleep(seconds / 2)
+    return _say_elapsed(name, started)
+
+
+def sync_task(name: str = "task", seconds: float = 2) -> float:
+    """Wait half of `seconds`, say hello, wait the other half: the whole thread waits with it.
+
+    Prints twice and returns the elapsed seconds. Three in a row take three times as long as one.
+
+    >>> from asyncteach import virtual_time
+    >>> with virtual_time():
+    ...     elapsed = sync_task("tea", 2)
+    Doing sync tasks: tea
+    tea took 2.0 seconds
+    """
+    seconds = check_amount(seconds, "the seconds of sync_task", MAX_SECONDS, "seconds")
+    started = time.perf_counter()
+    time.sleep(seconds / 2)
+    print(f"Doing sync tasks: {printable(name)}")
+    time.sleep(seconds / 2)
+    return _say_elapsed(name, started)
+
+
+def check_amount(amount: object, what: str, most: float, unit: str) -> float:
+    """Return `amount` as a float, or say in one sentence why it can't be a length of time."""
+    if not isinstance(amount, Real) or isinstance(amount, bool):
+        raise TypeError(f"{what} must be a number, not {_short(repr(amount))}: write 30, say.")
+    number = float(amount)
+    if math.isnan(number):
+        raise ValueError(f"{what} is nan, which is not a length of time: give a number.")
+    if number < 0:
+        raise ValueError(f"{what} is {number:g}, but time can't run backwards: give 0 or more.")
+    if number > most:
+        raise ValueError(
+            f"{what} is {number:g}, which is too long: give at most {most:,.0f} {unit}."
+        )
+    return number
+
+
+def check_activities(activities: object) -> list[Activity]:
+    """Return the activities as a list, or say in one sentence what else was given."""
+    if isinstance(activities, Activity):
+        raise TypeError(
+            "one activity came where a list of them is meant: write [activity], "
+            "with square brackets."
+        )
+    if isinstance(activities, str) or not isinstance(activities, Iterable):
+        raise TypeError(
+            f"activities must be a list such as CHORES, not {_describe(activities)}: "
+            'write [chore("cook rice", 40)], say.'
+        )
+    found = list(activities)
+    if not found:
+        raise ValueError(
+            'there is nothing to do, the list of activities is empty: add chore("cook rice", 40).'
+        )
+    for thing in found:
+        if not isinstance(thing, Activity):
+            raise TypeError(
+                f"{_describe(thing)} is no activity: make one with chore(name, minutes) "
+                "or leisure(name, minutes)."
+            )
+    return found
+
+
+def printable(text: str) -> str:
+    """Return the text with what no terminal, picture or message can carry replaced by `?`."""
+    return str(text).encode("utf-8", "replace").decode("utf-8")
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError(
+            f"the name of an activity is a text, not {_describe(name)}: "
+            'write chore("cook rice", 40).'
+        )
+    if not name.strip():
+        raise ValueError('an activity needs a name: write chore("cook rice", 40), say.')
+
+
+def _describe(thing: Any) -> str:
+    """Say what a learner probably passed, in the field's words."""
+    name = getattr(thing, "__name__", "")
+    if inspect.iscoroutinefunction(thing):
+        return f"{name} (a coroutine function, and calling it gives a coroutine)"
+    if inspect.iscoroutine(thing):
+        return f"{name}() (a coroutine)"
+    if callable(thing) and name:
+        return f"{name} (a function)"
+    return _short(repr(thing))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _say_elapsed(name: str, started: float) -> float:
+    elapsed = time.perf_counter() - started
+    print(f"{printable(name)} took {elapsed:.1f} seconds")
+    return elapsed

@@ -1,0 +1,214 @@
+"""What stands in for functions of `time` and methods of threads while time is virtual.
+
+Each looks up the clock of the code that calls it, and does as the original for all other code.
+"""
+
+import asyncio
+import functools
+import operator
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import thread as pool_module
+from typing import Any
+
+from asyncteach import loophook
+from asyncteach.virtual_clock import NS, VirtualClock, current_clock, running_clock
+
+_lock = threading.Lock()
+_blocks = 0
+_undo: list[Callable[[], None]] = []
+_stand_in_of: dict[int, Callable[..., Any]] = {}
+
+
+def install(namespace: dict[str, Any]) -> None:
+    """Put the stand-ins in place for one more block, in that namespace and in `__main__` too."""
+    global _blocks
+    with _lock:
+        _blocks += 1
+        if _blocks == 1:
+            for owner, name, make in _REPLACED:
+                original = getattr(owner, name)
+                stand_in = functools.wraps(original)(make(original))
+                _replace(owner, name, stand_in)
+                if owner is time:
+                    _stand_in_of[id(original)] = stand_in
+        # `from time import sleep` has made names of its own.
+        for names in (namespace, vars(sys.modules["__main__"])):
+            for name, value in list(names.items()):
+                if id(value) in _stand_in_of:
+                    _rename(names, name, _stand_in_of[id(value)])
+
+
+def uninstall() -> None:
+    """Put the originals back when no block needs the stand-ins any more."""
+    global _blocks
+    with _lock:
+        _blocks -= 1
+        if _blocks == 0:
+            _stand_in_of.clear()
+            while _undo:
+                _undo.pop()()
+
+
+def _replace(owner: Any, name: str, stand_in: Any) -> None:
+    original = getattr(owner, name)
+
+    def undo() -> None:
+        if getattr(owner, name) is stand_in:
+            setattr(owner, name, original)
+
+    setattr(owner, name, stand_in)
+    _undo.append(undo)
+
+
+def _rename(names: dict[str, Any], name: str, stand_in: Any) -> None:
+    original = names[name]
+
+    def undo() -> None:
+        if names.get(name) is stand_in:
+            names[name] = original
+
+    names[name] = stand_in
+    _undo.append(undo)
+
+
+def _reading(start: str, unit: int) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+    """Make stand-ins for a clock of `time` that began at `start`, in nanoseconds or seconds."""
+
+    def make(original: Callable[[], Any]) -> Callable[[], Any]:
+        def read() -> Any:
+            clock = running_clock()
+            if clock is None:
+                return original()
+            now: int = getattr(clock, start) + clock.read()
+            return now if unit == 1 else now / unit
+
+        return read
+
+    return make
+
+
+def _sleeping(original: Callable[[float], None]) -> Callable[[float], None]:
+    def sleep(seconds: float, /) -> None:
+        clock = running_clock()
+        length = seconds if isinstance(seconds, float) else operator.index(seconds)
+        if clock is None or not 0 <= length < 2**63 / NS:  # the original says what is wrong
+            original(seconds)
+        else:
+            clock.sleep(length)
+
+    return sleep
+
+
+def _starting(original: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
+    def start(self: Any) -> None:
+        clock = running_clock()
+        # The threads of a pool outlive its jobs: see _submitting.
+        if clock is None or getattr(self, "_target", None) is getattr(pool_module, "_worker", 0):
+            original(self)
+            return
+        run = self.run
+
+        def run_on_clock() -> None:
+            del self.run
+            clock.join_thread()
+            clock.release(self)
+            token = current_clock.set(clock)
+            try:
+                run()
+            finally:
+                current_clock.reset(token)
+                clock.leave_thread()
+
+        clock.hold(self)
+        self.run = run_on_clock
+        try:
+            original(self)
+        except BaseException:
+            del self.run
+            clock.release(self)
+            raise
+
+    return start
+
+
+class _Job:
+    """A function handed to a thread pool by code on a virtual clock."""
+
+    def __init__(self, clock: VirtualClock, pool: ThreadPoolExecutor, function: Any) -> None:
+        self.clock = clock
+        self.pool = pool
+        self.function = function
+        self.thread: int | None = None
+        self.put_off = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.thread = threading.get_ident()
+        self.clock.job_started(self.pool)
+        token = current_clock.set(self.clock)
+        try:
+            return self.function(*args, **kwargs)
+        except BaseException as error:  # its traceback looks as if nothing stood between
+            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+            raise
+        finally:
+            current_clock.reset(token)
+
+    def done(self, future: "Future[Any]") -> None:
+        if self.thread == threading.get_ident() and not self.put_off:
+            # The other callbacks come first, asyncio's among them: the loop has to know of the
+            # result before the clock may jump.
+            self.put_off = True
+            future._done_callbacks.append(self.done)  # type: ignore[attr-defined]
+        else:
+            self.clock.job_ended(self.pool, self.thread)
+
+
+def _submitting(original: Callable[..., "Future[Any]"]) -> Callable[..., "Future[Any]"]:
+    def submit(self: Any, function: Any, /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        clock = running_clock()
+        if clock is None:
+            return original(self, function, *args, **kwargs)
+        if type(self).__name__ == "InterpreterPoolExecutor":  # 3.14+: it pickles the function
+            future = original(self, function, *args, **kwargs)
+            clock.hold(future)
+            future.add_done_callback(clock.release)
+            return future
+        job = _Job(clock, self, function)
+        clock.job_queued(self, self._max_workers)
+        try:
+            future = original(self, job, *args, **kwargs)
+        except BaseException:
+            clock.job_ended(self, None)
+            raise
+        future.add_done_callback(job.done)
+        return future
+
+    return submit
+
+
+def _running(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def run_forever(self: Any) -> None:
+        clock = running_clock()
+        if clock is not None:
+            loophook.attach(clock, self)
+        original(self)
+
+    return run_forever
+
+
+_REPLACED: list[tuple[Any, str, Callable[[Any], Any]]] = [
+    (time, "sleep", _sleeping),
+    (time, "time", _reading("time_start", NS)),
+    (time, "time_ns", _reading("time_start", 1)),
+    (time, "monotonic", _reading("monotonic_start", NS)),
+    (time, "monotonic_ns", _reading("monotonic_start", 1)),
+    (time, "perf_counter", _reading("perf_counter_start", NS)),
+    (time, "perf_counter_ns", _reading("perf_counter_start", 1)),
+    (threading.Thread, "start", _starting),
+    (ThreadPoolExecutor, "submit", _submitting),
+    (asyncio.BaseEventLoop, "run_forever", _running),
+]
