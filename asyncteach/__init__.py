@@ -1,3 +1,61 @@
 """See why async is faster: asyncio made visible with chores, leisure and timelines."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asyncteach.activities import (
+        CHORES,
+        LEISURE,
+        Activity,
+        async_task,
+        chore,
+        leisure,
+        sync_task,
+    )
+    from asyncteach.clock import virtual_time
+    from asyncteach.notebook import disable_asyncio_run, enable_asyncio_run
+    from asyncteach.recording import Recording
+    from asyncteach.runners import compare, run_in_turn, run_together
+    from asyncteach.timeline import plot_timeline
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "CHORES",
+    "LEISURE",
+    "Activity",
+    "Recording",
+    "async_task",
+    "chore",
+    "compare",
+    "disable_asyncio_run",
+    "enable_asyncio_run",
+    "leisure",
+    "plot_timeline",
+    "run_in_turn",
+    "run_together",
+    "sync_task",
+    "virtual_time",
+]
+
+_HOMES = {
+    "activities": ("CHORES", "LEISURE", "Activity", "async_task", "chore", "leisure", "sync_task"),
+    "clock": ("virtual_time",),
+    "notebook": ("disable_asyncio_run", "enable_asyncio_run"),
+    "recording": ("Recording",),
+    "runners": ("compare", "run_in_turn", "run_together"),
+    "timeline": ("plot_timeline",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use: what draws alone takes a second to load."""
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"asyncteach.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
+from asyncteach.labels import printable
+
 MAX_MINUTES = 525_600.0
 """The longest activity, in story minutes: a year of them."""
 
@@ -75,8 +77,9 @@ def chore(name: str, minutes: float, *, start: float = 0, finish: float = 0) -> 
     machine = whole - first - last
     if machine < -1e-9:  # 0.3 - 0.1 - 0.2 is a hair below zero
         raise ValueError(
-            f"{_short(repr(name))} takes {whole:g} minutes, but start={first:g} and finish={last:g} "
-            f"together are {first + last:g}: make minutes larger, or start and finish smaller."
+            f"{_short(repr(name))} takes {whole:g} minutes, "
+            f"but start={first:g} and finish={last:g} together are {first + last:g}: "
+            "make minutes larger, or start and finish smaller."
         )
     steps = [Step(False, max(0.0, machine))]
     if first:
@@ -98,21 +101,6 @@ def leisure(name: str, minutes: float) -> Activity:
     _check_name(name)
     whole = check_amount(minutes, f"the minutes of {_short(repr(name))}", MAX_MINUTES, "minutes")
     return Activity(name, (Step(True, whole),))
-
-
-CHORES: tuple[Activity, ...] = (
-    chore("cook rice", 40),
-    chore("wash clothes", 30),
-    chore("wash dishes", 30),
-)
-"""The story's chores: machines do them, 100 story minutes one after another."""
-
-LEISURE: tuple[Activity, ...] = (
-    leisure("watch tv", 30),
-    leisure("jog", 30),
-    leisure("play video games", 40),
-)
-"""The story's leisure: all of it needs you, 100 story minutes."""
 
 
 async def async_task(name: str = "task", seconds: float = 2) -> float:
@@ -195,11 +183,6 @@ def check_activities(activities: object) -> list[Activity]:
     return found
 
 
-def printable(text: str) -> str:
-    """Return the text with what no terminal, picture or message can carry replaced by `?`."""
-    return str(text).encode("utf-8", "replace").decode("utf-8")
-
-
 def _check_name(name: object) -> None:
     if not isinstance(name, str):
         raise TypeError(
@@ -230,3 +213,18 @@ def _say_elapsed(name: str, started: float) -> float:
     elapsed = time.perf_counter() - started
     print(f"{printable(name)} took {elapsed:.1f} seconds")
     return elapsed
+
+
+CHORES: tuple[Activity, ...] = (
+    chore("cook rice", 40),
+    chore("wash clothes", 30),
+    chore("wash dishes", 30),
+)
+"""The story's chores: machines do them, 100 story minutes one after another."""
+
+LEISURE: tuple[Activity, ...] = (
+    leisure("watch tv", 30),
+    leisure("jog", 30),
+    leisure("play video games", 40),
+)
+"""The story's leisure: all of it needs you, 100 story minutes."""

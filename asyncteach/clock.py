@@ -10,7 +10,7 @@ from asyncteach import loophook, standins
 from asyncteach.virtual_clock import VirtualClock, current_clock, running_clock
 
 
-class virtual_time:  # noqa: N801  (it reads like a function: `with virtual_time():`)
+class virtual_time:
     """Let time jump instead of pass: forty minutes of sleep end at once, at exactly 40:00.
 
     Inside the block, for its code, the tasks and threads it starts and the loops it runs,

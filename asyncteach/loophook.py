@@ -2,21 +2,19 @@
 
 import asyncio
 import heapq
+import math
 import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import Context
-from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakSet
 
+from asyncteach.agenda import Agenda, set_due
 from asyncteach.virtual_clock import (
     LOOK_EVERY,
-    NS,
     Rest,
     VirtualClock,
-    current_clock,
     real_monotonic,
     running_clock,
 )
@@ -60,36 +58,6 @@ def _check_loop(loop: asyncio.AbstractEventLoop) -> None:
         )
 
 
-def _set_due(timer: Any, when: float, *, scheduled: bool) -> None:
-    """Set when the timer is due, and if it is one of those that the loop itself counts."""
-    timer._when = when
-    timer._scheduled = scheduled
-
-
-@dataclass(eq=False)
-class _Agenda:
-    """What one loop has to do on one virtual clock: its timers, and tasks that it knew before."""
-
-    clock: VirtualClock
-    timers: list[asyncio.TimerHandle] = field(default_factory=list)
-    older_tasks: "WeakSet[asyncio.Task[Any]]" = field(default_factory=WeakSet)
-
-    def due(self, timer: asyncio.TimerHandle) -> int:
-        """When the timer is due, in nanoseconds of the clock."""
-        return round(timer.when() * NS) - self.clock.monotonic_start
-
-    def next_due(self) -> int | None:
-        while self.timers and self.timers[0].cancelled():
-            heapq.heappop(self.timers)
-        return self.due(self.timers[0]) if self.timers else None
-
-    def take_due(self) -> list[asyncio.TimerHandle]:
-        taken = []
-        while (due := self.next_due()) is not None and due <= self.clock.now:
-            taken.append(heapq.heappop(self.timers))
-        return taken
-
-
 class LoopHook:
     """The attributes put on one loop, not on its class, while it carries virtual clocks.
 
@@ -100,7 +68,7 @@ class LoopHook:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: Any = loop
         self.selector: Any = self.loop._selector
-        self.agendas: dict[int, _Agenda] = {}
+        self.agendas: dict[int, Agenda] = {}
         self._sockets = False
         self._warned = False
         self._undo: list[Callable[[], None]] = []
@@ -138,14 +106,14 @@ class LoopHook:
         """Carry one more clock."""
         if id(clock) in self.agendas:
             return
-        agenda = self.agendas[id(clock)] = _Agenda(clock)
+        agenda = self.agendas[id(clock)] = Agenda(clock)
         if self.loop.is_running():
             tasks = asyncio.all_tasks(self.loop) - {asyncio.current_task(self.loop)}
             agenda.older_tasks = WeakSet(tasks)
         else:
             # The loop will run on the clock as a whole, so the timers that it has go along.
             for timer in self.loop._scheduled:
-                _set_due(timer, timer.when(), scheduled=False)
+                set_due(timer, timer.when(), counted=False)
             agenda.timers = self.loop._scheduled[:]
             self.loop._scheduled.clear()
 
@@ -154,11 +122,7 @@ class LoopHook:
         agenda = self.agendas.pop(id(clock), None)
         if agenda is None or self.loop.is_closed():
             return
-        left = [
-            (timer, max(0, agenda.due(timer) - clock.now) / NS)
-            for timer in agenda.timers
-            if not timer.cancelled()
-        ]
+        left = agenda.left()
         if not left:
             return
         if self.loop.is_running() and asyncio._get_running_loop() is not self.loop:
@@ -169,7 +133,7 @@ class LoopHook:
     def _make_real(self, timers: list[tuple[asyncio.TimerHandle, float]]) -> None:
         """File timers with the loop's own, each due when its seconds that were left are over."""
         for timer, left in timers:
-            _set_due(timer, real_monotonic() + left, scheduled=True)
+            set_due(timer, real_monotonic() + left, counted=True)
             heapq.heappush(self.loop._scheduled, timer)
 
     # What stands in for the loop's own methods
@@ -179,7 +143,7 @@ class LoopHook:
     ) -> asyncio.TimerHandle:
         clock = running_clock()
         agenda = self.agendas.get(id(clock)) if clock else None
-        if agenda is None:
+        if agenda is None or not math.isfinite(when):
             return original(when, *args, **kwargs)
         # The loop's own call_at makes and checks the timer, and files it with ours.
         scheduled, self.loop._scheduled = self.loop._scheduled, agenda.timers
@@ -187,7 +151,7 @@ class LoopHook:
             timer = original(when, *args, **kwargs)
         finally:
             self.loop._scheduled = scheduled
-        _set_due(timer, when, scheduled=False)
+        set_due(timer, when, counted=False)
         return timer
 
     def _select(
@@ -200,7 +164,7 @@ class LoopHook:
         if events:
             return events
         for agenda in self.agendas.values():
-            self._adopt_awaited_sleeps(agenda)
+            agenda.adopt_awaited_sleeps(self.loop._scheduled)
         rests = [(agenda.clock, self._begin_rest(agenda)) for agenda in self.agendas.values()]
         try:
             return self._wait(original, timeout, rests)
@@ -226,7 +190,7 @@ class LoopHook:
                 clock.look_at_busy_threads()
         return []
 
-    def _begin_rest(self, agenda: _Agenda) -> Rest:
+    def _begin_rest(self, agenda: Agenda) -> Rest:
         thread = threading.get_ident()
 
         def wake() -> None:
@@ -238,28 +202,6 @@ class LoopHook:
     def _take_due(self) -> None:
         for agenda in self.agendas.values():
             self.loop._ready.extend(agenda.take_due())
-
-    def _adopt_awaited_sleeps(self, agenda: _Agenda) -> None:
-        """Skip the sleep of an older task too, when the block awaits that task."""
-        for task in list(agenda.older_tasks):
-            contexts = [entry[1] for entry in getattr(task, "_callbacks", None) or ()]
-            if any(
-                isinstance(c, Context) and c.get(current_clock) is agenda.clock for c in contexts
-            ):
-                self._adopt(agenda, task)
-
-    def _adopt(self, agenda: _Agenda, future: Any) -> None:
-        while isinstance(future, asyncio.Task):
-            future = getattr(future, "_fut_waiter", None)
-        for timer in self.loop._scheduled:
-            if future is not None and timer._args and timer._args[0] is future:
-                self.loop._scheduled.remove(timer)
-                heapq.heapify(self.loop._scheduled)
-                left = max(0, round((timer.when() - real_monotonic()) * NS))
-                due = agenda.clock.monotonic_start + agenda.clock.now + left
-                _set_due(timer, due / NS, scheduled=False)
-                heapq.heappush(agenda.timers, timer)
-                return
 
     def _run_in_executor(
         self, original: Callable[..., Any], executor: Any, func: Any, *args: Any

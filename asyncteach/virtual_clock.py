@@ -77,7 +77,7 @@ class VirtualClock:
     """The clock of one `virtual_time()` block, its tasks and its threads.
 
     It stands still while any of them has something to do, so real work takes no virtual time, and
-    jumps to the next deadline when all of them rest. `now` counts nanoseconds since the block began.
+    jumps to the next deadline when all of them rest. `now`: nanoseconds since the block began.
     """
 
     now: int = 0

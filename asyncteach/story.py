@@ -1,0 +1,115 @@
+"""One run of some activities: their plan, how its minutes pass, and what each task does when."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from asyncteach.activities import MAX_SECONDS, Activity, check_activities, check_amount
+from asyncteach.clock import virtual_time
+from asyncteach.labels import tell_apart
+from asyncteach.recording import Recording
+from asyncteach.virtual_clock import NS, running_clock
+
+Clock = Literal["real", "virtual"]
+
+MINUTE = 0.02
+"""Real seconds that a story minute takes by default."""
+
+_VIRTUAL_MINUTE = 60.0
+
+
+class Story:
+    """One run of some activities: its plan, its clock and its recording."""
+
+    def __init__(
+        self, activities: Iterable[Activity], way: str, *, clock: Clock, minute: float
+    ) -> None:
+        self.activities = check_activities(activities)
+        self.virtual = _check_clock(clock)
+        self.minute = _VIRTUAL_MINUTE if self.virtual else _check_minute(minute, self.activities)
+        names = tell_apart([activity.name for activity in self.activities])
+        self.recording = Recording(f"{_kind(self.activities)}, {way}", names)
+        self._start = 0
+        self._given_up = False
+        self._runner: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
+
+    def begin(self) -> None:
+        self._start = time.perf_counter_ns()
+
+    def now(self) -> float:
+        """Return story minutes since the beginning."""
+        # Whole nanoseconds divided once: virtual minutes come out exact.
+        return (time.perf_counter_ns() - self._start) / (self.minute * NS)
+
+    def clock(self) -> contextlib.AbstractContextManager[Any]:
+        return virtual_time() if self.virtual else contextlib.nullcontext()
+
+    def attend(self, minutes: float) -> None:
+        """Give story minutes of your attention: nobody else on this thread gets any."""
+        seconds = minutes * self.minute
+        if running_clock():
+            time.sleep(seconds)
+            return
+        # CPU time, not wall time: two threads that share a core must not both finish early.
+        end = time.thread_time() + seconds
+        while time.thread_time() < end and not self._given_up:
+            for _ in range(200):
+                pass
+
+    def run_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Remember the running task, to be able to give the story up from another thread."""
+        task = asyncio.current_task(loop)
+        self._runner = (loop, task) if task else None
+
+    def give_up(self) -> None:
+        """End the run early, from another thread."""
+        self._given_up = True
+        if self._runner:
+            loop, task = self._runner
+            with contextlib.suppress(RuntimeError):  # the loop has just closed
+                loop.call_soon_threadsafe(task.cancel)
+
+
+class Lane:
+    """One task of a story: it notes every change of its state."""
+
+    def __init__(self, story: Story, index: int) -> None:
+        self._story = story
+        self._index = index
+        self._state: str | None = None
+        self._since = 0.0
+
+    def enter(self, state: str | None, *, since: float | None = None) -> float:
+        """Be in another state (None: finished) from now on, or since the minute given."""
+        now = self._story.now()
+        at = now if since is None else max(self._since, min(since, now))
+        if self._state is not None:
+            self._story.recording.add(self._index, self._state, self._since, at)
+        self._state, self._since = state, at
+        return at
+
+
+def _check_clock(clock: object) -> bool:
+    if clock not in ("real", "virtual"):
+        raise ValueError(f'clock is {clock!r}: write clock="real" or clock="virtual".')
+    return clock == "virtual"
+
+
+def _check_minute(minute: object, activities: list[Activity]) -> float:
+    seconds = check_amount(minute, "minute (real seconds a story minute)", MAX_SECONDS, "seconds")
+    if seconds <= 0:
+        raise ValueError("minute is 0, but a story minute takes some real time: leave it at 0.02.")
+    total = seconds * sum(activity.minutes for activity in activities)
+    if total > MAX_SECONDS:
+        raise ValueError(
+            f"this would take {total / 3600:,.1f} hours of real time: "
+            'give a smaller minute, or clock="virtual".'
+        )
+    return seconds
+
+
+def _kind(activities: list[Activity]) -> str:
+    own = [all(step.needs_you for step in activity.steps) for activity in activities]
+    return "Leisure" if all(own) else "Chores and leisure" if any(own) else "Chores"
