@@ -1,0 +1,302 @@
+"""asyncio.run() in notebooks: which package is taken, what is refused, and that all is undone."""
+
+import asyncio
+import contextvars
+import doctest
+import functools
+import gc
+import subprocess
+import sys
+
+import pytest
+
+from asyncteach import notebook
+from asyncteach.notebook import disable_asyncio_run, enable_asyncio_run
+
+LOSES_CELLS = (
+    "because with ipykernel 7.1 and later nest_asyncio loses the cells queued behind asyncio.run()"
+)
+BREAKS_GROUPS = "because from Python 3.14 on nest_asyncio breaks TaskGroup and asyncio.timeout()"
+SOUND = "which is sound with this version of Python and of ipykernel"
+REFUSAL = TypeError if sys.version_info >= (3, 14) else ValueError
+PACKAGES = ["nest_asyncio2"] if sys.version_info >= (3, 14) else ["nest_asyncio", "nest_asyncio2"]
+
+
+@pytest.fixture(params=PACKAGES)
+def package(request, monkeypatch):
+    """Either package that is sound on this Python."""
+    monkeypatch.setattr(notebook, "_choose", lambda *versions: (request.param, "for the test"))
+    return request.param
+
+
+def in_a_notebook(cell):
+    """Run an async test as a cell: on a loop that is running, with asyncio.run() switched on."""
+
+    @functools.wraps(cell)
+    def test(*args, **kwargs):
+        async def run_cell():
+            enable_asyncio_run()
+            try:
+                await cell(*args, **kwargs)
+            finally:
+                disable_asyncio_run()
+
+        asyncio.run(run_cell())
+
+    return test
+
+
+@pytest.mark.parametrize(
+    ("python", "ipykernel", "expected"),
+    [
+        ((3, 11), (6, 31), ("nest_asyncio", SOUND)),
+        ((3, 13), (7, 0), ("nest_asyncio", SOUND)),
+        ((3, 11), None, ("nest_asyncio", SOUND)),
+        ((3, 11), (7, 1), ("nest_asyncio2", LOSES_CELLS)),
+        ((3, 14), (7, 4), ("nest_asyncio2", LOSES_CELLS)),
+        ((3, 15), (8, 0), ("nest_asyncio2", LOSES_CELLS)),
+        ((3, 14), (6, 31), ("nest_asyncio2", BREAKS_GROUPS)),
+        ((3, 14), (7, 0), ("nest_asyncio2", BREAKS_GROUPS)),
+        ((3, 14), None, ("nest_asyncio2", BREAKS_GROUPS)),
+    ],
+)
+def test_the_package_follows_from_the_versions(python, ipykernel, expected):
+    """nest_asyncio is taken wherever it neither loses cells nor breaks TaskGroup."""
+    assert notebook._choose(python, ipykernel) == expected
+
+
+def test_importing_it_imports_nothing_that_it_may_not_need():
+    """The module itself brings no IPython, no nest package, and patches nothing."""
+    code = (
+        "import asyncio, sys; run = asyncio.run\n"
+        "import asyncteach.notebook\n"
+        "assert asyncio.run is run\n"
+        "print(*{name.split('.')[0] for name in sys.modules} & {'IPython', 'ipykernel', "
+        "'matplotlib', 'nest_asyncio', 'nest_asyncio2', 'pandas', 'tornado'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
+def test_the_examples_in_the_docstrings():
+    """The examples run as written."""
+    results = doctest.testmod(notebook)
+    assert results.attempted == 2
+    assert results.failed == 0
+
+
+def test_a_script_needs_nothing(capsys):
+    """Without a running loop nothing is changed, and asyncio.run() works anyway."""
+    run = asyncio.run
+    enable_asyncio_run()
+    assert asyncio.run is run
+    assert "No event loop is running here" in capsys.readouterr().out
+    assert asyncio.run(asyncio.sleep(0, "ran")) == "ran"
+
+
+def test_a_loop_that_cannot_run_inside_itself_is_refused(monkeypatch):
+    """The error names the loop and what to write instead."""
+    uvloop_loop = type("Loop", (), {"__module__": "uvloop"})()
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: uvloop_loop)
+    with pytest.raises(RuntimeError, match=r"\(uvloop.Loop\) can't run inside itself: write `aw"):
+        enable_asyncio_run()
+    assert not hasattr(asyncio, "_nest_patched")
+
+
+@pytest.mark.parametrize("marks", [["_nest_patched"], ["_nest_patched", "_nest_asyncio2"]])
+def test_somebody_elses_patch_is_left_alone(marks, monkeypatch, capsys):
+    """Somebody else's patch is named, and neither doubled nor undone."""
+    for mark in marks:
+        monkeypatch.setattr(asyncio, mark, True, raising=False)
+    run = asyncio.run
+
+    async def cell():
+        enable_asyncio_run()
+        disable_asyncio_run()
+
+    run(cell())
+    said = capsys.readouterr().out
+    assert ("nest_asyncio2" in said) == ("_nest_asyncio2" in marks)
+    assert "Somebody else has applied nest_asyncio" in said
+    assert "Nothing to undo" in said
+    assert asyncio.run is run
+
+
+def test_it_is_on_once_and_then_off(package, capsys):
+    """A second call says that it is on; switching off puts back run, Task, Future and the loop."""
+    names = ("run", "Task", "Future", "get_event_loop")
+    before = [getattr(asyncio, name) for name in names]
+
+    async def cell():
+        loop = asyncio.get_running_loop()
+        attributes, methods = set(vars(loop)), dict(vars(type(loop)))
+        for _ in range(2):
+            enable_asyncio_run()
+            assert asyncio.run is not before[0]
+            assert asyncio.run(asyncio.sleep(0, "nested")) == "nested"
+            enable_asyncio_run()
+            disable_asyncio_run()
+            assert set(vars(loop)) == attributes
+            assert dict(vars(type(loop))) == methods
+        return [getattr(asyncio, name) for name in names]
+
+    assert asyncio.run(cell()) == before
+    lines = [
+        f"asyncio.run() now works in this notebook: took {package}, for the test.",
+        f"asyncio.run() already works in this notebook, with {package}.",
+        "asyncio.run() is Python's own again: in a notebook write `await main()`.",
+    ]
+    assert capsys.readouterr().out.splitlines() == lines * 2
+
+
+@pytest.mark.usefixtures("package")
+@in_a_notebook
+async def test_it_has_the_signature_of_pythons_own():
+    """Help and completion show what Python's own asyncio.run() shows, and so do its errors."""
+    assert asyncio.run.__doc__ == asyncio.runners.run.__doc__
+    assert asyncio.run.__wrapped__ is asyncio.runners.run
+    with pytest.raises(TypeError):
+        asyncio.run()
+    with pytest.raises(TypeError, match="nonsense"):
+        asyncio.run(None, nonsense=True)
+
+
+@pytest.mark.usefixtures("package")
+@in_a_notebook
+async def test_what_is_no_coroutine_is_refused():
+    """A function without its brackets is answered with the line to write."""
+
+    async def chores(*names):
+        return names
+
+    with pytest.raises(REFUSAL, match=r"write asyncio\.run\(chores\(\)\), with brackets"):
+        asyncio.run(chores)
+    with pytest.raises(REFUSAL, match=r"write asyncio\.run\(main\(\)\), with brackets"):
+        asyncio.run(functools.partial(chores, "rice"))
+    with pytest.raises(REFUSAL, match="and got 42"):
+        asyncio.run(42)
+    assert asyncio.run(chores("rice")) == ("rice",)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="Python takes any awaitable from 3.14 on")
+@pytest.mark.usefixtures("package")
+@in_a_notebook
+async def test_any_awaitable_runs_where_python_takes_it():
+    """A future is run as Python's own asyncio.run() runs it."""
+    future = asyncio.get_running_loop().create_future()
+    future.set_result("washed")
+    assert asyncio.run(future) == "washed"
+    assert await asyncio.to_thread(asyncio.run, asyncio.sleep(0, "in a thread")) == "in a thread"
+
+
+@pytest.mark.usefixtures("package")
+@in_a_notebook
+async def test_errors_come_out_as_they_are():
+    """An error, a cancellation, an exit and an interrupt keep their type and are told once."""
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+
+    async def fail(error):
+        await asyncio.sleep(0)
+        raise error
+
+    for error in (KeyError("rice"), asyncio.CancelledError(), SystemExit(3), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            asyncio.run(fail(error))
+    with pytest.raises(ExceptionGroup, match="both"):
+        asyncio.run(fail(ExceptionGroup("both", [ValueError(), KeyError()])))
+    gc.collect()
+    assert told == []
+
+
+@pytest.mark.usefixtures("package")
+@in_a_notebook
+async def test_tasks_left_behind_end_with_it():
+    """Its own tasks are cancelled and awaited, a failure among them is told; others go on."""
+    loop = asyncio.get_running_loop()
+    told = []
+    loop.set_exception_handler(lambda loop, context: told.append(context))
+    finished = []
+
+    async def forever(name, error=None):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            finished.append(name)
+            if error is not None:
+                raise error
+
+    async def spawn():
+        return [
+            asyncio.create_task(forever("rice")),
+            asyncio.create_task(forever("clothes", OSError("flood"))),
+        ]
+
+    async def main():
+        tasks = await asyncio.create_task(spawn())
+        await asyncio.sleep(0)
+        return tasks
+
+    mine = asyncio.create_task(forever("mine"))
+    await asyncio.sleep(0)
+    rice, clothes = asyncio.run(main())
+    assert rice.cancelled()
+    assert sorted(finished) == ["clothes", "rice"]
+    assert not mine.done()
+    assert [(context["task"], str(context["exception"])) for context in told] == [
+        (clothes, "flood")
+    ]
+    mine.cancel()
+    await asyncio.wait([mine])
+
+
+@pytest.mark.usefixtures("package")
+@in_a_notebook
+async def test_main_sees_the_context_and_keeps_its_own():
+    """As with Python's own, main() reads the caller's context variables and sets a copy."""
+    variable = contextvars.ContextVar("variable", default="default")
+    variable.set("caller's")
+
+    async def main():
+        seen = variable.get()
+        variable.set("main's")
+        return seen
+
+    assert asyncio.run(main()) == "caller's"
+    assert variable.get() == "caller's"
+
+
+@pytest.mark.usefixtures("package")
+def test_a_name_that_is_kept_works_while_it_is_on():
+    """What `from asyncio import run` took while it was on follows the switch."""
+
+    async def cell():
+        enable_asyncio_run()
+        run = asyncio.run
+        disable_asyncio_run()
+        coroutine = asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="cannot be called from a running event loop"):
+            run(coroutine)
+        coroutine.close()
+        enable_asyncio_run()
+        assert run(asyncio.sleep(0, "on again")) == "on again"
+        disable_asyncio_run()
+        return run
+
+    run = asyncio.run(cell())
+    assert run(asyncio.sleep(0, "no loop")) == "no loop"
+
+
+@pytest.mark.usefixtures("package")
+@in_a_notebook
+async def test_it_cannot_be_taken_away_while_it_runs():
+    """disable_asyncio_run() is refused inside asyncio.run(), in a thread of its own too."""
+
+    async def main():
+        disable_asyncio_run()
+
+    with pytest.raises(RuntimeError, match=r"call it after asyncio\.run\(main\(\)\)"):
+        asyncio.run(main())
+    with pytest.raises(RuntimeError, match=r"call it after asyncio\.run\(main\(\)\)"):
+        await asyncio.to_thread(lambda: asyncio.run(main()))
