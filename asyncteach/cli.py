@@ -66,7 +66,7 @@ def copy_notebooks(target: Path) -> None:
     for name in (name for name in names if name not in kept):
         print(f"  copied  {name}")
     if kept:
-        which = f"all {len(kept)} files" if kept == names else ", ".join(map(str, kept))
+        which = f"all {len(kept)}" if kept == names else ", ".join(map(str, kept))
         print(f"  kept    {which}: already there, and what is yours is never overwritten")
 
 
@@ -184,7 +184,7 @@ def demo(folder: Path) -> None:
     ):
         comparison = compare(activities, clock="virtual")
         minutes = comparison["minutes"]
-        print(f"{name.capitalize()}\n{comparison.to_string()}")
+        print(f"{name.capitalize()}\n{comparison}")
         print(meaning.format(minutes["in turn"], minutes["together"]))
         png = io.BytesIO()
         comparison.figure.savefig(png, format="png", dpi=110, metadata={"Software": FIGURE_MARK})
@@ -192,16 +192,17 @@ def demo(folder: Path) -> None:
     print("Async saves the time that you would only have waited. Try it yourself: asyncteach lab")
 
 
-def _save_figure(folder: Path, name: str, png: bytes) -> Path:
-    """Save a figure in place of an earlier demo's, never of another file, and return its path."""
-    path, number = folder / f"{name}.png", 1
+def _save_figure(folder: Path, name: str, png: bytes) -> str:
+    """Save a figure in place of an earlier demo's, never of another file; return what to say."""
+    path, number, note = folder / f"{name}.png", 1, ""
     while not _write(path, png):
         if path.is_file() and FIGURE_MARK.encode() in path.read_bytes():
             path.unlink()
+            note = " (in place of an earlier demo's)"
         else:
             number += 1
             path = folder / f"{name}-{number}.png"
-    return path
+    return f"{path}{note}"
 
 
 def _parser() -> _Parser:

@@ -17,6 +17,9 @@ Clock = Literal["real", "virtual"]
 MINUTE = 0.02
 """Real seconds that a story minute takes by default."""
 
+SHORTEST_MINUTE = 1e-6
+"""The shortest story minute in real time, in seconds: about what a clock can tell apart."""
+
 _VIRTUAL_MINUTE = 60.0
 
 
@@ -99,8 +102,11 @@ def _check_clock(clock: object) -> bool:
 
 def _check_minute(minute: object, activities: list[Activity]) -> float:
     seconds = check_amount(minute, "minute (real seconds a story minute)", MAX_SECONDS, "seconds")
-    if seconds <= 0:
-        raise ValueError("minute is 0, but a story minute takes some real time: leave it at 0.02.")
+    if seconds < SHORTEST_MINUTE:
+        raise ValueError(
+            f"minute is {seconds:g} seconds, which is too short for a clock to tell: "
+            'leave it at 0.02, or give clock="virtual".'
+        )
     total = seconds * sum(activity.minutes for activity in activities)
     if total > MAX_SECONDS:
         raise ValueError(
