@@ -141,14 +141,14 @@ def sync_task(name: str = "task", seconds: float = 2) -> float:
     return _say_elapsed(name, started)
 
 
-def check_amount(amount: object, what: str, most: float, unit: str) -> float:
+def check_amount(amount: Any, what: str, most: float, unit: str) -> float:
     """Return `amount` as a float, or say in one sentence why it can't be a length of time."""
     if not isinstance(amount, Real) or isinstance(amount, bool):
         raise TypeError(f"{what} must be a number, not {_short(repr(amount))}: write 30, say.")
     try:
         number = float(amount)
     except OverflowError:  # an int that no float can hold
-        number = math.inf if amount > 0 else -math.inf
+        number = math.inf if int(amount) > 0 else -math.inf
     if math.isnan(number):
         raise ValueError(f"{what} is nan, which is not a length of time: give a number.")
     if number < 0:

@@ -65,9 +65,9 @@ class LoopHook:
     everything else on the loop (the kernel, the tasks of other cells) keeps real time.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop: Any = loop
-        self.selector: Any = self.loop._selector
+    def __init__(self, loop: Any) -> None:  # any loop with the parts that _check_loop asks for
+        self.loop = loop
+        self.selector = loop._selector
         self.agendas: dict[int, Agenda] = {}
         self._sockets = False
         self._warned = False

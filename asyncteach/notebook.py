@@ -53,7 +53,7 @@ def enable_asyncio_run() -> None:
 
     What it costs, until ``disable_asyncio_run()``:
 
-    - up to Python 3.13 every task is the pure-Python one: its steps take 1.2 to 1.7 times as long;
+    - up to Python 3.13 every task is the pure-Python one: work takes 1.2 to 2 times as long
     - other tasks can run inside a stretch of code that has no ``await`` (it calls
       ``asyncio.run()``), so timelines no longer show plain asyncio: leave it off for those;
     - ``asyncio.Runner`` still refuses to run: write ``await main()`` instead.

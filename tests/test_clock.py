@@ -383,7 +383,7 @@ def test_a_foreign_loop_is_refused_in_one_sentence():
 
     loop = ForeignLoop()
     try:
-        with pytest.raises(RuntimeError, match="can't carry the event loop .*ForeignLoop"):
+        with pytest.raises(RuntimeError, match=r"can't carry the event loop .*ForeignLoop"):
             loop.run_until_complete(main())
     finally:
         loop.close()

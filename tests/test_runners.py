@@ -6,6 +6,7 @@ import math
 import threading
 import time
 import warnings
+from itertools import pairwise
 
 import pandas
 import pytest
@@ -81,8 +82,8 @@ def test_a_machine_that_is_done_while_you_are_busy_makes_its_task_ready_at_that_
 def test_the_totals_of_each_task_are_told():
     frame = together([chore("wash", 30, start=2, finish=3), leisure("jog", 40)], clock="virtual")
     assert frame.tasks().to_dict("records") == [
-        dict(task="wash", spawned=0, finished=45, running=5, ready=15, waiting=25),
-        dict(task="jog", spawned=0, finished=42, running=40, ready=2, waiting=0),
+        {"task": "wash", "spawned": 0, "finished": 45, "running": 5, "ready": 15, "waiting": 25},
+        {"task": "jog", "spawned": 0, "finished": 42, "running": 40, "ready": 2, "waiting": 0},
     ]
 
 
@@ -116,7 +117,7 @@ def test_whatever_the_activities_the_books_balance(activities):
     total = tasks["running"] + tasks["ready"] + tasks["waiting"]
     assert list(total) == list(tasks["finished"] - tasks["spawned"])
     running = [(r[2], r[3]) for r in rows(recording) if r[1] == "running"]
-    assert all(a[1] <= b[0] for a, b in zip(running, running[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in pairwise(running))
 
 
 def test_virtual_runs_can_be_gathered_and_keep_their_own_clocks():

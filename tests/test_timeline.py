@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 import warnings
+from itertools import pairwise
 
 import matplotlib as mpl
 import pytest
@@ -57,7 +58,7 @@ def test_states_differ_in_colour_hatching_and_label():
     assert len(set(COLORS.values())) == len(set(LABELS.values())) == 3
     assert [state for state, hatch in HATCHES.items() if hatch] == ["ready"]
     greys = sorted(sum(mpl.colors.to_rgb(color)) / 3 for color in COLORS.values())
-    assert all(b - a > 0.1 for a, b in zip(greys, greys[1:], strict=False))
+    assert all(b - a > 0.1 for a, b in pairwise(greys))
 
 
 def test_the_legend_explains_the_states_that_occur():
@@ -94,7 +95,7 @@ def test_the_figure_fits_the_number_of_lanes(lanes):
     extents = [label.get_window_extent(canvas.get_renderer()) for label in ax.get_yticklabels()]
     assert len(extents) == lanes + 1
     # The next name begins where the last one ends, a pixel of leading shared.
-    assert all(a.y0 >= b.y1 - 1 for a, b in zip(extents, extents[1:], strict=False))
+    assert all(a.y0 >= b.y1 - 1 for a, b in pairwise(extents))
     assert figure.get_figheight() < 40
 
 
