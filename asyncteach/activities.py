@@ -148,7 +148,7 @@ def check_amount(amount: Any, what: str, most: float, unit: str) -> float:
     try:
         number = float(amount)
     except OverflowError:  # an int that no float can hold
-        number = math.inf if int(amount) > 0 else -math.inf
+        number = math.inf
     if math.isnan(number):
         raise ValueError(f"{what} is nan, which is not a length of time: give a number.")
     if number < 0:
