@@ -1,11 +1,13 @@
 """The same activities done every way: one table, one figure."""
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas
-from matplotlib.figure import Figure
 
 from asyncteach.recording import Recording
+
+if TYPE_CHECKING:
+    from asyncteach.timeline import Picture
 
 
 class Comparison(pandas.DataFrame):
@@ -24,8 +26,8 @@ class Comparison(pandas.DataFrame):
         return pandas.DataFrame
 
     @property
-    def figure(self) -> Figure:
-        """A new figure of all ways, one below the other, on one axis of story minutes."""
+    def figure(self) -> "Picture":
+        """A new Matplotlib figure of all ways, below each other on one axis of story minutes."""
         from asyncteach.timeline import draw_timelines
 
         return draw_timelines(list(self.recordings.values()))
@@ -39,18 +41,11 @@ class Comparison(pandas.DataFrame):
         import IPython.display as ipython
 
         display: Any = ipython.display
-        from asyncteach.timeline import to_png
-
         html = self.to_html(float_format="{:.1f}".format)
         display({"text/html": html, "text/plain": str(self)}, raw=True)
-        png, size = to_png(self.figure)
-        alt = " ".join(recording.describe() for recording in self.recordings.values())
+        png, about = self.figure._repr_png_()
         headings = "\n".join(recording.heading() for recording in self.recordings.values())
-        display(
-            {"image/png": png, "text/plain": headings},
-            raw=True,
-            metadata={"image/png": {**size, "alt": alt}},
-        )
+        display({"image/png": png, "text/plain": headings}, raw=True, metadata={"image/png": about})
 
 
 def make_comparison(recordings: dict[str, Recording]) -> Comparison:

@@ -150,11 +150,10 @@ class Recording:
         return f"Timeline. {self.heading()}, {busy}. {'; '.join(lanes)}."
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        from asyncteach.timeline import draw_timeline, to_png
+        from asyncteach.timeline import draw_timelines
 
-        png, size = to_png(draw_timeline(self))
-        data = {"image/png": png, "text/plain": str(self)}
-        return data, {"image/png": {**size, "alt": self.describe()}}
+        png, about = draw_timelines([self])._repr_png_()
+        return {"image/png": png, "text/plain": str(self)}, {"image/png": about}
 
 
 def _draw(slices: list[Slice], total: float) -> str:

@@ -3,9 +3,8 @@
 import base64
 import io
 import math
-import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib.collections import PolyCollection
@@ -63,32 +62,36 @@ def plot_timeline(recording: Recording, *, ax: "Axes | None" = None) -> "Axes":
     return ax
 
 
-def draw_timeline(recording: Recording) -> Figure:
-    """Draw a recording on a figure of its own that pyplot doesn't know of."""
-    return draw_timelines([recording])
+class Picture(Figure):
+    """A Matplotlib figure that a notebook shows by itself, though pyplot doesn't know of it.
+
+    `alt` says in words what it shows, for those who can't see it.
+    """
+
+    alt = ""
+
+    def _repr_png_(self) -> tuple[str, dict[str, Any]]:
+        """Return a base64 PNG of double density, its size in a page's pixels, and the words."""
+        file = io.BytesIO()
+        with mpl.rc_context({"savefig.bbox": None}):  # the size that is told is the size that is
+            self.savefig(file, format="png", dpi=2 * _DPI)
+        width, height = (round(inches * _DPI) for inches in self.get_size_inches())
+        png = base64.b64encode(file.getvalue()).decode("ascii")
+        return png, {"width": width, "height": height, "alt": self.alt}
 
 
-def draw_timelines(recordings: Sequence[Recording]) -> Figure:
+def draw_timelines(recordings: Sequence[Recording]) -> Picture:
     """Draw recordings below each other on one shared axis of minutes."""
-    figure = Figure(figsize=(_WIDTH, _height(recordings)), layout="constrained")
+    picture = Picture(figsize=(_WIDTH, _height(recordings)), layout="constrained")
+    picture.alt = " ".join(recording.describe() for recording in recordings)
     heights = [_lane_height(r) * (_lanes(r) + 1.2) for r in recordings]
-    axes = figure.subplots(len(recordings), sharex=True, squeeze=False, height_ratios=heights)
+    axes = picture.subplots(len(recordings), sharex=True, squeeze=False, height_ratios=heights)
     longest = max(recording.minutes for recording in recordings)
     for ax, recording in zip(axes[:, 0], recordings, strict=True):
         _draw(ax, recording, longest)
     axes[-1, 0].set_xlabel("minutes")
     _add_legend(axes[-1, 0], recordings)
-    return figure
-
-
-def to_png(figure: Figure) -> tuple[str, dict[str, int]]:
-    """Return the figure as a base64 PNG of double density, and its size in a page's pixels."""
-    file = io.BytesIO()
-    with warnings.catch_warnings(), mpl.rc_context({"savefig.bbox": None}):
-        warnings.filterwarnings("ignore", message="Glyph")  # a box is drawn for it
-        figure.savefig(file, format="png", dpi=2 * _DPI)
-    width, height = (round(inches * _DPI) for inches in figure.get_size_inches())
-    return base64.b64encode(file.getvalue()).decode("ascii"), {"width": width, "height": height}
+    return picture
 
 
 def _draw(ax: "Axes", recording: Recording, longest: float) -> None:

@@ -14,7 +14,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from asyncteach import CHORES, LEISURE, chore, compare, leisure, plot_timeline, run_together
-from asyncteach.timeline import COLORS, HATCHES, LABELS, draw_timeline
+from asyncteach.timeline import COLORS, HATCHES, LABELS, draw_timelines
 
 
 def together(activities):
@@ -88,7 +88,7 @@ def test_any_name_can_be_drawn(name):
 
 @pytest.mark.parametrize("lanes", [1, 2, 50, 200])
 def test_the_figure_fits_the_number_of_lanes(lanes):
-    figure = draw_timeline(together([chore(f"task {n}", n % 9 + 1) for n in range(lanes)]))
+    figure = draw_timelines([together([chore(f"task {n}", n % 9 + 1) for n in range(lanes)])])
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     (ax,) = figure.axes
@@ -106,6 +106,10 @@ def test_a_comparison_draws_all_ways_on_one_axis():
         "Chores, together (asyncio.gather)",
     ]
     assert len({ax.get_xlim() for ax in figure.axes}) == 1
+    png, about = figure._repr_png_()
+    assert png.startswith("iVBORw0KGgo")
+    assert "100.0 minutes" in about["alt"]
+    assert "40.0 minutes" in about["alt"]
 
 
 def test_what_is_no_recording_is_refused_in_one_sentence():
