@@ -71,9 +71,9 @@ def chore(name: str, minutes: float, *, start: float = 0, finish: float = 0) -> 
     5.0
     """
     _check_name(name)
-    whole = check_amount(minutes, f"the minutes of {_short(repr(name))}", MAX_MINUTES, "minutes")
-    first = check_amount(start, f"the start of {_short(repr(name))}", MAX_MINUTES, "minutes")
-    last = check_amount(finish, f"the finish of {_short(repr(name))}", MAX_MINUTES, "minutes")
+    whole = _check_minutes(minutes, "minutes", name)
+    first = _check_minutes(start, "start", name)
+    last = _check_minutes(finish, "finish", name)
     machine = whole - first - last
     if machine < -1e-9:  # 0.3 - 0.1 - 0.2 is a hair below zero
         raise ValueError(
@@ -99,7 +99,7 @@ def leisure(name: str, minutes: float) -> Activity:
     (30.0, 30.0)
     """
     _check_name(name)
-    whole = check_amount(minutes, f"the minutes of {_short(repr(name))}", MAX_MINUTES, "minutes")
+    whole = _check_minutes(minutes, "minutes", name)
     return Activity(name, (Step(True, whole),))
 
 
@@ -114,7 +114,7 @@ async def async_task(name: str = "task", seconds: float = 2) -> float:
     Doing async tasks: tea
     tea took 2.0 seconds
     """
-    seconds = check_amount(seconds, "the seconds of async_task", MAX_SECONDS, "seconds")
+    seconds = _check_seconds(seconds, "async_task")
     started = time.perf_counter()
     await asyncio.sleep(seconds / 2)
     print(f"Doing async tasks: {printable(name)}")
@@ -133,7 +133,7 @@ def sync_task(name: str = "task", seconds: float = 2) -> float:
     Doing sync tasks: tea
     tea took 2.0 seconds
     """
-    seconds = check_amount(seconds, "the seconds of sync_task", MAX_SECONDS, "seconds")
+    seconds = _check_seconds(seconds, "sync_task")
     started = time.perf_counter()
     time.sleep(seconds / 2)
     print(f"Doing sync tasks: {printable(name)}")
@@ -141,27 +141,44 @@ def sync_task(name: str = "task", seconds: float = 2) -> float:
     return _say_elapsed(name, started)
 
 
-def check_amount(amount: Any, what: str, most: float, unit: str) -> float:
+def check_amount(amount: object, what: str, most: float, *, unit: str, example: float) -> float:
     """Return `amount` as a float, or say in one sentence why it can't be a length of time."""
+    __tracebackhide__ = True
     if not isinstance(amount, Real) or isinstance(amount, bool):
-        raise TypeError(f"{what} must be a number, not {_short(repr(amount))}: write 30, say.")
+        raise TypeError(
+            f"{what} must be a number of {unit} such as {example:g}, not {_short(repr(amount))}."
+        )
     try:
         number = float(amount)
     except OverflowError:  # an int that no float can hold
         number = math.inf
     if math.isnan(number):
-        raise ValueError(f"{what} is nan, which is not a length of time: give a number.")
+        raise ValueError(f"{what} can't be nan: give a number of {unit} such as {example:g}.")
     if number < 0:
-        raise ValueError(f"{what} is {number:g}, but time can't run backwards: give 0 or more.")
-    if number > most:
         raise ValueError(
-            f"{what} is {number:g}, which is too long: give at most {most:,.0f} {unit}."
+            f"{what} can't be {number:g}: time doesn't run backwards, so give a number of {unit} "
+            f"such as {example:g}."
         )
+    if number > most:
+        raise ValueError(f"{what} can't be {number:g}: give at most {most:,.0f} {unit}.")
     return number
+
+
+def _check_minutes(minutes: object, which: str, name: str) -> float:
+    __tracebackhide__ = True
+    what = f"{which} of {_short(repr(name))}"
+    example = 30 if which == "minutes" else 2
+    return check_amount(minutes, what, MAX_MINUTES, unit="minutes", example=example)
+
+
+def _check_seconds(seconds: object, helper: str) -> float:
+    __tracebackhide__ = True
+    return check_amount(seconds, f"seconds of {helper}", MAX_SECONDS, unit="seconds", example=2)
 
 
 def check_activities(activities: object) -> list[Activity]:
     """Return the activities as a list, or say in one sentence what else was given."""
+    __tracebackhide__ = True
     if isinstance(activities, Activity):
         raise TypeError(
             "one activity came where a list of them is meant: write [activity], "
@@ -169,7 +186,7 @@ def check_activities(activities: object) -> list[Activity]:
         )
     if isinstance(activities, str) or not isinstance(activities, Iterable):
         raise TypeError(
-            f"activities must be a list such as CHORES, not {_describe(activities)}: "
+            f"activities must be a list such as CHORES, not {describe(activities)}: "
             'write [chore("cook rice", 40)], say.'
         )
     found = list(activities)
@@ -178,25 +195,31 @@ def check_activities(activities: object) -> list[Activity]:
             'there is nothing to do, the list of activities is empty: add chore("cook rice", 40).'
         )
     for thing in found:
+        if isinstance(thing, list | tuple):
+            raise TypeError(
+                "there is a list inside the list of activities: join them with a plus sign, "
+                "as in CHORES + LEISURE."
+            )
         if not isinstance(thing, Activity):
             raise TypeError(
-                f"{_describe(thing)} is no activity: make one with chore(name, minutes) "
+                f"{describe(thing)} is no activity: make one with chore(name, minutes) "
                 "or leisure(name, minutes)."
             )
     return found
 
 
 def _check_name(name: object) -> None:
+    __tracebackhide__ = True
     if not isinstance(name, str):
         raise TypeError(
-            f"the name of an activity is a text, not {_describe(name)}: "
+            f"the name of an activity is a text, not {describe(name)}: "
             'write chore("cook rice", 40).'
         )
     if not name.strip():
         raise ValueError('an activity needs a name: write chore("cook rice", 40), say.')
 
 
-def _describe(thing: Any) -> str:
+def describe(thing: Any) -> str:
     """Say what a learner probably passed, in the field's words."""
     name = getattr(thing, "__name__", "")
     if inspect.iscoroutinefunction(thing):

@@ -169,7 +169,7 @@ def lab(folder: Path, theirs: Sequence[str]) -> None:
     copy_notebooks(folder)
     first = min(path.name for path in find_notebooks().glob("*.ipynb"))
     arguments = lab_arguments(folder, first, theirs)
-    print("JupyterLab prints its address and runs until Ctrl-C.", flush=True)
+    print("JupyterLab prints its address and runs until you press Ctrl-C twice.", flush=True)
     launch_lab(arguments)
 
 
@@ -187,7 +187,7 @@ def demo(folder: Path) -> None:
         print(f"{name.capitalize()}\n{comparison}")
         print(meaning.format(minutes["in turn"], minutes["together"]))
         png = io.BytesIO()
-        comparison.figure.savefig(png, format="png", dpi=110, metadata={"Software": FIGURE_MARK})
+        comparison.figure.savefig(png, format="png", dpi=200, metadata={"Software": FIGURE_MARK})
         print(f"The picture: {_save_figure(folder, name, png.getvalue())}\n")
     print("Async saves the time that you would only have waited. Try it yourself: asyncteach lab")
 

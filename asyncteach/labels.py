@@ -9,15 +9,25 @@ def printable(text: object) -> str:
 
 
 def clip(text: object, columns: int) -> str:
-    """Return the text on one line, at most so many columns wide, an ellipsis for what is cut."""
+    """Return the text on one line, at most so many columns wide, an ellipsis for what is cut.
+
+    It is cut in the middle: numbered names differ at their end.
+    """
+    whole = str(text)
+    tail = columns // 4
     # Five thousand characters need not be looked at to fill a few columns.
-    line = " ".join(printable(str(text)[: 4 * columns + 4]).split())
+    if len(whole) > 8 * columns:
+        whole = whole[: 4 * columns] + whole[-4 * columns :]
+    line = " ".join(printable(whole).split())
     line = "".join(c if unicodedata.category(c)[0] != "C" else "?" for c in line)
-    if width(line) <= columns and len(str(text)) <= 4 * columns + 4:
+    if width(line) <= columns:
         return line
-    while width(line) > columns - 1:
-        line = line[:-1]
-    return line + "…"
+    head, end = line, line[-tail:]
+    while width(end) > tail:
+        end = end[1:]
+    while width(head) + 1 + width(end) > columns:
+        head = head[:-1]
+    return f"{head}…{end}"
 
 
 def width(text: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from asyncteach.activities import MAX_SECONDS, Activity, check_activities, check_amount
 from asyncteach.clock import virtual_time
-from asyncteach.labels import tell_apart
+from asyncteach.labels import printable, tell_apart
 from asyncteach.recording import Recording
 from asyncteach.virtual_clock import NS, running_clock
 
@@ -31,8 +31,8 @@ class Story:
     ) -> None:
         self.activities = check_activities(activities)
         self.virtual = _check_clock(clock)
-        self.minute = _VIRTUAL_MINUTE if self.virtual else _check_minute(minute, self.activities)
-        names = tell_apart([activity.name for activity in self.activities])
+        self.minute = _check_minute(minute, self.activities, virtual=self.virtual)
+        names = tell_apart([printable(activity.name) for activity in self.activities])
         self.recording = Recording(f"{_kind(self.activities)}, {way}", names)
         self._start = 0
         self._given_up = False
@@ -95,25 +95,27 @@ class Lane:
 
 
 def _check_clock(clock: object) -> bool:
+    __tracebackhide__ = True
     if clock not in ("real", "virtual"):
         raise ValueError(f'clock is {clock!r}: write clock="real" or clock="virtual".')
     return clock == "virtual"
 
 
-def _check_minute(minute: object, activities: list[Activity]) -> float:
-    seconds = check_amount(minute, "minute (real seconds a story minute)", MAX_SECONDS, "seconds")
+def _check_minute(minute: object, activities: list[Activity], *, virtual: bool) -> float:
+    __tracebackhide__ = True
+    seconds = check_amount(minute, "minute", MAX_SECONDS, unit="seconds", example=MINUTE)
     if seconds < SHORTEST_MINUTE:
         raise ValueError(
             f"minute is {seconds:g} seconds, which is too short for a clock to tell: "
             'leave it at 0.02, or give clock="virtual".'
         )
     total = seconds * sum(activity.minutes for activity in activities)
-    if total > MAX_SECONDS:
+    if not virtual and total > MAX_SECONDS:
         raise ValueError(
             f"this would take {total / 3600:,.1f} hours of real time: "
             'give a smaller minute, or clock="virtual".'
         )
-    return seconds
+    return _VIRTUAL_MINUTE if virtual else seconds
 
 
 def _kind(activities: list[Activity]) -> str:

@@ -88,9 +88,9 @@ def test_an_empty_recording_can_be_looked_at():
     ("name", "clipped"),
     [
         ("short", "short"),
-        ("x" * 5000, "x" * 11 + "…"),
-        ("two\nlines\tand  spaces", "two lines a…"),
-        ("洗" * 10, "洗" * 5 + "…"),
+        ("x" * 5000, "x" * 8 + "…xxx"),
+        ("two\nlines\tand  spaces", "two line…ces"),
+        ("洗" * 10, "洗" * 4 + "…洗"),
         ("a\ud800b", "a?b"),
         ("a\x1b[31mb", "a?[31mb"),
     ],
