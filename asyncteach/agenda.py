@@ -2,11 +2,14 @@
 
 import asyncio
 import heapq
-from dataclasses import dataclass, field
+import itertools
 from typing import Any
 from weakref import WeakSet
 
-from asyncteach.virtual_clock import NS, VirtualClock, current_clock, real_monotonic
+from asyncteach.lookout import real_monotonic
+from asyncteach.virtual_clock import NS, VirtualClock, current_clock
+
+_GRID = 100  # nanoseconds: coarser than the float of loop.time() on a machine up for years
 
 
 def set_due(timer: Any, when: float, *, counted: bool) -> None:
@@ -15,35 +18,54 @@ def set_due(timer: Any, when: float, *, counted: bool) -> None:
     timer._scheduled = counted
 
 
-@dataclass(eq=False)
 class Agenda:
     """The timers of a loop on a virtual clock, and the tasks that it knew before."""
 
-    clock: VirtualClock
-    timers: list[asyncio.TimerHandle] = field(default_factory=list)
-    older_tasks: "WeakSet[asyncio.Task[Any]]" = field(default_factory=WeakSet)
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
+        self.older_tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
+        # By due time, in nanoseconds of the clock; those of one time in order of their making.
+        self._timers: list[tuple[int, int, asyncio.TimerHandle]] = []
+        self._serial = itertools.count()
+        self._sweep_at = 128
 
-    def due(self, timer: asyncio.TimerHandle) -> int:
-        """When the timer is due, in nanoseconds of the clock."""
-        return round(timer.when() * NS) - self.clock.monotonic_start
+    def add(self, timer: asyncio.TimerHandle) -> None:
+        """Take a timer whose time is one of the virtual `loop.time()`."""
+        due = round(timer.when() * NS) - self.clock.monotonic_start
+        self._push(timer, round(due / _GRID) * _GRID)
+
+    def add_real(self, timer: asyncio.TimerHandle) -> None:
+        """Take a timer whose time is real: what is left of it becomes virtual."""
+        left = max(0, round((timer.when() - real_monotonic()) * NS))
+        due = self.clock.now + left
+        set_due(timer, (self.clock.monotonic_start + due) / NS, counted=False)
+        self._push(timer, due)
+
+    def _push(self, timer: asyncio.TimerHandle, due: int) -> None:
+        timer._scheduled = False  # type: ignore[attr-defined]
+        if len(self._timers) > self._sweep_at:
+            self._timers = [entry for entry in self._timers if not entry[2].cancelled()]
+            heapq.heapify(self._timers)
+            self._sweep_at = max(128, 2 * len(self._timers))
+        heapq.heappush(self._timers, (due, next(self._serial), timer))
 
     def next_due(self) -> int | None:
         """When the first timer is due that nobody has cancelled; None without any."""
-        while self.timers and self.timers[0].cancelled():
-            heapq.heappop(self.timers)
-        return self.due(self.timers[0]) if self.timers else None
+        while self._timers and self._timers[0][2].cancelled():
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
 
     def take_due(self) -> list[asyncio.TimerHandle]:
         """Take the timers whose time has come, in its order."""
         taken = []
         while (due := self.next_due()) is not None and due <= self.clock.now:
-            taken.append(heapq.heappop(self.timers))
+            taken.append(heapq.heappop(self._timers)[2])
         return taken
 
     def left(self) -> list[tuple[asyncio.TimerHandle, float]]:
         """Return the timers that are left, with the seconds that each has to go."""
-        alive = [timer for timer in self.timers if not timer.cancelled()]
-        return [(timer, max(0, self.due(timer) - self.clock.now) / NS) for timer in alive]
+        alive = [(due, timer) for due, _, timer in self._timers if not timer.cancelled()]
+        return [(timer, max(0, due - self.clock.now) / NS) for due, timer in alive]
 
     def adopt_awaited_sleeps(self, scheduled: list[asyncio.TimerHandle]) -> None:
         """Take over the sleep of an older task that code on this clock awaits.
@@ -61,10 +83,7 @@ class Agenda:
             if future is not None and arguments and arguments[0] is future:
                 scheduled.remove(timer)
                 heapq.heapify(scheduled)
-                left = max(0, round((timer.when() - real_monotonic()) * NS))
-                due = self.clock.monotonic_start + self.clock.now + left
-                set_due(timer, due / NS, counted=False)
-                heapq.heappush(self.timers, timer)
+                self.add_real(timer)
                 return
 
 

@@ -5,6 +5,7 @@ import contextlib
 import sys
 from contextvars import Token
 from types import TracebackType
+from typing import Any
 
 from asyncteach import loophook, standins
 from asyncteach.virtual_clock import VirtualClock, current_clock, running_clock
@@ -24,19 +25,20 @@ class virtual_time:
     with it, also under names that `from time import ...` made in the calling module and in
     `__main__`. Not virtual, because they are out of reach: `datetime.now()`, `time.localtime()`
     and its kin without an argument, CPU clocks (`time.process_time`, `time.thread_time`), what
-    other modules imported from `time` by name, the time limits of thread primitives
-    (`queue.get(timeout=1)`), other processes, and the network: for a connection or a subprocess
-    there is a RuntimeWarning.
+    other modules imported from `time` by name, the time limits of threads, processes and their
+    tools (`queue.get(timeout=1)`, `subprocess.run(..., timeout=1)`), and the network: for a
+    connection or a subprocess of asyncio there is a RuntimeWarning.
 
     Whatever else the loop does (the kernel, tasks of other cells) keeps real time; only the sleep
-    of an older task that the block awaits is skipped too. Real work in a thread takes no virtual
-    time. A thread that waits for another thread does not hold the clock, nor does one that is
-    stuck in one place for ten real seconds (a RuntimeWarning names it). Busy waiting ends: after
-    100,000 readings at one instant each further one moves the clock by a millisecond.
+    of an older task that the block awaits is skipped too. Real work in threads and processes takes
+    no virtual time. A thread that waits for another one doesn't hold the clock, nor does one that
+    is stuck in one place, or work that nothing has come of, for ten real seconds (a RuntimeWarning
+    tells). Busy waiting ends: a clock that is read a million times without a pause begins to move,
+    and a loop that goes round 200,000 times without one jumps.
 
     When the block ends, by an error or an interrupt too, everything is as it was: tasks that still
     sleep have what is left of it in real time, threads that still sleep wake. A block inside
-    another joins its clock. Raises RuntimeError on a loop that isn't asyncio's own, such as uvloop.
+    another joins its clock. Raises RuntimeError for a loop that isn't asyncio's own, as uvloop's.
 
     >>> import time
     >>> with virtual_time() as clock:
@@ -46,32 +48,62 @@ class virtual_time:
     """
 
     def __init__(self) -> None:
-        self._open: tuple[VirtualClock, Token[VirtualClock | None]] | None = None
+        self._clock: VirtualClock | None = None
+        self._token: Token[VirtualClock | None] | None = None
+        self._has_stand_ins = False
 
     def __enter__(self) -> VirtualClock:
-        if self._open:
+        if self._clock:
             raise RuntimeError("this block is open already: write `with virtual_time():` anew.")
         outer = running_clock()
         clock = outer or VirtualClock()
         loop = asyncio._get_running_loop()
-        if loop is not None:
-            loophook.attach(clock, loop)
-        if outer is None:
-            standins.install(sys._getframe(1).f_globals)
-            self._open = clock, current_clock.set(clock)
+        if outer:
+            if loop is not None:
+                loophook.attach(outer, loop)
+            return outer
+        self._clock = clock
+        try:
+            if loop is not None:
+                loophook.attach(clock, loop)
+            self._has_stand_ins = True
+            standins.install(_names_of_caller())
+            self._token = current_clock.set(clock)
+        except BaseException:  # an interrupt may come at any line
+            self.__exit__()
+            raise
         return clock
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
     ) -> None:
-        if self._open is None:
+        if self._clock is None:
             return
-        (clock, token), self._open = self._open, None
-        clock.close()
-        loophook.detach(clock)
-        standins.uninstall()
-        with contextlib.suppress(ValueError):  # left in another context: a closed clock is no clock
-            current_clock.reset(token)
+        clock, self._clock = self._clock, None
+        try:
+            clock.close()
+        finally:
+            try:
+                loophook.detach(clock)
+            finally:
+                try:
+                    if self._has_stand_ins:
+                        self._has_stand_ins = False
+                        standins.uninstall()
+                finally:
+                    if self._token:
+                        # Left in another context, it stays there: a closed clock is no clock.
+                        with contextlib.suppress(ValueError):
+                            current_clock.reset(self._token)
+                        self._token = None
+
+
+def _names_of_caller() -> dict[str, Any]:
+    """Return the global names of the code that has opened the block."""
+    frame = sys._getframe(2)
+    while frame.f_back and frame.f_globals.get("__name__") == "contextlib":  # an ExitStack
+        frame = frame.f_back
+    return frame.f_globals

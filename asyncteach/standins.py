@@ -17,7 +17,7 @@ from typing import Any
 from asyncteach import loophook
 from asyncteach.virtual_clock import NS, VirtualClock, current_clock, running_clock
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a block may end in the garbage collector while another begins
 _blocks = 0
 _undo: list[Callable[[], None]] = []
 _stand_in_of: dict[int, Callable[..., Any]] = {}
@@ -60,8 +60,8 @@ def _replace(owner: Any, name: str, stand_in: Any) -> None:
         if getattr(owner, name) is stand_in:
             setattr(owner, name, original)
 
-    setattr(owner, name, stand_in)
     _undo.append(undo)
+    setattr(owner, name, stand_in)
 
 
 def _rename(names: dict[str, Any], name: str, stand_in: Any) -> None:
@@ -71,8 +71,23 @@ def _rename(names: dict[str, Any], name: str, stand_in: Any) -> None:
         if names.get(name) is stand_in:
             names[name] = original
 
-    names[name] = stand_in
     _undo.append(undo)
+    names[name] = stand_in
+
+
+# These wait for processes and threads by the clock, so theirs stays real; two of them call the
+# functions of others, time.sleep among them.
+_WAITERS = ("concurrent.futures", "multiprocessing", "subprocess")
+_CALLERS = ("concurrent.futures.thread", "multiprocessing.pool")
+
+
+def _caller() -> str:
+    """Return the name of the module that has called the stand-in."""
+    return str(sys._getframe(2).f_globals.get("__name__"))
+
+
+def _waits_by_the_clock(module: str) -> bool:
+    return module.startswith(_WAITERS) and module not in _CALLERS
 
 
 def _reading(start: str, unit: int) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
@@ -81,9 +96,9 @@ def _reading(start: str, unit: int) -> Callable[[Callable[[], Any]], Callable[[]
     def make(original: Callable[[], Any]) -> Callable[[], Any]:
         def read() -> Any:
             clock = running_clock()
-            if clock is None:
+            if clock is None or _waits_by_the_clock(caller := _caller()):
                 return original()
-            now: int = getattr(clock, start) + clock.read()
+            now: int = getattr(clock, start) + clock.read(counts=caller != "logging")
             return now if unit == 1 else now / unit
 
         return read
@@ -95,7 +110,8 @@ def _sleeping(original: Callable[[float], None]) -> Callable[[float], None]:
     def sleep(seconds: float, /) -> None:
         clock = running_clock()
         length = seconds if isinstance(seconds, float) else operator.index(seconds)
-        if clock is None or not 0 <= length < 2**63 / NS:  # the original says what is wrong
+        # For what is no length of time the original says what is wrong.
+        if clock is None or not 0 < length < 2**63 / NS or _waits_by_the_clock(_caller()):
             original(seconds)
         else:
             clock.sleep(length)
@@ -114,14 +130,17 @@ def _starting(original: Callable[[threading.Thread], None]) -> Callable[[threadi
 
         def run_on_clock() -> None:
             del self.run
-            clock.join_thread()
+            clock.join_thread(self)
             clock.release(self)
             token = current_clock.set(clock)
             try:
                 run()
+            except BaseException as error:
+                _hide_frame(error)
+                raise
             finally:
                 current_clock.reset(token)
-                clock.leave_thread()
+                clock.leave_thread(threading.get_ident(), self)
 
         clock.hold(self)
         self.run = run_on_clock
@@ -147,12 +166,12 @@ class _Job:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.thread = threading.get_ident()
-        self.clock.job_started(self.pool)
+        self.clock.job_started(self.pool, self)
         token = current_clock.set(self.clock)
         try:
             return self.function(*args, **kwargs)
-        except BaseException as error:  # its traceback looks as if nothing stood between
-            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+        except BaseException as error:
+            _hide_frame(error)
             raise
         finally:
             current_clock.reset(token)
@@ -164,7 +183,7 @@ class _Job:
             self.put_off = True
             future._done_callbacks.append(self.done)  # type: ignore[attr-defined]
         else:
-            self.clock.job_ended(self.pool, self.thread)
+            self.clock.job_ended(self.pool, self, self.thread)
 
 
 def _submitting(original: Callable[..., "Future[Any]"]) -> Callable[..., "Future[Any]"]:
@@ -182,12 +201,17 @@ def _submitting(original: Callable[..., "Future[Any]"]) -> Callable[..., "Future
         try:
             future = original(self, job, *args, **kwargs)
         except BaseException:
-            clock.job_ended(self, None)
+            clock.job_ended(self, job, None)
             raise
         future.add_done_callback(job.done)
         return future
 
     return submit
+
+
+def _hide_frame(error: BaseException) -> None:
+    """Let the traceback look as if nothing of ours stood between."""
+    error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
 
 
 def _running(original: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -198,6 +222,19 @@ def _running(original: Callable[[Any], None]) -> Callable[[Any], None]:
         original(self)
 
     return run_forever
+
+
+def _checking(original: Callable[..., Any]) -> Callable[..., Any]:
+    def run(self: Any, coro: Any, **keywords: Any) -> Any:
+        if running_clock() is not None:
+            try:
+                loophook.check_loop(self.get_loop())
+            except RuntimeError:
+                coro.close()
+                raise
+        return original(self, coro, **keywords)
+
+    return run
 
 
 _REPLACED: list[tuple[Any, str, Callable[[Any], Any]]] = [
@@ -211,4 +248,5 @@ _REPLACED: list[tuple[Any, str, Callable[[Any], Any]]] = [
     (threading.Thread, "start", _starting),
     (ThreadPoolExecutor, "submit", _submitting),
     (asyncio.BaseEventLoop, "run_forever", _running),
+    (asyncio.Runner, "run", _checking),
 ]

@@ -1,35 +1,31 @@
 """How time passes when it is virtual: one clock that jumps when nobody has anything to do."""
 
-import sys
+import os
 import threading
 import time
 import warnings
 from collections.abc import Callable, Hashable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from types import FrameType
+from weakref import WeakSet
+
+from asyncteach import lookout
+from asyncteach.lookout import Look, real_monotonic
 
 NS = 1_000_000_000
 """Nanoseconds in a second: the clock counts whole ones, so sums of them are exact."""
 
-LOOK_EVERY = 0.05
-"""Real seconds between two looks at the threads that keep the clock from jumping."""
+FIRST_LOOK, LAST_LOOK = 0.001, 0.05
+"""Real seconds until a resting thread looks at the busy ones again, longer each time."""
 
-PATIENCE = 10.0
-"""Real seconds that a thread stuck in one place may keep the clock from jumping."""
-
-PATIENT_READS = 100_000
+PATIENT_READS = 1_000_000
 """Readings of a clock that stands still before each moves it a bit: busy waits end."""
 
 READ_STEP = NS // 1000
 
-real_monotonic = time.monotonic
-"""The clock of the machine, under whatever `time.monotonic` is replaced by."""
-
-# A thread whose innermost frame is in one of these waits for another thread: it does no work.
-_WAITING_FILES = ("threading.py", "queue.py", "concurrent/futures/thread.py")
-
 current_clock: ContextVar["VirtualClock | None"] = ContextVar("asyncteach_clock", default=None)
+
+_open_clocks: "WeakSet[VirtualClock]" = WeakSet()
 
 
 def running_clock() -> "VirtualClock | None":
@@ -51,16 +47,8 @@ class Rest:
     wake: Callable[[], object]
     has_work: Callable[[], bool]
     was_busy: bool
+    outer: "Rest | None"
     over: bool = False
-
-
-@dataclass(eq=False, slots=True)
-class _Look:
-    """Where a busy thread was last seen, since when it has not moved, and if it is let go."""
-
-    place: tuple[int, int] = (0, 0)
-    since: float = 0.0
-    let_go: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -89,41 +77,55 @@ class VirtualClock:
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
         self._reads = 0
-        self._busy: dict[int, _Look] = {threading.get_ident(): _Look()}
+        self._quiet_since = real_monotonic()
+        self._members: dict[int, Hashable] = {}
+        self._busy: dict[int, Look] = {threading.get_ident(): Look()}
         self._rests: dict[int, Rest] = {}
         self._pools: dict[Hashable, _Pool] = {}
         self._outside: set[Hashable] = set()
+        _open_clocks.add(self)
 
     @property
     def seconds(self) -> float:
         """Virtual seconds since the block began."""
         return self.now / NS
 
-    def read(self) -> int:
+    def read(self, *, counts: bool = True) -> int:
         """Return `now`; a loop that reads and reads until time has passed gets its wish."""
-        self._reads += 1
-        if self._reads > PATIENT_READS:
-            with self._lock:
-                self.now += READ_STEP
+        if counts:
+            self._reads += 1
+            if self._reads > PATIENT_READS:
+                with self._lock:
+                    self.now += READ_STEP
         return self.now
+
+    def forget_reads(self) -> None:
+        """Count from the beginning: whoever has set a timer doesn't wait busily."""
+        self._reads = 0
 
     def sleep(self, seconds: float) -> None:
         """Hold the calling thread until the clock has moved on by `seconds`."""
-        length = round(seconds * NS)
-        if length < 0:
-            raise ValueError("sleep length must be non-negative")
-        awake = threading.Event()
-        rest = self.begin_rest(self.now + length, awake.set)
+        # A bare lock, since an interrupt inside an Event would leave the Event's own lock held.
+        awake = threading.Lock()
+        awake.acquire()
+
+        def wake() -> None:
+            if awake.locked():
+                awake.release()
+
+        rest, pause = None, FIRST_LOOK
         try:
-            while not rest.over and not awake.wait(LOOK_EVERY):
+            rest = self.begin_rest(self.now + round(seconds * NS), wake)
+            while not rest.over and not awake.acquire(timeout=pause):
                 self.look_at_busy_threads()
+                pause = min(2 * pause, LAST_LOOK)
         finally:
             self.end_rest(rest)
 
     def close(self) -> None:
         """End the clock: threads that still sleep on it wake at once."""
+        self.closed = True
         with self._lock:
-            self.closed = True
             for rest in self._rests.values():
                 rest.over = True
                 rest.wake()
@@ -143,74 +145,75 @@ class VirtualClock:
         """
         with self._lock:
             me = threading.get_ident()
-            rest = Rest(deadline, wake, has_work, self._busy.pop(me, None) is not None)
-            if self.closed:
-                rest.over = True
+            busy = self._busy.pop(me, None) is not None
+            rest = Rest(deadline, wake, has_work, busy, self._rests.pop(me, None), self.closed)
             self._rests[me] = rest
-            self._jump_if_idle()
+            self._something_happened()
+            if self._busy:
+                self.look_at_busy_threads()
+            else:
+                self._jump_if_idle()
             return rest
 
-    def end_rest(self, rest: Rest) -> None:
-        """Say that the calling thread goes on."""
+    def end_rest(self, rest: Rest | None) -> None:
+        """Say that the calling thread goes on, or rests as before, under a signal handler."""
         with self._lock:
             me = threading.get_ident()
+            rest = rest or self._rests.get(me)  # an interrupt came before it was handed over
+            if rest is None:
+                return
             self._rests.pop(me, None)
+            if rest.outer:
+                self._rests[me] = rest.outer
             if rest.was_busy:
-                self._busy[me] = _Look()
+                self._busy[me] = Look()
+            self._something_happened()
+            self._jump_if_idle()
 
-    def _jump_if_idle(self, *, but_for: frozenset[int] = frozenset()) -> None:
-        if self._busy.keys() - but_for or self._outside:
-            return
-        if any(pool.queued and pool.started < pool.size for pool in self._pools.values()):
+    def _something_happened(self) -> None:
+        self._quiet_since = real_monotonic()
+
+    def _jump_if_idle(self, *, but_for: frozenset[int] = frozenset(), anyway: bool = False) -> None:
+        if self._busy.keys() - but_for or (self._is_awaiting_work() and not anyway):
             return
         rests = list(self._rests.values())
         if any(rest.over or rest.has_work() for rest in rests):
             return
-        deadlines = [rest.deadline for rest in rests if rest.deadline is not None]
-        if not deadlines:
+        waiting = [rest for rest in rests if rest.deadline is not None]
+        if not waiting:
             return
-        self.now = max(self.now, min(deadlines))
-        self._reads = 0
-        for rest in rests:
-            if rest.deadline is not None and rest.deadline <= self.now:
-                rest.over = True
-                rest.wake()
+        # One at a time, those of one deadline in the order in which they came.
+        first = min(waiting, key=lambda rest: rest.deadline or 0)
+        if first.deadline is not None and first.deadline > self.now:
+            self.now = first.deadline
+            self._reads = 0
+        self._something_happened()
+        first.over = True
+        first.wake()
+
+    def _is_awaiting_work(self) -> bool:
+        """Tell if there is work elsewhere, or in a queue and about to be taken from it."""
+        pools = self._pools.values()
+        return bool(self._outside) or any(p.queued and p.started < p.size for p in pools)
 
     def look_at_busy_threads(self) -> None:
         """Jump all the same if every busy thread only waits for others, or is stuck for long.
 
-        Called by a resting thread every `LOOK_EVERY` real seconds, so nothing waits for ever.
+        Called by resting threads every now and then, so nothing waits for ever.
         """
-        frames = sys._current_frames()
         with self._lock:
-            waiting = set()
-            for ident, look in list(self._busy.items()):
-                frame = frames.get(ident)
-                if frame is None:  # the thread is gone and can't say so any more
-                    del self._busy[ident]
-                elif look.let_go or self._is_stuck(ident, frame, look):
-                    waiting.add(ident)
-            self._jump_if_idle(but_for=frozenset(waiting))
-
-    def _is_stuck(self, ident: int, frame: FrameType, look: _Look) -> bool:
-        real_now = real_monotonic()
-        place = (id(frame), frame.f_lasti)
-        if place != look.place:
-            look.place, look.since = place, real_now
-            return False
-        if frame.f_code.co_filename.replace("\\", "/").endswith(_WAITING_FILES):
-            return real_now - look.since >= LOOK_EVERY / 2
-        if real_now - look.since < PATIENCE:
-            return False
-        look.let_go = True
-        names = {thread.ident: thread.name for thread in threading.enumerate()}
-        warnings.warn(
-            f"virtual time goes on without the thread {names.get(ident, ident)!r}: it has been at "
-            f"line {frame.f_lineno} of {frame.f_code.co_name}() for {PATIENCE:g} real seconds.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return True
+            waiting = lookout.find_waiting(self._busy, self._quiet_since)
+            anyway = False
+            if self._is_awaiting_work() and not self._busy.keys() - waiting:
+                anyway = real_monotonic() - self._quiet_since > lookout.PATIENCE
+                if anyway:
+                    warnings.warn(
+                        "virtual time goes on without work that was handed to a pool or a process: "
+                        f"nothing has come of it for {lookout.PATIENCE:g} real seconds.",
+                        RuntimeWarning,
+                        stacklevel=2,
+                    )
+            self._jump_if_idle(but_for=waiting, anyway=anyway)
 
     # Who has something to do
 
@@ -223,17 +226,23 @@ class VirtualClock:
         """Take back a `hold`."""
         with self._lock:
             self._outside.discard(reason)
+            self._something_happened()
             self._jump_if_idle()
 
-    def join_thread(self) -> None:
-        """Say that the calling thread works on this clock from now on."""
+    def join_thread(self, work: Hashable) -> None:
+        """Say that the calling thread does that work on this clock from now on."""
         with self._lock:
-            self._busy[threading.get_ident()] = _Look()
+            me = threading.get_ident()
+            self._members[me] = work
+            self._busy[me] = Look()
 
-    def leave_thread(self, ident: int | None = None) -> None:
-        """Say that the calling thread, or the one of that ident, works on it no longer."""
+    def leave_thread(self, ident: int, work: Hashable) -> None:
+        """Say that the thread is done with that work, if it hasn't begun another meanwhile."""
         with self._lock:
-            self._busy.pop(threading.get_ident() if ident is None else ident, None)
+            if self._members.get(ident) is work:
+                del self._members[ident]
+                self._busy.pop(ident, None)
+            self._something_happened()
             self._jump_if_idle()
 
     def job_queued(self, pool: Hashable, size: int) -> None:
@@ -241,19 +250,29 @@ class VirtualClock:
         with self._lock:
             self._pools.setdefault(pool, _Pool(size)).queued += 1
 
-    def job_started(self, pool: Hashable) -> None:
-        """Say that the calling thread begins a job of that pool."""
+    def job_started(self, pool: Hashable, job: Hashable) -> None:
+        """Say that the calling thread begins that job of the pool."""
         with self._lock:
             self._pools[pool].queued -= 1
             self._pools[pool].started += 1
-            self.join_thread()
+            self.join_thread(job)
 
-    def job_ended(self, pool: Hashable, ident: int | None) -> None:
-        """Say that the thread of that ident is done with its job; None: it never began."""
+    def job_ended(self, pool: Hashable, job: Hashable, ident: int | None) -> None:
+        """Say that the thread of that ident is done with the job; None: it never began."""
         with self._lock:
             if ident is None:
                 self._pools[pool].queued -= 1
                 self._jump_if_idle()
             else:
                 self._pools[pool].started -= 1
-                self.leave_thread(ident)
+                self.leave_thread(ident, job)
+
+
+def _forget_clocks() -> None:
+    """In a forked child: the threads, loops and locks of the parent's clocks are not here."""
+    for clock in list(_open_clocks):
+        clock.closed = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_clocks)

@@ -25,7 +25,7 @@ ORIGINALS = types.SimpleNamespace(
 THREAD_START = threading.Thread.start
 POOL_SUBMIT = concurrent.futures.ThreadPoolExecutor.submit
 RUN_FOREVER = asyncio.BaseEventLoop.run_forever
-LOOP_ATTRIBUTES = {"call_at", "run_in_executor", "_add_reader", "_add_writer", "time"}
+LOOP_ATTRIBUTES = {"call_at", "_run_once", "run_in_executor", "_add_reader", "_add_writer", "time"}
 
 
 def assert_untouched(loop: asyncio.AbstractEventLoop | None = None) -> None:
@@ -196,7 +196,7 @@ def test_a_thread_that_waits_for_the_loop_does_not_stop_the_clock():
 
 
 def test_a_thread_that_is_stuck_for_long_is_let_go_with_a_warning(monkeypatch):
-    monkeypatch.setattr("asyncteach.virtual_clock.PATIENCE", 0.2)
+    monkeypatch.setattr("asyncteach.lookout.PATIENCE", 0.2)
     lock = threading.Lock()
 
     async def main():

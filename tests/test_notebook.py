@@ -178,7 +178,7 @@ async def test_what_is_no_coroutine_is_refused():
     assert asyncio.run(chores("rice")) == ("rice",)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 14), reason="Python takes any awaitable from 3.14 on")
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="Python 3.14 began to take any awaitable")
 @pytest.mark.usefixtures("package")
 @in_a_notebook
 async def test_any_awaitable_runs_where_python_takes_it():
