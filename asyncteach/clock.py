@@ -50,7 +50,6 @@ class virtual_time:
     def __init__(self) -> None:
         self._clock: VirtualClock | None = None
         self._token: Token[VirtualClock | None] | None = None
-        self._has_stand_ins = False
 
     def __enter__(self) -> VirtualClock:
         if self._clock:
@@ -66,8 +65,7 @@ class virtual_time:
         try:
             if loop is not None:
                 loophook.attach(clock, loop)
-            self._has_stand_ins = True
-            standins.install(_names_of_caller())
+            standins.install(clock, _names_of_caller())
             self._token = current_clock.set(clock)
         except BaseException:  # an interrupt may come at any line
             self.__exit__()
@@ -90,9 +88,7 @@ class virtual_time:
                 loophook.detach(clock)
             finally:
                 try:
-                    if self._has_stand_ins:
-                        self._has_stand_ins = False
-                        standins.uninstall()
+                    standins.uninstall(clock)
                 finally:
                     if self._token:
                         # Left in another context, it stays there: a closed clock is no clock.

@@ -4,14 +4,15 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
 from types import FrameType
 
 PATIENCE = 10.0
 """Real seconds that a thread may stay in one place, using no CPU, before it is let go."""
 
-SHORT_PATIENCE = 0.05
-"""The same for a thread of a pool that, by the place it is in, waits for its next job."""
+SHORT_PATIENCE = 0.02
+"""Real seconds for a thread that, by the place it is in, waits for another one."""
 
 real_monotonic = time.monotonic
 """The clock of the machine, under whatever `time.monotonic` is replaced by."""
@@ -30,7 +31,9 @@ class Look:
     let_go: bool = False
 
 
-def find_waiting(busy: dict[int, Look], quiet_since: float) -> frozenset[int]:
+def find_waiting(
+    busy: dict[int, Look], resting: Collection[int], quiet_since: float
+) -> frozenset[int]:
     """Return those of the busy threads that wait for others, or seem stuck for good.
 
     `quiet_since` is the real time of the last thing that happened on the clock. Threads that are
@@ -43,25 +46,29 @@ def find_waiting(busy: dict[int, Look], quiet_since: float) -> frozenset[int]:
         if frame is None:  # it ended and could not say so
             del busy[ident]
             continue
-        stuck = look.let_go or _is_stuck(ident, frame, look, quiet_since)
-        if stuck or _waits_for_a_thread(frame):
+        waits = look.let_go or _waits(frame, busy.keys() | set(resting), quiet_since)
+        if waits or _is_stuck(ident, frame, look, quiet_since):
             waiting.add(ident)
     return frozenset(waiting)
 
 
-def _waits_for_a_thread(frame: FrameType) -> bool:
-    """Tell for sure if the thread waits for a lock of `threading` that nobody has released yet."""
-    code = frame.f_code
+def _waits(frame: FrameType, on_the_clock: Collection[int], quiet_since: float) -> bool:
+    """Tell if the thread waits for a lock of `threading` that nobody has released yet."""
+    code, names = frame.f_code, frame.f_locals
     if not code.co_filename.endswith("threading.py"):
         return False
-    names = frame.f_locals
     if code.co_name == "wait" and "waiter" in names:  # Condition: Event, Queue, Future and others
-        return bool(names["waiter"].locked())
+        # Threads that are not on the clock, such as a kernel's, get a while to answer.
+        quiet = real_monotonic() - quiet_since
+        return bool(names["waiter"].locked()) and quiet >= SHORT_PATIENCE
     if code.co_name == "_wait_for_tstate_lock":  # Thread.join() up to Python 3.12
-        return names["lock"] is not None and bool(names["lock"].locked())
-    if code.co_name == "join":
-        return bool(names["self"].is_alive())
-    return False
+        alive = names["lock"] is not None and names["lock"].locked()
+    elif code.co_name == "join":
+        alive = names["self"].is_alive()
+    else:
+        return False
+    # What a thread does that is not on the clock is real work, and so is waiting for it.
+    return bool(alive) and names["self"].ident in on_the_clock
 
 
 def _is_stuck(ident: int, frame: FrameType, look: Look, quiet_since: float) -> bool:

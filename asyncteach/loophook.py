@@ -35,8 +35,8 @@ _hooks: "dict[asyncio.AbstractEventLoop, LoopHook]" = {}
 
 def attach(clock: VirtualClock, loop: asyncio.AbstractEventLoop) -> None:
     """Make the loop carry the clock; raises RuntimeError where it can't."""
-    check_loop(loop)
     with _lock:
+        check_loop(loop)
         for other in [other for other in _hooks if other.is_closed()]:
             _hooks.pop(other).uninstall()
         if loop not in _hooks:
@@ -63,7 +63,8 @@ def check_loop(loop: object) -> None:
             f"virtual_time() can't carry the event loop {name}: run your code on asyncio's own "
             "loop, as asyncio.run(main()) does when no other loop is installed."
         )
-    if "time" in vars(loop) or type(loop).time is not asyncio.BaseEventLoop.time:
+    carried = loop in _hooks
+    if not carried and ("time" in vars(loop) or type(loop).time is not asyncio.BaseEventLoop.time):
         raise RuntimeError(
             f"virtual_time() can't carry the event loop {name}: something else already replaces "
             "its clock, so leave out one of the two."
@@ -88,6 +89,7 @@ class LoopHook:
         self._warned = False
         self._undo: list[Callable[[], None]] = []
         self._install(self.selector, "select", self._select)
+        self._install(self.loop, "time", self._time)
         self._install(self.loop, "call_at", self._call_at)
         self._install(self.loop, "_run_once", self._run_once)
         self._install(self.loop, "run_in_executor", self._run_in_executor)
@@ -163,6 +165,16 @@ class LoopHook:
         finally:
             current_clock.reset(token)
 
+    def _time(self, original: Callable[[], float]) -> float:
+        """Tell a home loop's time to code that doesn't know of the clock it runs on."""
+        if self._home is None or running_clock():
+            return original()
+        token = current_clock.set(self._home.clock)
+        try:
+            return original()
+        finally:
+            current_clock.reset(token)
+
     def _call_at(
         self, original: Callable[..., asyncio.TimerHandle], when: float, *args: Any, **kwargs: Any
     ) -> asyncio.TimerHandle:
@@ -176,11 +188,8 @@ class LoopHook:
             timer = original(when, *args, **kwargs)
         finally:
             self.loop._scheduled = scheduled
-        if clock:
-            clock.forget_reads()
-            agenda.add(timer)
-        else:
-            agenda.add_real(timer)
+        agenda.clock.forget_reads()
+        agenda.add(timer)
         return timer
 
     def _select(

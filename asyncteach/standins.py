@@ -18,17 +18,17 @@ from asyncteach import loophook
 from asyncteach.virtual_clock import NS, VirtualClock, current_clock, running_clock
 
 _lock = threading.RLock()  # a block may end in the garbage collector while another begins
-_blocks = 0
+_blocks: set[object] = set()
 _undo: list[Callable[[], None]] = []
 _stand_in_of: dict[int, Callable[..., Any]] = {}
 
 
-def install(namespace: dict[str, Any]) -> None:
+def install(block: object, namespace: dict[str, Any]) -> None:
     """Put the stand-ins in place for one more block, in that namespace and in `__main__` too."""
-    global _blocks
     with _lock:
-        _blocks += 1
-        if _blocks == 1:
+        is_first = not _blocks
+        _blocks.add(block)
+        if is_first:
             for owner, name, make in _REPLACED:
                 original = getattr(owner, name)
                 stand_in = functools.wraps(original)(make(original))
@@ -42,12 +42,11 @@ def install(namespace: dict[str, Any]) -> None:
                     _rename(names, name, _stand_in_of[id(value)])
 
 
-def uninstall() -> None:
+def uninstall(block: object) -> None:
     """Put the originals back when no block needs the stand-ins any more."""
-    global _blocks
     with _lock:
-        _blocks -= 1
-        if _blocks == 0:
+        _blocks.discard(block)
+        if not _blocks:
             _stand_in_of.clear()
             while _undo:
                 _undo.pop()()
@@ -111,6 +110,8 @@ def _sleeping(original: Callable[[float], None]) -> Callable[[float], None]:
         clock = running_clock()
         length = seconds if isinstance(seconds, float) else operator.index(seconds)
         # For what is no length of time the original says what is wrong.
+        if clock is not None and length == 0:
+            clock.forgo()
         if clock is None or not 0 < length < 2**63 / NS or _waits_by_the_clock(_caller()):
             original(seconds)
         else:

@@ -99,6 +99,10 @@ class VirtualClock:
                     self.now += READ_STEP
         return self.now
 
+    def forgo(self) -> None:
+        """Count as many readings: a thread has let others go first, maybe to wait for them."""
+        self._reads += PATIENT_READS // 1000
+
     def forget_reads(self) -> None:
         """Count from the beginning: whoever has set a timer doesn't wait busily."""
         self._reads = 0
@@ -202,7 +206,7 @@ class VirtualClock:
         Called by resting threads every now and then, so nothing waits for ever.
         """
         with self._lock:
-            waiting = lookout.find_waiting(self._busy, self._quiet_since)
+            waiting = lookout.find_waiting(self._busy, self._rests, self._quiet_since)
             anyway = False
             if self._is_awaiting_work() and not self._busy.keys() - waiting:
                 anyway = real_monotonic() - self._quiet_since > lookout.PATIENCE

@@ -2,7 +2,9 @@
 
 import asyncio
 import concurrent.futures
+import os
 import queue
+import signal
 import threading
 import time
 import types
@@ -10,7 +12,7 @@ from time import perf_counter, sleep
 
 import pytest
 
-from asyncteach import virtual_time
+from asyncteach import loophook, virtual_time
 from asyncteach.virtual_clock import READ_STEP
 
 ORIGINALS = types.SimpleNamespace(
@@ -434,3 +436,190 @@ def test_many_sleeps_end_in_their_order():
         assert order == sorted(order)
 
     asyncio.run(main())
+
+
+def test_sleeps_of_one_length_end_in_the_order_of_their_making():
+    async def main():
+        order = []
+
+        async def sleeper(n):
+            await asyncio.sleep(60)
+            order.append(n)
+
+        with virtual_time():
+            await asyncio.gather(*[sleeper(n) for n in range(50)])
+        assert order == list(range(50))
+
+    asyncio.run(main())
+
+
+def test_tasks_that_were_made_before_the_block_run_on_its_clock_when_it_runs_their_loop():
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        runner.run(asyncio.sleep(0))  # the runner keeps the context of this moment
+        task = loop.create_task(asyncio.sleep(3, "done"))
+        fired = []
+        loop.call_later(5, lambda: fired.append(clock.seconds))
+        with virtual_time() as clock:
+            runner.run(asyncio.sleep(3))
+            assert clock.seconds == 3.0
+            assert loop.run_until_complete(task) == "done"
+            runner.run(asyncio.sleep(10))
+        assert fired == [pytest.approx(5, abs=0.5)]
+
+
+def test_the_clock_is_exact_on_machines_that_have_been_up_for_long():
+    async def main():
+        with virtual_time() as clock:
+            clock.monotonic_start += 10**9 * 10**7  # four months
+            for _ in range(100):
+                await asyncio.sleep(0.1)
+            return clock.seconds
+
+    assert asyncio.run(main()) == 10.0
+
+
+def test_a_sleep_for_ever_lasts_for_ever():
+    async def main():
+        with virtual_time() as clock:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(60):
+                    await asyncio.sleep(1e300)
+            return clock.seconds
+
+    assert asyncio.run(main()) == 60.0
+
+
+def test_honest_programs_do_not_move_the_clock_by_reading_it():
+    async def main():
+        with virtual_time() as clock:
+            for _ in range(20_000):
+                async with asyncio.timeout(10):
+                    pass
+            await asyncio.gather(*[asyncio.sleep(60) for _ in range(20_000)])
+            return clock.seconds
+
+    assert asyncio.run(main()) == 60.0
+
+
+def test_busy_waiting_for_another_task_ends(monkeypatch):
+    monkeypatch.setattr("asyncteach.loophook.PATIENT_ROUNDS", 1000)
+
+    async def main():
+        with virtual_time() as clock:
+            task = asyncio.create_task(asyncio.sleep(5))
+            while not task.done():
+                await asyncio.sleep(0)
+            return clock.seconds
+
+    assert asyncio.run(main()) == 5.0
+
+
+def test_a_busy_task_of_somebody_else_does_not_hold_the_clock():
+    async def main():
+        async def spin():
+            while True:
+                await asyncio.sleep(0)
+
+        spinner = asyncio.create_task(spin())
+        await asyncio.sleep(0)
+        with virtual_time() as clock:
+            await asyncio.sleep(60)
+            assert clock.seconds == 60.0
+        spinner.cancel()
+
+    asyncio.run(main())
+
+
+def test_a_thread_that_is_woken_is_not_overtaken_by_a_jump():
+    async def main():
+        woken = threading.Event()
+        with virtual_time() as clock:
+
+            def wait():
+                woken.wait()
+                time.sleep(1)
+                return clock.seconds
+
+            waiting = asyncio.create_task(asyncio.to_thread(wait))
+            await asyncio.sleep(10)
+            woken.set()
+            await asyncio.sleep(60)
+            return await waiting
+
+    assert [asyncio.run(main()) for _ in range(20)] == [11.0] * 20
+
+
+def test_work_without_calls_in_a_thread_is_work(monkeypatch):
+    monkeypatch.setattr("asyncteach.lookout.PATIENCE", 0.2)
+    if not hasattr(time, "pthread_getcpuclockid"):
+        pytest.skip("this system doesn't tell how much CPU time a thread has used")
+
+    def work():
+        end = time.thread_time() + 0.6
+        n = 0
+        while n % 1000 or time.thread_time() < end:
+            n += 1
+        return clock.seconds
+
+    async def main():
+        return await asyncio.gather(asyncio.to_thread(work), asyncio.sleep(600))
+
+    with virtual_time() as clock:
+        assert asyncio.run(main())[0] == 0.0
+
+
+def test_blocks_in_many_threads_at_once_do_not_meet():
+    async def main():
+        with virtual_time() as clock:
+            await asyncio.sleep(5)
+            return clock.seconds
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        futures = [pool.submit(lambda: asyncio.run(main())) for _ in range(200)]
+        assert {future.result() for future in futures} == {5.0}
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer signals")
+def test_interrupts_at_any_moment_leave_nothing_behind():
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for trial in range(100):
+            with pytest.raises(KeyboardInterrupt), virtual_time():
+                signal.setitimer(signal.ITIMER_REAL, 0.0005 + trial * 0.00001)
+                while True:
+                    time.sleep(1)
+            assert_untouched()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_has_real_time():
+    with virtual_time():
+        child = os.fork()
+        if child == 0:
+            began = ORIGINALS.monotonic()
+            time.sleep(0.1)
+            os._exit(ORIGINALS.monotonic() - began < 0.09)
+        assert os.waitpid(child, 0)[1] == 0
+
+
+def test_the_clock_is_free_of_cancelled_timers():
+    async def main():
+        with virtual_time() as clock:
+            keep = asyncio.create_task(asyncio.sleep(60))
+            await asyncio.sleep(0)
+            loop = asyncio.get_running_loop()
+            for _ in range(10_000):
+                loop.call_later(3600, print).cancel()
+            agenda = loophook._hooks[loop].agendas[id(clock)]
+            assert len(agenda._timers) < 1000
+            await keep
+
+    asyncio.run(main())
+    assert not loophook._hooks
