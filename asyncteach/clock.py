@@ -22,12 +22,12 @@ class virtual_time:
     `clock.seconds` are the virtual seconds since the block began.
 
     `time.time`, `time.monotonic`, `time.perf_counter`, their `_ns` forms and `loop.time` agree
-    with it, also under names that `from time import ...` made in the calling module and in
-    `__main__`. Not virtual, because they are out of reach: `datetime.now()`, `time.localtime()`
-    and its kin without an argument, CPU clocks (`time.process_time`, `time.thread_time`), what
-    other modules imported from `time` by name, the time limits of threads, processes and their
-    tools (`queue.get(timeout=1)`, `subprocess.run(..., timeout=1)`), and the network: for a
-    connection or a subprocess of asyncio there is a RuntimeWarning.
+    with it, under whatever names they have in the calling module and in `__main__`
+    (`from time import sleep`). Not virtual, because they are out of reach: `datetime.now()`,
+    `time.localtime()` and its kin without an argument, CPU clocks (`time.process_time`,
+    `time.thread_time`), what other modules imported from `time` by name, the time limits of
+    threads, processes and their tools (`queue.get(timeout=1)`, `subprocess.run(..., timeout=1)`),
+    and the network: for a connection or a subprocess of asyncio there is a RuntimeWarning.
 
     Whatever else the loop does (the kernel, tasks of other cells) keeps real time; only the sleep
     of an older task that the block awaits is skipped too. Real work in threads and processes takes

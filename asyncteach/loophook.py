@@ -11,6 +11,7 @@ from weakref import WeakSet
 
 from asyncteach.agenda import Agenda, set_due
 from asyncteach.lookout import real_monotonic
+from asyncteach.replacements import Replacements
 from asyncteach.virtual_clock import (
     FIRST_LOOK,
     LAST_LOOK,
@@ -38,7 +39,7 @@ def attach(clock: VirtualClock, loop: asyncio.AbstractEventLoop) -> None:
     with _lock:
         check_loop(loop)
         for other in [other for other in _hooks if other.is_closed()]:
-            _hooks.pop(other).uninstall()
+            _hooks.pop(other).replaced.undo()
         if loop not in _hooks:
             _hooks[loop] = LoopHook(loop)
         _hooks[loop].add(clock)
@@ -51,7 +52,7 @@ def detach(clock: VirtualClock) -> None:
             if id(clock) in hook.agendas:
                 hook.remove(clock)
                 if not hook.agendas:
-                    _hooks.pop(loop).uninstall()
+                    _hooks.pop(loop).replaced.undo()
 
 
 def check_loop(loop: object) -> None:
@@ -87,7 +88,7 @@ class LoopHook:
         self._rounds = 0
         self._sockets = False
         self._warned = False
-        self._undo: list[Callable[[], None]] = []
+        self.replaced = Replacements()
         self._install(self.selector, "select", self._select)
         self._install(self.loop, "time", self._time)
         self._install(self.loop, "call_at", self._call_at)
@@ -99,26 +100,12 @@ class LoopHook:
 
     def _install(self, owner: Any, name: str, method: Callable[..., Any]) -> None:
         original = getattr(owner, name)
-        was_own = name in vars(owner)
 
         def replacement(*args: Any, **kwargs: Any) -> Any:
+            # Where somebody has wrapped this and it can't be taken away, it passes through.
             return method(original, *args, **kwargs) if self.agendas else original(*args, **kwargs)
 
-        def undo() -> None:
-            if vars(owner).get(name) is not replacement:
-                return  # somebody wrapped ours meanwhile; it passes everything through now
-            if was_own:
-                setattr(owner, name, original)
-            else:
-                delattr(owner, name)
-
-        self._undo.append(undo)
-        setattr(owner, name, replacement)
-
-    def uninstall(self) -> None:
-        """Put the loop's own attributes back."""
-        while self._undo:
-            self._undo.pop()()
+        self.replaced.put(owner, name, replacement)
 
     def add(self, clock: VirtualClock) -> None:
         """Carry one more clock."""

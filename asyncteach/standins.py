@@ -15,11 +15,12 @@ from concurrent.futures import thread as pool_module
 from typing import Any
 
 from asyncteach import loophook
+from asyncteach.replacements import Replacements
 from asyncteach.virtual_clock import NS, VirtualClock, current_clock, running_clock
 
 _lock = threading.RLock()  # a block may end in the garbage collector while another begins
 _blocks: set[object] = set()
-_undo: list[Callable[[], None]] = []
+_replaced = Replacements()
 _stand_in_of: dict[int, Callable[..., Any]] = {}
 
 
@@ -32,14 +33,14 @@ def install(block: object, namespace: dict[str, Any]) -> None:
             for owner, name, make in _REPLACED:
                 original = getattr(owner, name)
                 stand_in = functools.wraps(original)(make(original))
-                _replace(owner, name, stand_in)
+                _replaced.put(owner, name, stand_in)
                 if owner is time:
                     _stand_in_of[id(original)] = stand_in
         # `from time import sleep` has made names of its own.
         for names in (namespace, vars(sys.modules["__main__"])):
             for name, value in list(names.items()):
                 if id(value) in _stand_in_of:
-                    _rename(names, name, _stand_in_of[id(value)])
+                    _replaced.put_name(names, name, _stand_in_of[id(value)])
 
 
 def uninstall(block: object) -> None:
@@ -48,30 +49,7 @@ def uninstall(block: object) -> None:
         _blocks.discard(block)
         if not _blocks:
             _stand_in_of.clear()
-            while _undo:
-                _undo.pop()()
-
-
-def _replace(owner: Any, name: str, stand_in: Any) -> None:
-    original = getattr(owner, name)
-
-    def undo() -> None:
-        if getattr(owner, name) is stand_in:
-            setattr(owner, name, original)
-
-    _undo.append(undo)
-    setattr(owner, name, stand_in)
-
-
-def _rename(names: dict[str, Any], name: str, stand_in: Any) -> None:
-    original = names[name]
-
-    def undo() -> None:
-        if names.get(name) is stand_in:
-            names[name] = original
-
-    _undo.append(undo)
-    names[name] = stand_in
+            _replaced.undo()
 
 
 # These wait for processes and threads by the clock, so theirs stays real; two of them call the
