@@ -238,9 +238,12 @@ class LoopHook:
             return
         clocks = [handle._context.get(current_clock) for handle in list(self.loop._ready)]
         for agenda in self.agendas.values():
-            if agenda.clock not in clocks or self._rounds > PATIENT_ROUNDS:
-                clock = agenda.clock
-                clock.end_rest(clock.begin_rest(agenda.next_due(), lambda: None))
+            is_idle = agenda is not self._home and agenda.clock not in clocks
+            if is_idle or self._rounds > PATIENT_ROUNDS:
+                rest = agenda.clock.begin_rest(agenda.next_due(), lambda: None)
+                agenda.clock.end_rest(rest)
+                if rest.over:
+                    self._rounds = 0
 
     def _take_due(self) -> None:
         for agenda in self.agendas.values():
