@@ -186,7 +186,7 @@ def check_activities(activities: object) -> list[Activity]:
         )
     if isinstance(activities, str) or not isinstance(activities, Iterable):
         raise TypeError(
-            f"activities must be a list such as CHORES, not {describe(activities)}: "
+            f"activities must be a list such as CHORES, not {_describe(activities)}: "
             'write [chore("cook rice", 40)], say.'
         )
     found = list(activities)
@@ -202,7 +202,7 @@ def check_activities(activities: object) -> list[Activity]:
             )
         if not isinstance(thing, Activity):
             raise TypeError(
-                f"{describe(thing)} is no activity: make one with chore(name, minutes) "
+                f"{_describe(thing)} is no activity: make one with chore(name, minutes) "
                 "or leisure(name, minutes)."
             )
     return found
@@ -212,14 +212,14 @@ def _check_name(name: object) -> None:
     __tracebackhide__ = True
     if not isinstance(name, str):
         raise TypeError(
-            f"the name of an activity is a text, not {describe(name)}: "
+            f"the name of an activity is a text, not {_describe(name)}: "
             'write chore("cook rice", 40).'
         )
     if not name.strip():
         raise ValueError('an activity needs a name: write chore("cook rice", 40), say.')
 
 
-def describe(thing: Any) -> str:
+def _describe(thing: Any) -> str:
     """Say what a learner probably passed, in the field's words."""
     name = getattr(thing, "__name__", "")
     if inspect.iscoroutinefunction(thing):

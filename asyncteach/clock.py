@@ -55,13 +55,12 @@ class virtual_time:
         if self._clock:
             raise RuntimeError("this block is open already: write `with virtual_time():` anew.")
         outer = running_clock()
-        clock = outer or VirtualClock()
         loop = asyncio._get_running_loop()
         if outer:
             if loop is not None:
                 loophook.attach(outer, loop)
             return outer
-        self._clock = clock
+        clock = self._clock = VirtualClock()
         try:
             if loop is not None:
                 loophook.attach(clock, loop)

@@ -258,8 +258,7 @@ class LoopHook:
         # Processes have clocks of their own: what they do takes no virtual time.
         tap = _Tap(executor)
         future = original(tap, function, *args)
-        clock.hold(tap.future)
-        tap.future.add_done_callback(clock.release)  # after the loop has been told
+        clock.hold_until_done(tap.future)  # the loop is told first, then the clock
         return future
 
     def _watch_file(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

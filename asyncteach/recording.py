@@ -106,10 +106,13 @@ class Recording:
 
     def lanes(self) -> list[tuple[str, list[Slice]]]:
         """Return who did what: you first (all that ran), then each task as it first appeared."""
+        you: list[Slice] = []
         tasks: dict[str, list[Slice]] = {name: [] for name in self._names}
         for one in self:
             tasks[one.task].append(one)
-        return [("you", [one for one in self if one.state == RUNNING]), *tasks.items()]
+            if one.state == RUNNING:
+                you.append(one)
+        return [("you", you), *tasks.items()]
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the timeline on `ax`, or on a figure of its own, and return the Axes."""

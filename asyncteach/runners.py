@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from asyncteach.comparison import Comparison
 
 
+_TOGETHER = "together (asyncio.gather)"
+
+
 def run_in_turn(
     activities: Iterable[Activity], *, clock: Clock = "real", minute: float = MINUTE
 ) -> Recording:
@@ -59,7 +62,7 @@ def run_together(
     >>> asyncio.run(run_together(CHORES, clock="virtual")).minutes
     40.0
     """
-    story = Story(activities, "together (asyncio.gather)", clock=clock, minute=minute)
+    story = Story(activities, _TOGETHER, clock=clock, minute=minute)
     return _Awaitable(_run_together(story), "run_together(...)")
 
 
@@ -118,7 +121,7 @@ def compare(
 
     ready = check_activities(activities)
     recordings = {"in turn": run_in_turn(ready, clock=clock, minute=minute)}
-    story = Story(ready, "together (asyncio.gather)", clock=clock, minute=minute)
+    story = Story(ready, _TOGETHER, clock=clock, minute=minute)
     recordings["together"] = _run_on_own_loop(story)
     return make_comparison(recordings)
 

@@ -172,8 +172,7 @@ def _submitting(original: Callable[..., "Future[Any]"]) -> Callable[..., "Future
             return original(self, function, *args, **kwargs)
         if type(self).__name__ == "InterpreterPoolExecutor":  # 3.14+: it pickles the function
             future = original(self, function, *args, **kwargs)
-            clock.hold(future)
-            future.add_done_callback(clock.release)
+            clock.hold_until_done(future)
             return future
         job = _Job(clock, self, function)
         clock.job_queued(self, self._max_workers)

@@ -106,15 +106,10 @@ def draw_timelines(recordings: Sequence[Recording]) -> Picture:
 def _draw(ax: Axes, recording: Recording, longest: float) -> None:
     lanes = recording.lanes()
     limit = (longest or 1.0) * 1.13
+    placed = [(lane, one) for lane, (_, slices) in enumerate(lanes) for one in slices]
     for state in (WAITING, READY, RUNNING):
-        of_state = [
-            (lane, one)
-            for lane, (_, slices) in enumerate(lanes)
-            for one in slices
-            if one.state == state
-        ]
         bars = PolyCollection(
-            [_box(one, lane) for lane, one in of_state],
+            [_box(one, lane) for lane, one in placed if one.state == state],
             facecolors=COLORS[state],
             edgecolors=ax.get_facecolor(),
             linewidths=min(0.5, 1.5 * _lane_height(recording)),
@@ -125,8 +120,8 @@ def _draw(ax: Axes, recording: Recording, longest: float) -> None:
         ax.add_collection(bars, autolim=False)
     moments = [
         [(middle, lane - _BAR / 2), (middle, lane + _BAR / 2)]
-        for lane, one in of_state
-        if one.end - one.start < limit * _NARROW
+        for lane, one in placed
+        if one.state == RUNNING and one.end - one.start < limit * _NARROW
         for middle in [(one.start + one.end) / 2]
     ]
     marks = LineCollection(moments, colors=COLORS[RUNNING], linewidths=_MARK, zorder=3)

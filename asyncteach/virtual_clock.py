@@ -5,8 +5,10 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 from weakref import WeakSet
 
 from asyncteach import lookout
@@ -225,6 +227,11 @@ class VirtualClock:
         """Keep the clock from jumping until `release(reason)`: real work is under way."""
         with self._lock:
             self._outside.add(reason)
+
+    def hold_until_done(self, future: "Future[Any]") -> None:
+        """Keep the clock from jumping until that future is done."""
+        self.hold(future)
+        future.add_done_callback(self.release)
 
     def release(self, reason: Hashable) -> None:
         """Take back a `hold`."""
