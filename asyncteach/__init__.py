@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         sync_task,
     )
     from asyncteach.clock import virtual_time
-    from asyncteach.notebook import disable_asyncio_run, enable_asyncio_run
+    from asyncteach.nesting import disable_asyncio_run, enable_asyncio_run
     from asyncteach.recording import Recording
     from asyncteach.runners import compare, run_in_turn, run_together
     from asyncteach.timeline import plot_timeline
@@ -42,7 +42,7 @@ __all__ = [
 _HOMES = {
     "activities": ("CHORES", "LEISURE", "Activity", "async_task", "chore", "leisure", "sync_task"),
     "clock": ("virtual_time",),
-    "notebook": ("disable_asyncio_run", "enable_asyncio_run"),
+    "nesting": ("disable_asyncio_run", "enable_asyncio_run"),
     "recording": ("Recording",),
     "runners": ("compare", "run_in_turn", "run_together"),
     "timeline": ("plot_timeline",),

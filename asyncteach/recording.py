@@ -1,21 +1,22 @@
 """What happened: for every task, when it was running, ready and waiting."""
 
-import math
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from asyncteach.labels import clip, pad, width
+import numpy as np
+
+from asyncteach import textform
+from asyncteach.labels import clip
+from asyncteach.tape import READY, RUNNING, STATES, WAITING, Row, Tape, make_slices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
-RUNNING, READY, WAITING = STATES = ("running", "ready", "waiting")
+    from asyncteach.diagnosis import Finding
 
-_TEXT_COLUMNS = 60
-_TEXT_LANES = 40
-_MARKS = {RUNNING: "#", READY: "/", WAITING: "."}
+__all__ = ["READY", "RUNNING", "STATES", "WAITING", "Recording", "Slice"]
 
 
 class Slice(NamedTuple):
@@ -28,10 +29,11 @@ class Slice(NamedTuple):
 
 
 class Recording:
-    """Who did what when: slices of running, ready and waiting, in story minutes from the start.
+    """Who did what when: slices of running, ready and waiting, from the start.
 
-    A runner such as `run_together` returns it. In a notebook it shows itself as a timeline;
-    `print(recording)` gives the same in characters, `to_frame()` and `tasks()` give the numbers.
+    A runner such as `run_together` returns one in story minutes, `record()` gives one in seconds.
+    In a notebook it shows itself as a timeline; `print(recording)` gives the same in characters,
+    `to_frame()`, `tasks()` and `blocked()` give the numbers, `explain()` says what they mean.
 
     >>> from asyncteach import CHORES, run_in_turn
     >>> recording = run_in_turn(CHORES, clock="virtual")
@@ -39,13 +41,26 @@ class Recording:
     100.0
     """
 
-    def __init__(self, title: str, names: list[str]) -> None:
+    def __init__(self, title: str, names: list[str], *, unit: str = "minutes") -> None:
         self.title = title
+        self.unit = unit
         self._names = list(names)
         self._task = array("l")
         self._state = array("b")
         self._start = array("d")
         self._end = array("d")
+        self._tape: Tape | None = None
+        self._develop: Callable[[], tuple[Tape, bool]] | None = None
+
+    @classmethod
+    def from_source(cls, title: str, develop: Callable[[], tuple[Tape, bool]]) -> "Recording":
+        """Make a recording in seconds whose tape comes from `develop()`, with whether it is final.
+
+        It is asked when somebody first looks, and again until what it gives is final.
+        """
+        recording = cls(title, [], unit="seconds")
+        recording._develop = develop
+        return recording
 
     def add(self, task: int, state: str, start: float, end: float) -> None:
         """Add a slice of the task of that index; a moment counts only as running: a step it was."""
@@ -54,124 +69,184 @@ class Recording:
             self._state.append(STATES.index(state))
             self._start.append(start)
             self._end.append(max(start, end))
+            self._tape = None
+
+    @property
+    def tape(self) -> Tape:
+        """All that is known, in columns: what pictures and sentences are made from."""
+        if self._develop is not None:
+            tape, final = self._develop()
+            if final:
+                self._tape, self._develop = tape, None
+            return tape
+        if self._tape is None:
+            slices = make_slices(self._task, self._state, self._start, self._end).ordered()
+            rows = [Row(name, label=name, outcome="returned") for name in self._names]
+            for index, row in enumerate(rows):
+                own = slices[slices.task == index]
+                if len(own):
+                    row.spawned, row.finished = float(own.start.min()), float(own.end.max())
+            self._tape = Tape(rows, slices, float(slices.end.max()) if len(slices) else 0.0)
+        return self._tape
 
     @property
     def names(self) -> list[str]:
         """The names of the tasks, in the order in which they first appeared."""
-        return list(self._names)
+        return [row.name for row in self.tape.rows]
 
     @property
     def minutes(self) -> float:
-        """How long it all took, in story minutes."""
-        return max(self._end, default=0.0)
+        """How long it all took, in story minutes; of a `record()` in minutes of its clock."""
+        return self.tape.duration if self.unit == "minutes" else self.tape.duration / 60
+
+    @property
+    def seconds(self) -> float:
+        """How long it all took, in seconds; a story minute counts as sixty."""
+        return self.tape.duration * 60 if self.unit == "minutes" else self.tape.duration
 
     @property
     def attention(self) -> float:
-        """How many of the story minutes needed you: the running of all tasks together."""
-        return math.fsum(s.end - s.start for s in self if s.state == RUNNING)
+        """How much of the time needed you: the running of all tasks together, in minutes."""
+        tape = self.tape
+        tasks = np.array([row.kind == "task" for row in tape.rows] or [False])
+        total = float(tape.slices.total(len(tape.rows), RUNNING)[tasks[: len(tape.rows)]].sum())
+        return total if self.unit == "minutes" else total / 60
+
+    @property
+    def dropped(self) -> int:
+        """How many steps beyond `max_slices` were counted and not kept."""
+        return self.tape.dropped
+
+    @property
+    def findings(self) -> "list[Finding]":
+        """What a teacher would point at: a list, empty where nothing is wrong.
+
+        Each finding has `kind`, `task`, `seconds`, `file`, `line`, `message` and `fix`.
+        """
+        from asyncteach.diagnosis import find
+
+        return find(self)
+
+    def explain(self) -> str:
+        """Return in plain sentences what happened, what is wrong with it and how to mend it."""
+        from asyncteach.diagnosis import explain
+
+        return explain(self)
 
     def __iter__(self) -> Iterator[Slice]:
         """Give the slices by start, those of one start by task."""
-        order = sorted(range(len(self._task)), key=lambda i: (self._start[i], self._task[i], i))
-        for i in order:
-            name = self._names[self._task[i]]
-            yield Slice(name, STATES[self._state[i]], self._start[i], self._end[i])
+        names, slices = self.names, self.tape.slices
+        columns = (slices.task, slices.state, slices.start, slices.end)
+        for task, state, start, end in zip(*(c.tolist() for c in columns), strict=True):
+            yield Slice(names[task], STATES[state], start, end)
 
     def __len__(self) -> int:
-        return len(self._task)
+        return len(self.tape.slices)
 
     def to_frame(self) -> "DataFrame":
-        """Return a DataFrame, one row a slice by start: task, state, start, end (story minutes)."""
-        import pandas
+        """Return a DataFrame, one row a slice by start: task, state, start, end.
 
-        return pandas.DataFrame(list(self), columns=list(Slice._fields))
-
-    def tasks(self) -> "DataFrame":
-        """Return a DataFrame, one row a task, its times in story minutes.
-
-        Its columns: task, spawned, finished, and the totals of running, ready and waiting.
+        Times are story minutes, or for a `record()` seconds since it began. The columns task and
+        state are categorical: a million slices take no longer than they must.
         """
         import pandas
 
+        slices = self.tape.slices
+        names: Any = pandas.Index(self.names, dtype=object)
+        columns = {
+            "task": pandas.Categorical.from_codes(slices.task, names),
+            "state": pandas.Categorical.from_codes(slices.state, list(STATES)),
+            "start": slices.start,
+            "end": slices.end,
+        }
+        return pandas.DataFrame(columns, copy=False)
+
+    def tasks(self) -> "DataFrame":
+        """Return a DataFrame, one row a task, in the order in which they appeared.
+
+        Its columns: task, spawned, finished, and the totals of running, ready and waiting, in
+        story minutes. Of a `record()`, in seconds: task, parent, coroutine, spawned, finished,
+        outcome, running, ready, waiting. What is still running has no time of finishing.
+        """
+        import pandas
+
+        tape = self.tape
+        table: dict[str, Any] = {"task": self.names}
+        if self.unit == "seconds":
+            table["parent"] = [
+                None if r.parent is None else tape.rows[r.parent].name for r in tape.rows
+            ]
+            table["coroutine"] = [row.coroutine for row in tape.rows]
+        table["spawned"] = np.array([row.spawned for row in tape.rows], dtype=float)
+        table["finished"] = np.array([row.finished for row in tape.rows], dtype=float)
+        if self.unit == "seconds":
+            table["outcome"] = [row.outcome for row in tape.rows]
+        for state in STATES:
+            table[state] = tape.slices.total(len(tape.rows), state)
+        return pandas.DataFrame(table)
+
+    def blocked(self) -> "DataFrame":
+        """Return a DataFrame, one row a step that held the loop for longer than the threshold.
+
+        Its columns: task, start, seconds, the learner's file, line and function that held it, and
+        delayed, a list of the names of the tasks that were ready meanwhile.
+        """
+        import pandas
+
+        tape = self.tape
         rows = []
-        for name, slices in self.lanes()[1:]:
-            totals = {
-                state: math.fsum(s.end - s.start for s in slices if s.state == state)
-                for state in STATES
-            }
-            spawned = min((s.start for s in slices), default=math.nan)
-            finished = max((s.end for s in slices), default=math.nan)
-            rows.append({"task": name, "spawned": spawned, "finished": finished, **totals})
-        return pandas.DataFrame(rows, columns=["task", "spawned", "finished", *STATES])
+        for block in tape.blocks:
+            place = block.place
+            rows.append(
+                {
+                    "task": block.who,
+                    "start": block.start,
+                    "seconds": block.end - block.start,
+                    "file": place.file if place else None,
+                    "line": place.line if place else None,
+                    "function": place.function if place else None,
+                    "delayed": [tape.rows[task].name for task, _ in block.delayed],
+                }
+            )
+        columns = ["task", "start", "seconds", "file", "line", "function", "delayed"]
+        return pandas.DataFrame(rows, columns=columns)
 
     def lanes(self) -> list[tuple[str, list[Slice]]]:
         """Return who did what: you first (all that ran), then each task as it first appeared."""
         you: list[Slice] = []
-        tasks: dict[str, list[Slice]] = {name: [] for name in self._names}
+        tasks: dict[str, list[Slice]] = {name: [] for name in self.names}
         for one in self:
             tasks[one.task].append(one)
             if one.state == RUNNING:
                 you.append(one)
         return [("you", you), *tasks.items()]
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the timeline on `ax`, or on a figure of its own, and return the Axes."""
+    def plot(self, ax: "Axes | None" = None, **options: Any) -> "Axes":
+        """Draw the timeline on `ax`, or on a figure of its own, and return the Axes.
+
+        Takes the options of `plot_timeline`.
+        """
         from asyncteach.timeline import plot_timeline
 
-        return plot_timeline(self, ax=ax)
+        return plot_timeline(self, ax=ax, **options)
 
     def __repr__(self) -> str:
-        return f"<Recording of {len(self._names)} tasks: {self.heading()}>"
+        return f"<Recording of {len(self.names)} tasks: {self.heading()}>"
 
     def heading(self) -> str:
         """Return the title and how long it took, as one line."""
-        return f"{clip(self.title, 60)}: {self.minutes:.1f} minutes"
+        return f"{clip(self.title, 60)}: {textform.say(self.tape.duration, self.unit)}"
 
     def __str__(self) -> str:
         """Return the timeline in characters: a line for you, a line a task."""
-        lanes = self.lanes()
-        shown = [(clip(name, 24), slices) for name, slices in lanes[: _TEXT_LANES + 1]]
-        margin = max(width(name) for name, _ in shown) + 2
-        lines = [self.heading()]
-        for name, slices in shown:
-            lines.append((pad(name, margin) + _draw(slices, self.minutes)).rstrip())
-        if len(shown) < len(lanes):
-            lines.append(f"... and {len(lanes) - len(shown)} more tasks")
-        legend = ", ".join(f"{_MARKS[state]} {state}" for state in STATES)
-        lines.append(f"{pad('', margin)}{legend}")
-        return "\n".join(lines)
+        return textform.draw(self)
 
     def describe(self) -> str:
         """Return what the timeline shows as a sentence or two, for those who can't see it."""
-        lanes = []
-        for name, slices in self.lanes()[1:13]:
-            parts = [f"{s.state} {s.start:.1f} to {s.end:.1f}" for s in slices if s.end > s.start]
-            lanes.append(f"{clip(name, 40)}: {', '.join(parts[:6]) or 'a moment'}")
-        if len(self._names) > 12:
-            lanes.append(f"and {len(self._names) - 12} more tasks")
-        busy = f"you are busy for {self.attention:.1f} of them"
-        return f"Timeline. {self.heading()}, {busy}. {'; '.join(lanes)}."
+        return textform.describe(self)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         from asyncteach.timeline import draw_timelines
 
         png, about = draw_timelines([self])._repr_png_()
         return {"image/png": png, "text/plain": str(self)}, {"image/png": about}
-
-
-def _draw(slices: list[Slice], total: float) -> str:
-    """Draw one lane in characters: each stands for the state that fills most of its time."""
-    scale = _TEXT_COLUMNS / (total or 1.0)
-    cover = [dict.fromkeys(STATES, 0.0) for _ in range(_TEXT_COLUMNS)]
-    for one in slices:
-        start, end = one.start * scale, one.end * scale
-        for column in range(int(start), min(_TEXT_COLUMNS, math.ceil(end))):
-            cover[column][one.state] += min(end, column + 1) - max(start, column)
-    marks = [
-        _MARKS[max(STATES, key=share.__getitem__)] if max(share.values()) > 0.02 else " "
-        for share in cover
-    ]
-    for one in slices:  # a moment fills nothing, but it was there
-        if one.state == RUNNING and (one.end - one.start) * scale < 1:
-            marks[min(_TEXT_COLUMNS - 1, int(one.start * scale + 1e-9))] = _MARKS[RUNNING]
-    return "".join(marks)

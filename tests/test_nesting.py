@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from asyncteach import notebook
-from asyncteach.notebook import disable_asyncio_run, enable_asyncio_run
+from asyncteach import nesting
+from asyncteach.nesting import disable_asyncio_run, enable_asyncio_run
 
 LOSES_CELLS = (
     "because with ipykernel 7.1 and later nest_asyncio loses the cells queued behind asyncio.run()"
@@ -25,7 +25,7 @@ PACKAGES = ["nest_asyncio2"] if sys.version_info >= (3, 14) else ["nest_asyncio"
 @pytest.fixture(params=PACKAGES)
 def package(request, monkeypatch):
     """Either package that is sound on this Python."""
-    monkeypatch.setattr(notebook, "_choose", lambda *versions: (request.param, "for the test"))
+    monkeypatch.setattr(nesting, "_choose", lambda *versions: (request.param, "for the test"))
     return request.param
 
 
@@ -62,14 +62,14 @@ def in_a_notebook(cell):
 )
 def test_the_package_follows_from_the_versions(python, ipykernel, expected):
     """nest_asyncio is taken wherever it neither loses cells nor breaks TaskGroup."""
-    assert notebook._choose(python, ipykernel) == expected
+    assert nesting._choose(python, ipykernel) == expected
 
 
 def test_importing_it_imports_nothing_that_it_may_not_need():
     """The module itself brings no IPython, no nest package, and patches nothing."""
     code = (
         "import asyncio, sys; run = asyncio.run\n"
-        "import asyncteach.notebook\n"
+        "import asyncteach.nesting\n"
         "assert asyncio.run is run\n"
         "print(*{name.split('.')[0] for name in sys.modules} & {'IPython', 'ipykernel', "
         "'matplotlib', 'nest_asyncio', 'nest_asyncio2', 'pandas', 'tornado'})"
@@ -80,7 +80,7 @@ def test_importing_it_imports_nothing_that_it_may_not_need():
 
 def test_the_examples_in_the_docstrings():
     """The examples run as written."""
-    results = doctest.testmod(notebook)
+    results = doctest.testmod(nesting)
     assert results.attempted == 2
     assert results.failed == 0
 

@@ -1,0 +1,64 @@
+"""Lines of source: whose they are, and what a learner calls them."""
+
+import os
+import site
+import sys
+import sysconfig
+from functools import lru_cache
+from types import CodeType
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """A line of source as a learner knows it: `In [7], line 3`, or `lesson.py:3`."""
+
+    file: str
+    line: int
+    function: str
+    path: str = ""
+    """The file's own name, by which `linecache` finds the text."""
+
+    def __str__(self) -> str:
+        if self.file.startswith("In ["):
+            return f"{self.file}, line {self.line}"
+        return f"{os.path.basename(self.file)}:{self.line}"
+
+
+def _roots() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    found = [paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")]
+    found += [os.path.dirname(os.__file__), os.path.dirname(__file__)]
+    found += site.getsitepackages() if hasattr(site, "getsitepackages") else []
+    if isinstance(user := getattr(site, "USER_SITE", None), str):
+        found.append(user)
+    # Debian keeps what its packages bring in a folder of its own.
+    found.append("/usr/lib/python3/dist-packages")
+    plain = [os.path.normcase(path) for path in found]
+    real = [os.path.normcase(os.path.realpath(path)) for path in found]
+    return tuple(dict.fromkeys(path.rstrip(os.sep) + os.sep for path in plain + real))
+
+
+_ROOTS = _roots()
+
+
+@lru_cache(maxsize=4096)
+def is_learners(filename: str) -> bool:
+    """Tell if a file is the learner's own: outside the standard library and site-packages."""
+    if filename.startswith("<"):
+        return not filename.startswith(("<frozen", "<__array_function__", "<attrs"))
+    return not os.path.normcase(filename).startswith(_ROOTS)
+
+
+def place_of(code: CodeType, line: int | None) -> Place:
+    """Return the place of a line of that code; None: where its function begins."""
+    path = code.co_filename
+    return Place(name_file(path), line or code.co_firstlineno, code.co_qualname, path)
+
+
+def name_file(path: str) -> str:
+    """Return what a learner calls a file: `In [7]` for a notebook's cell, else its path."""
+    if "IPython" in sys.modules:  # only a notebook knows which cell it compiled
+        from asyncteach.notebook import name_cell
+
+        return name_cell(path) or path
+    return path

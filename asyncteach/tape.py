@@ -1,0 +1,171 @@
+"""What was recorded, developed: tasks, slices, waits, blocks and remarks, in typed arrays."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import nan
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asyncteach.places import Place
+
+RUNNING, READY, WAITING = STATES = ("running", "ready", "waiting")
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Row:
+    """One task, or one job that was handed to a thread or a process."""
+
+    name: str
+    """Its own name, told apart from others of the same name."""
+    label: str = ""
+    """What a person would call it: its name, or its coroutine's where the name is Task-7."""
+    coroutine: str = ""
+    parent: int | None = None
+    spawned: float = nan
+    finished: float = nan
+    """When it finished; nan: it was still running when the recording ended."""
+    outcome: str = "still running"
+    """`returned`, `raised ValueError: ...`, `cancelled` or `still running`."""
+    kind: str = "task"
+    """`task`, `thread` or `process`."""
+    loop: int = 0
+    """Which event loop of the recording it ran on."""
+    place: Place | None = None
+    """The learner's line that spawned it."""
+    was_there: bool = False
+    """True for the task that opened the recording: it is older than the recording."""
+
+
+class Wait(NamedTuple):
+    """A stretch in which a task waited, and for what."""
+
+    task: int
+    start: float
+    end: float
+    kind: str
+    """sleep, lock, semaphore, queue, event, condition, barrier, task, tasks, thread, process,
+    socket, subprocess, future."""
+    what: str
+    """In words, as `a sleep of 0.5 s`."""
+    places: tuple[Place, ...]
+    """The learner's lines, from the task's own coroutine inwards."""
+    calls: tuple[int, ...] = ()
+    """For each of the places a number that is another one for each call of its function."""
+    target: int | None = None
+    """The task or job that was awaited."""
+
+
+class Block(NamedTuple):
+    """A stretch in which one step held the loop for longer than the threshold."""
+
+    task: int | None
+    """None: a plain callback, or a task that isn't part of the recording."""
+    who: str
+    start: float
+    end: float
+    place: Place | None
+    """The learner's line that held the loop; None where no look at it succeeded."""
+    places: tuple[Place, ...]
+    """The learner's lines that were on the stack, from the task's own coroutine inwards."""
+    doing: str
+    """The innermost function on the stack, a library's perhaps, as `socket.recv`."""
+    delayed: tuple[tuple[int, float], ...]
+    """Which tasks were ready meanwhile, and for how many seconds."""
+    awaits: int = 0
+    """How many coroutines were on the stack: more than one means an await that never waited."""
+
+
+class Remark(NamedTuple):
+    """Something that was seen while recording and that no slice shows."""
+
+    kind: str
+    task: int | None
+    at: float
+    place: Place | None
+    text: str
+    seconds: float = 0.0
+    others: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Four columns of equal length, by start: which task was in which state from when to when."""
+
+    task: NDArray[np.int32]
+    state: NDArray[np.int8]
+    start: Floats
+    end: Floats
+
+    def __len__(self) -> int:
+        return len(self.task)
+
+    def of(self, state: str) -> "Slices":
+        """Return those of one state."""
+        return self[self.state == STATES.index(state)]
+
+    def __getitem__(self, which: Any) -> "Slices":
+        return Slices(self.task[which], self.state[which], self.start[which], self.end[which])
+
+    def ordered(self) -> "Slices":
+        """Return them by start, those of one start by task and then as they came."""
+        return self[np.lexsort((self.task, self.start))]
+
+    def seconds(self) -> Floats:
+        """Return how long each is."""
+        return self.end - self.start
+
+    def total(self, rows: int, state: str) -> Floats:
+        """Return the sum for each task, exact to a billionth of the unit."""
+        some = self.of(state)
+        # Whole billionths add up without an error that grows.
+        parts = np.rint(some.end * 1e9) - np.rint(some.start * 1e9)
+        return np.bincount(some.task, weights=parts, minlength=rows) / 1e9
+
+
+def make_slices(
+    task: Iterable[int], state: Iterable[int], start: Iterable[float], end: Iterable[float]
+) -> Slices:
+    """Return slices from any four columns, not yet in order."""
+    return Slices(
+        np.array(task, dtype=np.int32),
+        np.array(state, dtype=np.int8),
+        np.array(start, dtype=np.float64),
+        np.array(end, dtype=np.float64),
+    )
+
+
+@dataclass
+class Tape:
+    """All that a recording knows, in its unit of time from the start."""
+
+    rows: list[Row]
+    slices: Slices
+    duration: float
+    waits: list[Wait] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
+    idle: list[tuple[Floats, Floats]] = field(default_factory=list)
+    """For each event loop the starts and the ends of its idle stretches in select."""
+    loops: list[str] = field(default_factory=list)
+    cpu: float = nan
+    """Seconds of processor time that the loops' threads took; nan: unknown, or virtual time."""
+    dropped: int = 0
+    """Steps beyond `max_slices` that were counted and not kept."""
+    threshold: float = 0.05
+
+    def tree(self) -> list[tuple[int, int]]:
+        """Return (row, depth), each parent right before its children, roots as they came."""
+        children: dict[int | None, list[int]] = {}
+        for index, row in enumerate(self.rows):
+            children.setdefault(row.parent, []).append(index)
+        result: list[tuple[int, int]] = []
+        left = [(index, 0) for index in reversed(children.get(None, []))]
+        while left:
+            index, depth = left.pop()
+            result.append((index, depth))
+            left += [(child, depth + 1) for child in reversed(children.get(index, []))]
+        return result
