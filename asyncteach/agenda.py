@@ -18,6 +18,12 @@ def set_due(timer: Any, when: float, *, counted: bool) -> None:
     timer._scheduled = counted
 
 
+def due_on(clock: VirtualClock, when: float) -> int:
+    """Return when a timer of the virtual `loop.time()` is due, in nanoseconds of the clock."""
+    due = round(when * NS) - clock.monotonic_start
+    return round(due / _GRID) * _GRID
+
+
 class Agenda:
     """The timers of a loop on a virtual clock, and the tasks that it knew before."""
 
@@ -31,8 +37,7 @@ class Agenda:
 
     def add(self, timer: asyncio.TimerHandle) -> None:
         """Take a timer whose time is one of the virtual `loop.time()`."""
-        due = round(timer.when() * NS) - self.clock.monotonic_start
-        self._push(timer, round(due / _GRID) * _GRID)
+        self._push(timer, due_on(self.clock, timer.when()))
 
     def add_real(self, timer: asyncio.TimerHandle) -> None:
         """Take a timer whose time is real: what is left of it becomes virtual."""

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from asyncteach import loophook, standins
-from asyncteach.virtual_clock import VirtualClock, current_clock, running_clock
+from asyncteach.virtual_clock import VirtualClock, current_clock, running_clock, watchers
 
 
 class virtual_time:
@@ -66,6 +66,8 @@ class virtual_time:
                 loophook.attach(clock, loop)
             standins.install(clock, _names_of_caller())
             self._token = current_clock.set(clock)
+            for watcher in tuple(watchers):
+                watcher.clock_opened(clock)
         except BaseException:  # an interrupt may come at any line
             self.__exit__()
             raise

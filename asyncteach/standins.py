@@ -108,7 +108,7 @@ def _starting(original: Callable[[threading.Thread], None]) -> Callable[[threadi
         run = self.run
 
         def run_on_clock() -> None:
-            del self.run
+            vars(self).pop("run", None)
             clock.join_thread(self)
             clock.release(self)
             token = current_clock.set(clock)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakSet
 
 from asyncteach import lookout
@@ -26,6 +26,22 @@ PATIENT_READS = 1_000_000
 READ_STEP = NS // 1000
 
 current_clock: ContextVar["VirtualClock | None"] = ContextVar("asyncteach_clock", default=None)
+
+
+class ClockWatcher(Protocol):
+    """Somebody who wants to know of clocks: a recorder, whose times go with them."""
+
+    def clock_opened(self, clock: "VirtualClock") -> None:
+        """A block has been opened by the calling code."""
+
+    def clock_closed(self, clock: "VirtualClock") -> None:
+        """A block has ended, and stays at its last time."""
+
+    def clock_sleeps(self, clock: "VirtualClock") -> None:
+        """The calling thread is about to sleep on the clock, which looks like real sleep."""
+
+
+watchers: list[ClockWatcher] = []
 
 _open_clocks: "WeakSet[VirtualClock]" = WeakSet()
 
@@ -111,6 +127,8 @@ class VirtualClock:
 
     def sleep(self, seconds: float) -> None:
         """Hold the calling thread until the clock has moved on by `seconds`."""
+        for watcher in tuple(watchers):
+            watcher.clock_sleeps(self)
         # A bare lock, since an interrupt inside an Event would leave the Event's own lock held.
         awake = threading.Lock()
         awake.acquire()
@@ -131,6 +149,8 @@ class VirtualClock:
     def close(self) -> None:
         """End the clock: threads that still sleep on it wake at once."""
         self.closed = True
+        for watcher in tuple(watchers):
+            watcher.clock_closed(self)
         with self._lock:
             for rest in self._rests.values():
                 rest.over = True

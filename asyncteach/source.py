@@ -1,0 +1,154 @@
+"""The learner's source, as far as it can be read: which function a line is in, what it calls."""
+
+import ast
+import linecache
+from collections.abc import Iterator
+from functools import lru_cache
+
+from asyncteach.places import Place
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Scope = Function | ast.Module
+LOOPS = (ast.For, ast.AsyncFor, ast.While)
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def walk_own(node: ast.AST) -> Iterator[ast.AST]:
+    """Give what is inside a node and runs with it: not what nested functions and classes hold."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, (*_FUNCTIONS, ast.Lambda, ast.ClassDef)):
+            yield from walk_own(child)
+
+
+def covers(node: ast.stmt | ast.expr, line: int) -> bool:
+    """Tell if the node's text includes that line."""
+    return node.lineno <= line <= (node.end_lineno or node.lineno)
+
+
+class Source:
+    """One file or one cell, parsed."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.tree = tree
+        self.parents = {
+            child: parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)
+        }
+        self.imports: dict[str, str] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                for name in node.names:
+                    top = name.name if name.asname else name.name.partition(".")[0]
+                    self.imports[name.asname or top] = top
+            elif isinstance(node, ast.ImportFrom):
+                for name in node.names:
+                    self.imports[name.asname or name.name] = f"{node.module}.{name.name}"
+
+    def scope(self, place: Place) -> Scope | None:
+        """Return the function that the place is in; None where the text doesn't match it.
+
+        A file may have been edited since: then it isn't the text that ran.
+        """
+        names = [part for part in place.function.split(".") if not part.startswith("<")]
+        if not names:
+            return self.tree
+        found = [
+            node
+            for node in ast.walk(self.tree)
+            if isinstance(node, _FUNCTIONS) and node.name == names[-1] and covers(node, place.line)
+        ]
+        # The innermost starts last.
+        return max(found, key=lambda node: node.lineno, default=None)
+
+    def statement(self, place: Place) -> ast.stmt | None:
+        """Return the innermost statement of the place's own function at its line."""
+        if (scope := self.scope(place)) is None:
+            return None
+        found = [n for n in walk_own(scope) if isinstance(n, ast.stmt) and covers(n, place.line)]
+        return max(found, key=lambda node: (node.lineno, node.col_offset), default=None)
+
+    def calls(self, place: Place) -> list[str]:
+        """Return the full names of what the place's statement calls at its line."""
+        statement = self.statement(place)
+        if statement is None:
+            return []
+        nodes = [statement, *walk_own(statement)]
+        calls = [n for n in nodes if isinstance(n, ast.Call) and covers(n, place.line)]
+        return [self.name(call.func) for call in calls]
+
+    def name(self, node: ast.expr) -> str:
+        """Return the dotted name as if nothing were renamed by imports: `time.sleep`.
+
+        What a method is called on may be any expression: `.read` then.
+        """
+        if isinstance(node, ast.Name):
+            return self.imports.get(node.id, node.id)
+        if isinstance(node, ast.Attribute):
+            return f"{self.name(node.value)}.{node.attr}"
+        if isinstance(node, ast.Call):
+            return f"{self.name(node.func)}()"
+        return ""
+
+    def around(self, node: ast.AST) -> Iterator[ast.AST]:
+        """Give what encloses the node, from the inside out, as far as its function."""
+        while (parent := self.parents.get(node)) is not None:
+            yield parent
+            if isinstance(parent, (*_FUNCTIONS, ast.Lambda, ast.ClassDef)):
+                return
+            node = parent
+
+    def in_loop(self, place: Place) -> bool:
+        """Tell if the place's line awaits inside a loop or a comprehension of its function."""
+        statement = self.statement(place)
+        if statement is None:
+            return False
+        awaits = [
+            node
+            for node in walk_own(statement)
+            if isinstance(node, ast.Await) and covers(node, place.line)
+        ]
+        return any(
+            isinstance(outer, (*LOOPS, *COMPREHENSIONS))
+            for node in awaits
+            for outer in self.around(node)
+        )
+
+
+def pauses(scope: Scope) -> bool:
+    """Tell if the function has a point at which it may give the loop back."""
+    return any(
+        isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith))
+        or (isinstance(node, ast.comprehension) and node.is_async)
+        for node in walk_own(scope)
+    )
+
+
+def runs_forever(scope: Scope) -> bool:
+    """Tell if the function holds a loop that is meant to go on until somebody cancels it."""
+    return any(
+        isinstance(node, ast.AsyncFor)
+        or (isinstance(node, ast.While) and not isinstance(node.test, ast.Compare))
+        for node in walk_own(scope)
+    )
+
+
+@lru_cache(maxsize=64)
+def _parse(text: str) -> Source | None:
+    try:
+        return Source(ast.parse(text))
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def read_source(place: Place) -> Source | None:
+    """Return the source that a place is in; None where it can't be read."""
+    path = place.path or place.file
+    linecache.checkcache(path)
+    lines = linecache.getlines(path)
+    return _parse("".join(lines)) if lines else None
+
+
+def line_of(place: Place) -> str:
+    """Return the text of that line, without indentation."""
+    return linecache.getline(place.path or place.file, place.line).strip()

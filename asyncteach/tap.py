@@ -1,0 +1,701 @@
+"""The attributes put on one event loop while it is recorded: every step of a task is stamped."""
+
+import asyncio
+import contextvars
+import threading
+import time
+import weakref
+from array import array
+from asyncio import events
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from asyncteach.axis import Axis
+from asyncteach.lookout import real_monotonic
+from asyncteach.places import is_learners
+from asyncteach.replacements import Replacements
+from asyncteach.waits import Line
+
+HEARTBEAT = 0.1
+"""Seconds after which an idle loop looks whether an interrupt has come."""
+
+SHORTEST_WAIT = 0.001
+"""Seconds of waiting from which on it is looked at what for: it costs some steps' worth."""
+
+_HANDLE_SLOTS = {
+    *("_callback", "_args", "_cancelled", "_loop", "_source_traceback"),
+    *("_repr", "__weakref__", "_context"),
+}
+
+
+class Entry:
+    """A task, or a job of a thread or a process, from the moment when it is first seen."""
+
+    __slots__ = (
+        *("coroutine", "finished", "job", "kind", "line", "loop", "name", "number", "opener"),
+        *("outcome", "parent", "ref", "scope", "spawned", "trail", "where_cancelled"),
+    )
+
+    def __init__(self, kind: str, number: int, scope: Any, parent: "Entry | None") -> None:
+        self.kind = kind
+        self.number = number
+        self.scope = scope
+        self.parent = parent
+        self.name = ""
+        self.coroutine = ""
+        self.spawned = self.finished = float("nan")
+        self.outcome = ""
+        self.line: Line | None = None
+        self.loop: Any = None
+        self.ref: Any = None
+        self.job: Any = None
+        self.opener = False
+        self.trail: tuple[Any, ...] = ()  # weak references to the coroutines of its last wait
+        self.where_cancelled: Line | None = None
+
+
+class _TaskRef(weakref.ref[Any]):
+    """A weak reference that knows whose it is when the task has gone."""
+
+    __slots__ = ("ident", "number")
+
+
+class Reel:
+    """Rows of so many numbers: a list that is cheap to extend, moved to arrays now and then."""
+
+    def __init__(self, columns: int, most: int) -> None:
+        self.columns = columns
+        self.most = most
+        self.dropped = 0
+        self.fresh: list[float] = []
+        self._chunks: list[array[float]] = []
+        self._kept = 0
+
+    def __len__(self) -> int:
+        return self._kept + len(self.fresh) // self.columns
+
+    def flush(self, *, at_least: int = 4096) -> None:
+        """Move whole rows to an array; those beyond the most are only counted."""
+        rows = len(self.fresh) // self.columns
+        if rows < at_least:
+            return
+        room = min(rows, max(0, self.most - self._kept))
+        if room:
+            self._chunks.append(array("d", self.fresh[: room * self.columns]))
+        # One statement, so that what another thread adds meanwhile stays.
+        del self.fresh[: rows * self.columns]
+        self._kept += room
+        self.dropped += rows - room
+
+    @property
+    def is_full(self) -> bool:
+        """Tell if rows have been dropped."""
+        return self.dropped > 0
+
+    def chunks(self, start: int = 0) -> Iterator[array[float]]:
+        """Give the arrays from that row on."""
+        self.flush(at_least=1)
+        for chunk in self._chunks:
+            rows = len(chunk) // self.columns
+            if start < rows:
+                yield chunk[start * self.columns :] if start > 0 else chunk
+            start -= rows
+
+
+def check_loop(loop: object) -> str | None:
+    """Return why a loop can't be watched, as one sentence; None: it can be."""
+    name = f"{type(loop).__module__}.{type(loop).__qualname__}"
+    parts = ("_ready", "_scheduled", "_selector", "_run_once")
+    if isinstance(loop, asyncio.BaseEventLoop) and all(hasattr(loop, part) for part in parts):
+        return None
+    return (
+        f"record() can't watch the event loop {name}: run your code on asyncio's own loop, as "
+        "asyncio.run(main()) does when no other loop is installed."
+    )
+
+
+class Tap:
+    """One event loop under record: its reels of steps, waits and idle stretches.
+
+    All recordings that are open share it; which tasks belong to whom is told from the scope that
+    a task has inherited. `scope_of(context)` returns that scope, or None for a stranger's task.
+    """
+
+    def __init__(
+        self,
+        loop: Any,
+        axis: Axis,
+        scope_of: Callable[[Any], Any],
+        observer: "Observer",
+        most: int,
+    ) -> None:
+        self.loop = loop
+        self.axis = axis
+        self.observer = observer
+        self.entries: list[Entry] = []
+        self.steps = Reel(4, most)  # task, ready since, start, end
+        self.waits = Reel(5, most)  # task, end, note, amount, how many coroutines are the same
+        self.idle = Reel(2, most)  # start, end
+        self.failed: dict[int, Entry] = {}
+        self.holds: list[tuple[float, float, str]] = []  # long callbacks that are no task's step
+        self.cpu = 0.0
+        self.lanes: dict[int, int] = {}
+        self._cpu_start: tuple[int, float] | None = None
+        self._replaced = Replacements()
+        self._scope_of = scope_of
+        self.threshold = 0.05
+        self.begin_thread()
+        self._install()
+
+    # What the observer needs to know
+
+    def begin_thread(self) -> None:
+        """Count the processor time of the calling thread, which runs the loop, from now on."""
+        self._cpu_start = (threading.get_ident(), time.thread_time())
+
+    def end_thread(self) -> None:
+        """Add up the processor time, if it is the same thread that asks."""
+        if self._cpu_start and self._cpu_start[0] == threading.get_ident():
+            now = time.thread_time()
+            self.cpu += now - self._cpu_start[1]
+            self._cpu_start = (self._cpu_start[0], now)
+
+    def flush(self) -> None:
+        """Move what has been stamped to typed arrays."""
+        self.steps.flush()
+        self.waits.flush()
+        self.idle.flush()
+
+    def remove(self) -> None:
+        """Take everything off the loop again; handles that are still queued are plain ones."""
+        self._stop()
+        self._replaced.undo()
+        self.axis.forget(self._set_now)
+        for timer in list(self.loop._scheduled):
+            self._unmark(timer)
+        self.lanes.clear()
+
+    def _install(self) -> None:
+        hooks = make_hooks(self)
+        self._set_now = hooks.set_now
+        self._stop = hooks.stop
+        self._unmark = hooks.unmark
+        self.current = hooks.current
+        self.settle = hooks.settle
+        self.adopt = hooks.adopt
+        self.register = hooks.register
+        self.axis.tell(hooks.set_now)
+        for owner, name, new in hooks.replacements:
+            if hasattr(owner, name):
+                self._replaced.put(owner, name, new)
+        hooks.adopt_ready()
+
+
+class Observer:
+    """Whoever is told of what happens besides plain steps; nothing that it does may raise."""
+
+    def spawned(self, tap: Tap, entry: Entry, task: Any) -> None:
+        """A task has been seen for the first time."""
+
+    def waited(self, tap: Tap, entry: Entry, task: Any, until: float) -> None:
+        """A task that has waited for long is about to go on; it still stands where it waited."""
+
+    def finished(self, tap: Tap, entry: Entry, task: Any, at: float) -> None:
+        """A task has returned, raised or been cancelled."""
+
+    def vanished(self, tap: Tap, entry: Entry, at: float) -> None:
+        """A task has been garbage-collected before it was done."""
+
+    def complained(self, tap: Tap, context: dict[str, Any]) -> None:
+        """The loop's exception handler is about to be told something."""
+
+    def trespassed(self, tap: Tap, callback: Any) -> None:
+        """Another thread has put a callback on the loop, while that was idle, without a wake-up."""
+
+    def handed_over(self, tap: Tap, call: Callable[[], Any]) -> Any:
+        """Work goes to an executor by `call()`, whose future is to be returned."""
+        return call()
+
+    def failed(self, error: BaseException) -> None:
+        """The recorder itself has failed: it has to end."""
+
+
+class Hooks:
+    """What `make_hooks` gives: the replacements, and ways to reach what they share."""
+
+    set_now: Callable[[Callable[[], float]], None]
+    stop: Callable[[], None]
+    unmark: Callable[[Any], None]
+    current: Callable[[], tuple[float, int | None]]
+    settle: Callable[[float], None]
+    adopt: Callable[[Any, Any], Entry]
+    register: Callable[[Any, Entry], None]
+    adopt_ready: Callable[[], None]
+    replacements: list[tuple[Any, str, Any]]
+
+
+def learners_line(depth: int) -> Line | None:
+    """Return the learner's line that is being executed, `depth` frames up or further out."""
+    import sys
+
+    frame = sys._getframe(depth)
+    while frame is not None:
+        if is_learners(frame.f_code.co_filename):
+            return frame.f_code, frame.f_lineno or frame.f_code.co_firstlineno
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def make_hooks(tap: Tap) -> Hooks:
+    """Make the functions that stand in for the loop's own, around variables that they share.
+
+    They are closures and not methods because they run at every step: a variable of a closure is
+    read in a fraction of the time of an attribute.
+    """
+    loop = tap.loop
+    ready = loop._ready
+    append = ready.append
+    observer = tap.observer
+    entries = tap.entries
+    lanes = tap.lanes
+    lane_of = lanes.get
+    scope_of = tap._scope_of
+    axis = tap.axis
+    step = tap.steps.fresh.extend
+    idle_step = tap.idle.fresh.extend
+    now = axis.now
+    get_ident = threading.get_ident
+    copy_context = contextvars.copy_context
+    new = object.__new__
+    original = {
+        name: getattr(loop, name)
+        for name in ("call_soon", "call_at", "call_soon_threadsafe", "create_task")
+    }
+    call_soon_before, call_at_before = original["call_soon"], original["call_at"]
+    threadsafe_before, create_before = original["call_soon_threadsafe"], original["create_task"]
+    select_before = loop._selector.select
+    plain_run, plain_timer_run = events.Handle._run, events.TimerHandle._run
+    # Another's call_soon is called and its handle replaced; asyncio's own is done here at once.
+    is_stock = (
+        type(loop).call_soon is asyncio.BaseEventLoop.call_soon
+        and "call_soon" not in vars(loop)
+        and set(events.Handle.__slots__) == _HANDLE_SLOTS
+    )
+
+    slow = not is_stock
+    stopped = False
+    current: int | None = None  # the lane whose step is being executed
+    since = 0.0  # when that step began; 0: none is
+    due: float | None = None  # since when what is scheduled now has been ready
+    depth = 0
+    idle = False
+    idle_from = idle_to = 0.0
+    strangers = 0
+    ends: list[float] = []
+    unsettled: int | None = None  # the task that opened the recording, in its first step
+    safe_since: dict[int, float] = {}
+    threshold = tap.threshold
+
+    def set_now(other: Callable[[], float]) -> None:
+        nonlocal now
+        now = other
+
+    def fail(error: BaseException) -> None:
+        stop()
+        observer.failed(error)
+
+    def stop() -> None:
+        nonlocal slow, stopped
+        slow = stopped = True
+        lanes.clear()
+
+    def state() -> tuple[float, int | None]:
+        return since, current
+
+    # Tasks
+
+    def register(task: Any, entry: Entry) -> None:
+        ref = _TaskRef(task, forget)
+        ref.ident, ref.number = id(task), entry.number
+        entry.ref = ref
+        lanes[id(task)] = entry.number
+
+    def forget(ref: _TaskRef) -> None:
+        if lanes.get(ref.ident) == ref.number:
+            del lanes[ref.ident]
+            try:
+                observer.vanished(tap, entries[ref.number], now())
+            except Exception as error:
+                fail(error)
+
+    def enter(scope: Any, parent: int | None, at: float) -> Entry:
+        number = len(entries)
+        entry = Entry("task", number, scope, None if parent is None else entries[parent])
+        entry.spawned = at
+        entry.loop = tap
+        entries.append(entry)
+        ends.append(at)
+        return entry
+
+    def adopt(task: Any, scope: Any) -> Entry:
+        """Take in the running task, which opens a recording in the midst of one of its steps."""
+        nonlocal unsettled, current, since
+        number = lane_of(id(task))
+        if number is None:
+            entry = enter(scope, None, now())
+            entry.opener = True
+            register(task, entry)
+            observer.spawned(tap, entry, task)
+            unsettled = current = entry.number
+            since = entry.spawned
+        else:
+            entry = entries[number]
+        return entry
+
+    def settle(at: float) -> None:
+        """End the step in which a recording was opened: something else has begun."""
+        nonlocal unsettled, current, since
+        if unsettled is not None:
+            number, unsettled = unsettled, None
+            if not stopped:
+                step((number, ends[number], ends[number], at))
+                ends[number] = at
+            if current == number:
+                current, since = None, 0.0
+
+    def see(handle: Any, callback: Any) -> int | None:
+        """Take in a task of whose making nobody has told; None: it isn't one of ours."""
+        task = getattr(callback, "__self__", None)
+        if stopped or not isinstance(task, asyncio.Future) or not hasattr(task, "get_coro"):
+            return None
+        scope = scope_of(handle._context)
+        if scope is None or task.done():
+            return None
+        entry = enter(scope, handle._parent, handle._since)
+        register(task, entry)
+        observer.spawned(tap, entry, task)
+        return entry.number
+
+    def finish(number: int, task: Any, at: float) -> None:
+        entry = entries[number]
+        lanes.pop(id(task), None)
+        observer.finished(tap, entry, task, at)
+
+    # Steps
+
+    class Handle(events.Handle):
+        __slots__ = ("_parent", "_since")
+
+        def _run(self) -> None:
+            nonlocal current, since, depth
+            callback = self._callback
+            number = lane_of(id(getattr(callback, "__self__", None)))
+            if number is None:
+                try:
+                    number = see(self, callback)
+                except Exception as error:
+                    fail(error)
+            if number is None:
+                return run_other(self)
+            task = callback.__self__
+            ready_since = self._since
+            outer, outer_since = current, since
+            start = now()
+            if outer is not None:
+                if unsettled is not None:
+                    settle(start)
+                    outer, outer_since = None, 0.0
+            before = ends[number]
+            if ready_since - before > SHORTEST_WAIT:
+                try:
+                    observer.waited(tap, entries[number], task, ready_since)
+                except Exception as error:
+                    fail(error)
+            current = number
+            since = start
+            try:
+                self._context.run(callback, *self._args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                complain(self, error)
+            finally:
+                end = now()
+                current = outer
+                since = end if outer_since else 0.0
+                step((number, ready_since, start, end))
+                ends[number] = end
+                if task.done():
+                    try:
+                        finish(number, task, end)
+                    except Exception as error:
+                        fail(error)
+
+    class TimerHandle(events.TimerHandle):
+        __slots__ = ()
+
+        def _run(self) -> None:
+            nonlocal due
+            when = self._when if axis.is_plain else axis.due(self._when, self._context)
+            # An idle loop wakes a little late by itself: that isn't the fault of a task.
+            due = idle_to if idle_from < when <= idle_to else min(when, now())
+            try:
+                run_other(self)
+            finally:
+                due = None
+
+    class SafeHandle(type_of_safe_handle()):  # type: ignore[misc]
+        __slots__ = ()
+
+        def _run(self) -> None:
+            nonlocal due
+            at = safe_since.pop(id(self), None)
+            due = None if at is None else (idle_to if idle_from < at <= idle_to else at)
+            try:
+                run_other(self)
+            finally:
+                due = None
+
+    for cls in (Handle, TimerHandle, SafeHandle):
+        base = cls.__mro__[1]
+        cls.__name__, cls.__qualname__ = base.__name__, base.__qualname__
+        cls.__module__ = base.__module__
+
+    def run_other(handle: Any) -> None:
+        """Run a callback that is no task's step, as asyncio does."""
+        nonlocal since
+        run = plain_timer_run if isinstance(handle, TimerHandle) else base_run_of(handle)
+        if stopped:
+            return run(handle)
+        start, outer = now(), since
+        if unsettled is not None:
+            settle(start)
+            outer = 0.0
+        since = start
+        callback = handle._callback
+        try:
+            run(handle)
+        finally:
+            end = now()
+            since = end if outer else 0.0
+            if end - start > threshold:
+                tap.holds.append((start, end, name_callback(callback)))
+        return None
+
+    def complain(handle: Any, error: BaseException) -> None:
+        """Report an exception of a callback as asyncio does, with asyncio's own words."""
+        shim = new(events.Handle)
+        for name in ("_loop", "_callback", "_args", "_source_traceback"):
+            setattr(shim, name, getattr(handle, name))
+        shim._cancelled, shim._repr, shim._context = False, None, _Raising(error)
+        plain_run(shim)
+
+    # What stands in for the loop's own methods
+
+    def call_soon(callback: Any, *args: Any, context: Any = None) -> Any:
+        nonlocal strangers
+        if slow or loop._closed or loop._debug:
+            return call_soon_slowly(callback, *args, context=context)
+        handle = new(Handle)
+        handle._context = copy_context() if context is None else context
+        handle._loop = loop
+        handle._callback = callback
+        handle._args = args
+        handle._cancelled = False
+        handle._repr = None
+        handle._source_traceback = None
+        handle._parent = current
+        handle._since = now() if due is None else due
+        if idle and get_ident() != loop._thread_id:
+            strangers += 1
+            observer.trespassed(tap, callback)
+        append(handle)
+        return handle
+
+    def call_soon_slowly(callback: Any, *args: Any, context: Any) -> Any:
+        nonlocal strangers
+        handle = call_soon_before(callback, *args, context=context)
+        if handle._source_traceback:
+            del handle._source_traceback[-1]
+        if stopped or not ready or ready[-1] is not handle or type(handle) is not events.Handle:
+            return handle
+        ready[-1] = mine = marked(handle)
+        if idle and get_ident() != loop._thread_id:
+            strangers += 1
+            observer.trespassed(tap, callback)
+        return mine
+
+    def marked(handle: Any) -> Any:
+        mine = new(Handle)
+        for name in events.Handle.__slots__:
+            if name != "__weakref__":
+                setattr(mine, name, getattr(handle, name))
+        mine._parent = current
+        mine._since = now() if due is None else due
+        return mine
+
+    def call_at(when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        timer = call_at_before(when, callback, *args, context=context)
+        if timer._source_traceback:
+            del timer._source_traceback[-1]
+        if not stopped and type(timer) is events.TimerHandle:
+            timer.__class__ = TimerHandle
+        return timer
+
+    def unmark(timer: Any) -> None:
+        if type(timer) is TimerHandle:
+            timer.__class__ = events.TimerHandle
+
+    def call_soon_threadsafe(callback: Any, *args: Any, context: Any = None) -> Any:
+        at = now()
+        handle = threadsafe_before(callback, *args, context=context)
+        if handle._source_traceback:
+            del handle._source_traceback[-1]
+        if not stopped and type(handle) is SafeHandle.__mro__[1]:
+            if len(safe_since) > 10_000:  # of handles that ran or were cancelled before we came
+                safe_since.clear()
+            safe_since[id(handle)] = at
+            handle.__class__ = SafeHandle
+        return handle
+
+    def create_task(*args: Any, **kwargs: Any) -> Any:
+        nonlocal current
+        scope = None if stopped else scope_of(kwargs.get("context"))
+        if scope is None:
+            return _call(create_before, args, kwargs)
+        start = now()
+        entry = enter(scope, current, start)
+        outer, current = current, entry.number
+        try:
+            task = _call(create_before, args, kwargs)
+        except BaseException as error:
+            if len(entries) == entry.number + 1:
+                entries.pop()
+                ends.pop()
+            else:
+                entry.scope = None
+            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+            raise
+        finally:
+            current = outer
+        try:
+            known = lane_of(id(task))
+            if known is not None or not hasattr(task, "get_coro"):
+                entry.scope = None  # a task factory gave something else, or has told us already
+                return task
+            if task._source_traceback:
+                del task._source_traceback[-1]
+            register(task, entry)
+            entry.line = learners_line(2)
+            observer.spawned(tap, entry, task)
+            is_done = task.done()
+            if is_done or getattr(task.get_coro(), "cr_suspended", False):
+                # It was started eagerly, inside the step of its parent.
+                end = now()
+                step((-1 - entry.number, start, start, end))
+                ends[entry.number] = end
+                if is_done:
+                    finish(entry.number, task, end)
+        except Exception as error:
+            fail(error)
+        return task
+
+    def select(timeout: float | None = None) -> Any:
+        nonlocal idle, idle_from, idle_to, strangers
+        if stopped or (timeout is not None and timeout <= 0):
+            return select_before(timeout)
+        start = now()
+        if unsettled is not None:
+            settle(start)
+        idle = True
+        try:
+            return wait(timeout)
+        finally:
+            idle = False
+            strangers = 0
+            idle_from, idle_to = start, now()
+            idle_step((idle_from, idle_to))
+
+    def wait(timeout: float | None) -> Any:
+        end = None if timeout is None else real_monotonic() + timeout
+        while True:
+            left = HEARTBEAT if end is None else min(HEARTBEAT, end - real_monotonic())
+            found = select_before(max(0.0, left))
+            # An interrupt makes work ready without an event, and so does another thread that
+            # should not: for that one the loop goes on sleeping, as it would without us.
+            if found or len(ready) > strangers or (end is not None and real_monotonic() >= end):
+                return found
+
+    def call_exception_handler(context: dict[str, Any]) -> None:
+        try:
+            observer.complained(tap, context)
+        except Exception as error:
+            fail(error)
+        exception_before(context)
+
+    def run_in_executor(executor: Any, function: Any, *args: Any) -> Any:
+        if stopped:
+            return executor_before(executor, function, *args)
+        try:
+            return observer.handed_over(tap, lambda: executor_before(executor, function, *args))
+        except BaseException as error:
+            for _ in range(3):  # three frames of ours
+                if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                    error.__traceback__ = error.__traceback__.tb_next
+            raise
+
+    def adopt_ready() -> None:
+        """Mark the first steps of tasks that were made before the loop was watched."""
+        for place, handle in enumerate(list(ready)):
+            task = getattr(handle._callback, "__self__", None)
+            if type(handle) is events.Handle and hasattr(task, "get_coro"):
+                ready[place] = marked(handle)
+
+    exception_before, executor_before = loop.call_exception_handler, loop.run_in_executor
+
+    hooks = Hooks()
+    hooks.set_now, hooks.stop, hooks.unmark, hooks.current = set_now, stop, unmark, state
+    hooks.settle, hooks.adopt, hooks.register = settle, adopt, register
+    hooks.adopt_ready = adopt_ready
+    hooks.replacements = [
+        (loop, "call_soon", call_soon),
+        (loop, "call_at", call_at),
+        (loop, "call_soon_threadsafe", call_soon_threadsafe),
+        (loop, "create_task", create_task),
+        (loop, "call_exception_handler", call_exception_handler),
+        (loop, "run_in_executor", run_in_executor),
+        (loop._selector, "select", select),
+    ]
+    return hooks
+
+
+class _Raising:
+    """A context in which every call raises the same."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def run(self, *_: Any) -> Any:
+        raise self._error
+
+
+def _call(function: Any, args: Any, kwargs: Any) -> Any:
+    return function(*args, **kwargs)
+
+
+def type_of_safe_handle() -> Any:
+    """Return what `call_soon_threadsafe` makes: from Python 3.14 on it is a class of its own."""
+    return getattr(events, "_ThreadSafeHandle", events.Handle)
+
+
+def base_run_of(handle: Any) -> Any:
+    """Return the `_run` of asyncio's own class behind one of ours."""
+    return type(handle).__mro__[1]._run
+
+
+def name_callback(callback: Any) -> str:
+    """Return what a callback is called."""
+    owner = getattr(callback, "__self__", None)
+    if hasattr(owner, "get_coro"):
+        return str(owner.get_name())
+    return str(getattr(callback, "__qualname__", type(callback).__qualname__))

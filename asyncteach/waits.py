@@ -1,0 +1,150 @@
+"""What a task awaits, in words that a learner knows, and at which of the learner's lines."""
+
+import asyncio
+import gc
+import os
+from collections.abc import Callable
+from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
+from typing import Any, NamedTuple
+
+from asyncteach.places import is_learners
+
+Line = tuple[CodeType, int]
+
+_ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
+
+# Where a coroutine of asyncio waits: what it is waiting for, and how to say so.
+_KNOWN = {
+    "Lock.acquire": ("lock", "a lock"),
+    "Semaphore.acquire": ("semaphore", "a semaphore"),
+    "BoundedSemaphore.acquire": ("semaphore", "a semaphore"),
+    "Event.wait": ("event", "an event"),
+    "Condition.wait": ("condition", "a condition"),
+    "Barrier._block": ("barrier", "a barrier"),
+    "Barrier._wait": ("barrier", "a barrier"),
+    "Queue.get": ("queue", "an item of a queue"),
+    "Queue.put": ("queue", "room in a queue"),
+    "Queue.join": ("queue", "a queue to be worked off"),
+    "TaskGroup.__aexit__": ("tasks", "the tasks of its group"),
+    "TaskGroup._aexit": ("tasks", "the tasks of its group"),
+    "StreamReader._wait_for_data": ("socket", "data from a stream"),
+    "FlowControlMixin._drain_helper": ("socket", "room in a stream"),
+    "StreamReaderProtocol._drain_helper": ("socket", "room in a stream"),
+    "BaseEventLoop._connect_sock": ("socket", "a connection"),
+    "BaseSelectorEventLoop.sock_recv": ("socket", "data from a socket"),
+    "BaseSelectorEventLoop.sock_recv_into": ("socket", "data from a socket"),
+    "BaseSelectorEventLoop.sock_recvfrom": ("socket", "data from a socket"),
+    "BaseSelectorEventLoop.sock_sendall": ("socket", "room in a socket"),
+    "BaseSelectorEventLoop.sock_sendto": ("socket", "room in a socket"),
+    "BaseSelectorEventLoop.sock_connect": ("socket", "a connection"),
+    "BaseSelectorEventLoop.sock_accept": ("socket", "somebody to connect"),
+    "Server.serve_forever": ("socket", "somebody to connect"),
+    "Server.wait_closed": ("socket", "its connections to end"),
+    "BaseSubprocessTransport._wait": ("subprocess", "a subprocess to end"),
+    "BaseSubprocessTransport._connect_pipes": ("subprocess", "a subprocess to start"),
+    "_UnixSelectorEventLoop._make_subprocess_transport": ("subprocess", "a subprocess to start"),
+    "_wait": ("tasks", "tasks"),
+    "_cancel_and_wait": ("task", "a task that it cancelled"),
+    "_AsCompletedIterator._wait_for_one": ("tasks", "the first of some tasks"),
+    "as_completed.<locals>._wait_for_one": ("tasks", "the first of some tasks"),
+}
+
+
+class Waiting(NamedTuple):
+    """What a task awaits: `what` has a `{}` for the amount or for the awaited task's name."""
+
+    kind: str
+    what: str
+    amount: float
+    target: Any
+    """The awaited task, or the future of a job."""
+    lines: tuple[Line, ...]
+    coroutines: tuple[Any, ...]
+    """The coroutine of each of the lines."""
+
+
+def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
+    """Tell what a suspended task awaits; `is_job` knows the futures of threads and processes."""
+    lines: list[Line] = []
+    coroutines: list[Any] = []
+    code = frame = None
+    for one, frame, code in _chain(task.get_coro()):
+        if frame is not None and is_learners(code.co_filename):
+            lines.append((code, frame.f_lineno or code.co_firstlineno))
+            coroutines.append(one)
+    kind, what, amount, target = _name(task, code, frame, is_job)
+    return Waiting(kind, what, amount, target, tuple(lines), tuple(coroutines))
+
+
+def _chain(one: Any) -> Any:
+    """Go from a task's coroutine inwards, through coroutines, generators and what they hide."""
+    for _ in range(500):
+        if type(one) is CoroutineType:
+            yield one, one.cr_frame, one.cr_code
+            one = one.cr_await
+        elif type(one) is GeneratorType:
+            yield one, one.gi_frame, one.gi_code
+            one = one.gi_yieldfrom
+        elif type(one) is AsyncGeneratorType:
+            yield one, one.ag_frame, one.ag_code
+            one = one.ag_await
+        elif type(one).__name__ in ("async_generator_asend", "async_generator_athrow"):
+            one = _inside(one, AsyncGeneratorType)
+        elif type(one).__name__ == "coroutine_wrapper":
+            one = _inside(one, CoroutineType)
+        elif hasattr(one, "cr_await") and hasattr(one, "cr_code"):  # another's coroutine object
+            yield one, one.cr_frame, one.cr_code
+            one = one.cr_await
+        else:
+            return
+
+
+def _inside(one: Any, kind: type) -> Any:
+    """Return what an iterator of the interpreter iterates over: it has no attribute for it."""
+    return next((inner for inner in gc.get_referents(one) if type(inner) is kind), None)
+
+
+def _name(
+    task: Any, code: CodeType | None, frame: Any, is_job: Callable[[Any], bool]
+) -> tuple[str, str, float, Any]:
+    future = getattr(task, "_fut_waiter", None)
+    if code is not None and code.co_filename.startswith(_ASYNCIO):
+        name = code.co_qualname
+        if name == "sleep" and frame is not None:
+            delay = frame.f_locals.get("delay")
+            if isinstance(delay, (int, float)):
+                return "sleep", "a sleep of {} s", float(delay), None
+        if name in _KNOWN:
+            kind, what = _KNOWN[name]
+            if what == "data from a stream" and _is_pipe(frame):
+                return "subprocess", "what a subprocess says", 0.0, None
+            return kind, what, 0.0, None
+    if isinstance(future, asyncio.Task):
+        return "task", "{}", 0.0, future
+    children = getattr(future, "_children", None)
+    if isinstance(children, (list, tuple, set)) and children:
+        return "tasks", "{} tasks together", float(len(children)), None
+    if future is not None and is_job(future):
+        return "thread", "{}", 0.0, future
+    inner = _inner_of_shield(future)
+    if inner is not None:
+        return "task", "{} (shielded)", 0.0, inner
+    if code is not None and not is_learners(code.co_filename):
+        return "future", f"something inside {code.co_qualname}()", 0.0, None
+    return "future", "a future", 0.0, None
+
+
+def _is_pipe(frame: Any) -> bool:
+    reader = frame.f_locals.get("self") if frame is not None else None
+    transport = getattr(reader, "_transport", None)
+    return "Pipe" in type(transport).__name__ or "Subprocess" in type(transport).__name__
+
+
+def _inner_of_shield(future: Any) -> Any:
+    """Return the task behind `asyncio.shield`: only a callback of the outer future knows it."""
+    for callback, _ in getattr(future, "_callbacks", None) or ():
+        if getattr(callback, "__qualname__", "") == "shield.<locals>._outer_done_callback":
+            for cell in callback.__closure__ or ():
+                if isinstance(cell.cell_contents, asyncio.Task):
+                    return cell.cell_contents
+    return None
