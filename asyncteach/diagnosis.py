@@ -1,34 +1,124 @@
 """What a recording says, in a teacher's sentences."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
+
+from asyncteach.blocking import find_blocks, find_computing
+from asyncteach.findings import Finding, told_once
+from asyncteach.mishaps import find_mishaps
+from asyncteach.phrases import count, span
+from asyncteach.sequence import find_sequences
+from asyncteach.tape import READY, RUNNING, STATES, WAITING, Tape
+from asyncteach.textform import say
+from asyncteach.unbounded import find_crowds
 
 if TYPE_CHECKING:
     from asyncteach.recording import Recording
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that a teacher would point at.
-
-    `kind` is a word to look up or to test for, `task` the name of the task, `seconds` what it has
-    cost, `file` and `line` the learner's own line; `message` says what happened, `fix` what to do.
-    """
-
-    kind: str
-    task: str | None
-    seconds: float
-    file: str | None
-    line: int | None
-    message: str
-    fix: str
+__all__ = ["Finding", "explain", "find"]
 
 
 def find(recording: "Recording") -> list[Finding]:
-    """Return what is wrong, the costliest first."""
-    return []
+    """Return what is wrong, the costliest first.
+
+    It would rather miss something than accuse wrongly: where the source can't be read, or where
+    an innocent explanation is left, it says nothing.
+    """
+    if recording.unit == "minutes":
+        return []
+    return _find(recording.tape)
+
+
+def _find(tape: Tape) -> list[Finding]:
+    computing = list(find_computing(tape))
+    return told_once(
+        [
+            *computing,
+            *find_blocks(tape, computing=bool(computing)),
+            *find_sequences(tape),
+            *find_crowds(tape),
+            *find_mishaps(tape),
+        ]
+    )
 
 
 def explain(recording: "Recording") -> str:
     """Return the findings as plain sentences, or what went well."""
-    return ""
+    tape, unit = recording.tape, recording.unit
+    findings = [] if unit == "minutes" else _find(tape)
+    lines = [*_heading(tape, unit)]
+    if findings:
+        for number, one in enumerate(findings, 1):
+            lines += ["", f"{number}. {one.message}", f"   {one.fix}"]
+    else:
+        lines += ["", _praise(tape, unit)]
+    return "\n".join(lines)
+
+
+def _amount(amount: float, unit: str) -> str:
+    return say(amount, unit) if unit == "minutes" else span(amount)
+
+
+def _heading(tape: Tape, unit: str) -> list[str]:
+    tasks = np.array([row.kind == "task" for row in tape.rows], dtype=bool)
+    jobs = [row.kind for row in tape.rows if row.kind != "task"]
+    who = count(int(tasks.sum()), "task")
+    for kind, kinds in (("thread", "threads"), ("process", "processes")):
+        if kind in jobs:
+            who += f" and {count(jobs.count(kind), 'job')} in {kinds}"
+    totals = {s: float(tape.slices.total(len(tape.rows), s)[tasks].sum()) for s in STATES}
+    lines = [
+        f"{_amount(tape.duration, unit)}, {who}. Added up, they were running for "
+        f"{_amount(totals[RUNNING], unit)}, ready for {_amount(totals[READY], unit)} and waiting "
+        f"for {_amount(totals[WAITING], unit)}."
+    ]
+    lines += [remark.text for remark in tape.remarks if remark.kind == "loop-not-watched"]
+    if tape.dropped:
+        lines.append(f"{count(tape.dropped, 'step')} more could not be kept.")
+    return lines
+
+
+def _praise(tape: Tape, unit: str) -> str:
+    """Say what went well: how much waiting overlapped, and that nobody was kept from working."""
+    parents = {row.parent for row in tape.rows}
+    # A parent that waits for its children isn't waiting for any machine.
+    leaves = {
+        index for index, row in enumerate(tape.rows) if row.kind == "task" and index not in parents
+    }
+    waiting = tape.slices.of(WAITING)
+    own = waiting[np.isin(waiting.task, list(leaves))]
+    total = float(own.seconds().sum())
+    took, most = _overlap(own.start, own.end, own.task)
+    sentences = []
+    if most > 1 and total > 1.05 * took:
+        sentences.append(
+            f"{count(most, 'task')} waited at the same time: {_amount(total, unit)} of waiting "
+            f"took {_amount(took, unit)}"
+        )
+    elif total > 0.5 * tape.duration:
+        sentences.append(f"Nearly all of the time was waiting: {_amount(total, unit)}")
+    else:
+        running = float(tape.slices.total(len(tape.rows), RUNNING).sum())
+        sentences.append(
+            f"{_amount(running, unit)} of {_amount(tape.duration, unit)} was work of your own"
+        )
+    if unit == "seconds" and not tape.blocks:
+        sentences.append(f"the loop was never held for longer than {span(tape.threshold)}")
+    elif unit == "seconds":
+        longest = max(block.end - block.start for block in tape.blocks)
+        sentences.append(f"the loop was held for {span(longest)} at most, and nobody was harmed")
+    return "; ".join(sentences) + "."
+
+
+def _overlap(starts: object, ends: object, tasks: object) -> tuple[float, int]:
+    """Return how long anything was waiting, and how many were at most."""
+    start, end = np.asarray(starts), np.asarray(ends)
+    times = np.concatenate([start, end])
+    changes = np.concatenate([np.ones(len(start)), -np.ones(len(end))])
+    order = np.lexsort((changes, times))  # one that ends makes room first
+    times, depth = times[order], np.cumsum(changes[order])
+    if not len(times):
+        return 0.0, 0
+    took = float((np.diff(times) * (depth[:-1] > 0)).sum())
+    return took, int(depth.max())

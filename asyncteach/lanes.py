@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from asyncteach.raster import union
 from asyncteach.tape import RUNNING, STATES, Row, Slices, Tape
 
+TIMES = "\N{MULTIPLICATION SIGN}"
+
 _LOOPS = 8
 # How many siblings are shown each, tried from the most to the fewest until all lanes fit.
 _SIZES = (60, 30, 12, 6, 3, 1)
@@ -79,8 +81,8 @@ def lay_out(
     >>> rows = [Row("main", "main", "main"), *[Row(f"f{n}", "f", "f", 0) for n in range(99)]]
     >>> from asyncteach.tape import make_slices
     >>> view = lay_out(Tape(rows, make_slices([], [], [], []), 1.0), most=20)
-    >>> [lane.name for lane in view.lanes]
-    ['loop', 'main', 'f', 'f', 'f', 'f', 'f', 'f × 94']
+    >>> [len(lane.rows) for lane in view.lanes]
+    [1, 1, 1, 1, 1, 1, 1, 94]
     """
     count = len(tape.rows)
     head = [Lane("you", "you", 0, [count])] if story else _loop_lanes(tape)
@@ -93,7 +95,7 @@ def lay_out(
     slices = tape.slices
     if (lane_of[:count] < 0).any():
         slices = slices[lane_of[slices.task] >= 0]
-    parts = [slices, _yours(tape) if story else _busy(tape)]
+    parts = [slices, _yours(tape) if story else busy_slices(tape)]
     both = [np.concatenate(columns) for columns in zip(*map(_columns, parts), strict=True)]
     slices = Slices(*both)
     low, high = interval or (0.0, tape.duration)
@@ -141,7 +143,7 @@ def _yours(tape: Tape) -> Slices:
     return Slices(you, running.state, running.start, running.end)
 
 
-def _busy(tape: Tape) -> Slices:
+def busy_slices(tape: Tape) -> Slices:
     """Return when each loop was busy: its tasks ran, or it did not rest in select."""
     rows, found = tape.rows, []
     running = tape.slices.of(RUNNING)
@@ -231,7 +233,7 @@ def _siblings(
                 many = [n for n in group[len(few) :] if n not in notable]
                 if len(many) > 1:
                     hidden.update(many)
-                    title = f"{name or 'tasks'} × {len(many):,}"
+                    title = f"{name or 'tasks'} {TIMES} {len(many):,}"
                     folds[many[0]] = Lane(title, kind, depth, many)
         shown = [index for index in members if index not in hidden or index in folds]
     else:

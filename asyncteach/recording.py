@@ -11,6 +11,9 @@ from asyncteach.labels import clip
 from asyncteach.tape import READY, RUNNING, STATES, WAITING, Row, Tape, make_slices
 
 if TYPE_CHECKING:
+    from os import PathLike
+    from pathlib import Path
+
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
@@ -212,14 +215,18 @@ class Recording:
         return pandas.DataFrame(rows, columns=columns)
 
     def lanes(self) -> list[tuple[str, list[Slice]]]:
-        """Return who did what: you first (all that ran), then each task as it first appeared."""
-        you: list[Slice] = []
+        """Return who did what: you, or the loop, then each task as it first appeared.
+
+        The first lane holds all that ran, but for what threads and processes did.
+        """
+        first: list[Slice] = []
         tasks: dict[str, list[Slice]] = {name: [] for name in self.names}
+        on_loop = {row.name for row in self.tape.rows if row.kind == "task"}
         for one in self:
             tasks[one.task].append(one)
-            if one.state == RUNNING:
-                you.append(one)
-        return [("you", you), *tasks.items()]
+            if one.state == RUNNING and one.task in on_loop:
+                first.append(one)
+        return [("you" if self.unit == "minutes" else "loop", first), *tasks.items()]
 
     def plot(self, ax: "Axes | None" = None, **options: Any) -> "Axes":
         """Draw the timeline on `ax`, or on a figure of its own, and return the Axes.
@@ -230,6 +237,33 @@ class Recording:
 
         return plot_timeline(self, ax=ax, **options)
 
+    def to_chrome_trace(self, path: "str | PathLike[str] | None" = None) -> "dict[str, Any] | Path":
+        """Write a trace that https://ui.perfetto.dev opens, a track a task; return its path.
+
+        Times are in microseconds. Without a path it comes back as a dict.
+
+        >>> from asyncteach import CHORES, run_in_turn
+        >>> trace = run_in_turn(CHORES, clock="virtual").to_chrome_trace()
+        >>> [event["args"]["name"] for event in trace["traceEvents"] if event["ph"] == "M"][:1]
+        ['Chores, one after another']
+        """
+        from asyncteach.export import write_chrome_trace
+
+        return write_chrome_trace(self, path)
+
+    def to_svg(self, path: "str | PathLike[str] | None" = None) -> "str | Path":
+        """Write the timeline as SVG, sharp at any size; the mouse on a bar tells what it is.
+
+        Needs no other file and holds no script. Returns the path; without one, the text.
+
+        >>> from asyncteach import CHORES, run_in_turn
+        >>> run_in_turn(CHORES, clock="virtual").to_svg()[:4]
+        '<svg'
+        """
+        from asyncteach.svg import write_svg
+
+        return write_svg(self, path)
+
     def __repr__(self) -> str:
         return f"<Recording of {len(self.names)} tasks: {self.heading()}>"
 
@@ -238,7 +272,7 @@ class Recording:
         return f"{clip(self.title, 60)}: {textform.say(self.tape.duration, self.unit)}"
 
     def __str__(self) -> str:
-        """Return the timeline in characters: a line for you, a line a task."""
+        """Return the timeline in characters: a line for you or the loop, a line a task."""
         return textform.draw(self)
 
     def describe(self) -> str:

@@ -98,21 +98,22 @@ class Source:
                 return
             node = parent
 
-    def in_loop(self, place: Place) -> bool:
-        """Tell if the place's line awaits inside a loop or a comprehension of its function."""
-        statement = self.statement(place)
-        if statement is None:
-            return False
-        awaits = [
+    def awaited(self, place: Place, function: str) -> list[ast.Await]:
+        """Return the awaits at the place's line that await a call of a function of that name."""
+        if (statement := self.statement(place)) is None:
+            return []
+        return [
             node
             for node in walk_own(statement)
-            if isinstance(node, ast.Await) and covers(node, place.line)
+            if isinstance(node, ast.Await)
+            and covers(node, place.line)
+            and isinstance(node.value, ast.Call)
+            and self.name(node.value.func).rpartition(".")[2] == function
         ]
-        return any(
-            isinstance(outer, (*LOOPS, *COMPREHENSIONS))
-            for node in awaits
-            for outer in self.around(node)
-        )
+
+    def in_loop(self, node: ast.AST) -> bool:
+        """Tell if a loop or a comprehension of its own function goes round the node."""
+        return any(isinstance(outer, (*LOOPS, *COMPREHENSIONS)) for outer in self.around(node))
 
 
 def pauses(scope: Scope) -> bool:

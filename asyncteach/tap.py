@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import sys
 import threading
 import time
 import weakref
@@ -32,8 +33,8 @@ class Entry:
     """A task, or a job of a thread or a process, from the moment when it is first seen."""
 
     __slots__ = (
-        *("coroutine", "finished", "job", "kind", "line", "loop", "name", "number", "opener"),
-        *("outcome", "parent", "ref", "scope", "spawned", "trail", "where_cancelled"),
+        *("coroutine", "finished", "job", "kind", "label", "line", "loop", "name", "number"),
+        *("opener", "outcome", "parent", "ref", "scope", "spawned", "trail", "where_cancelled"),
     )
 
     def __init__(self, kind: str, number: int, scope: Any, parent: "Entry | None") -> None:
@@ -41,7 +42,7 @@ class Entry:
         self.number = number
         self.scope = scope
         self.parent = parent
-        self.name = ""
+        self.name = self.label = ""
         self.coroutine = ""
         self.spawned = self.finished = float("nan")
         self.outcome = ""
@@ -70,31 +71,29 @@ class Reel:
         self.fresh: list[float] = []
         self._chunks: list[array[float]] = []
         self._kept = 0
-
-    def __len__(self) -> int:
-        return self._kept + len(self.fresh) // self.columns
+        self._lock = threading.Lock()
 
     def flush(self, *, at_least: int = 4096) -> None:
         """Move whole rows to an array; those beyond the most are only counted."""
-        rows = len(self.fresh) // self.columns
-        if rows < at_least:
-            return
-        room = min(rows, max(0, self.most - self._kept))
-        if room:
-            self._chunks.append(array("d", self.fresh[: room * self.columns]))
-        # One statement, so that what another thread adds meanwhile stays.
-        del self.fresh[: rows * self.columns]
-        self._kept += room
-        self.dropped += rows - room
+        with self._lock:
+            rows = len(self.fresh) // self.columns
+            if rows < at_least:
+                return
+            room = min(rows, max(0, self.most - self._kept))
+            if room:
+                self._chunks.append(array("d", self.fresh[: room * self.columns]))
+            # One statement, so that what the loop's thread adds meanwhile stays.
+            del self.fresh[: rows * self.columns]
+            self._kept += room
+            self.dropped += rows - room
 
-    @property
-    def is_full(self) -> bool:
-        """Tell if rows have been dropped."""
-        return self.dropped > 0
-
-    def chunks(self, start: int = 0) -> Iterator[array[float]]:
-        """Give the arrays from that row on."""
+    def rows(self) -> int:
+        """Return how many rows are kept, all of them in arrays now."""
         self.flush(at_least=1)
+        return self._kept
+
+    def chunks(self, start: int) -> Iterator[array[float]]:
+        """Give the arrays from that row on."""
         for chunk in self._chunks:
             rows = len(chunk) // self.columns
             if start < rows:
@@ -128,6 +127,7 @@ class Tap:
         scope_of: Callable[[Any], Any],
         observer: "Observer",
         most: int,
+        threshold: float,
     ) -> None:
         self.loop = loop
         self.axis = axis
@@ -136,14 +136,15 @@ class Tap:
         self.steps = Reel(4, most)  # task, ready since, start, end
         self.waits = Reel(5, most)  # task, end, note, amount, how many coroutines are the same
         self.idle = Reel(2, most)  # start, end
-        self.failed: dict[int, Entry] = {}
         self.holds: list[tuple[float, float, str]] = []  # long callbacks that are no task's step
         self.cpu = 0.0
-        self.lanes: dict[int, int] = {}
+        self.lanes: dict[int, int] = {}  # by the id of a task, for as long as it is alive
         self._cpu_start: tuple[int, float] | None = None
         self._replaced = Replacements()
         self._scope_of = scope_of
-        self.threshold = 0.05
+        self.threshold = threshold
+        self.samples: dict[float, list[Any]] = {}
+        self.cuts: list[int] = []  # steps that are only the first part of one
         self.begin_thread()
         self._install()
 
@@ -160,15 +161,47 @@ class Tap:
             self.cpu += now - self._cpu_start[1]
             self._cpu_start = (self._cpu_start[0], now)
 
+    def widen(self, threshold: float, most: int) -> None:
+        """Serve one more recording, which asks for this much."""
+        self.threshold = min(self.threshold, threshold)
+        for reel in (self.steps, self.waits, self.idle):
+            reel.most = max(reel.most, most)
+
     def flush(self) -> None:
         """Move what has been stamped to typed arrays."""
         self.steps.flush()
         self.waits.flush()
         self.idle.flush()
 
+    def cut(self, at: float) -> None:
+        """Write down what there is of the step that is being executed."""
+        if self.current()[1] is not None:
+            self._cut(at)
+            self.cuts.append(self.steps.rows() - 1)
+
+    def find_ready(self) -> Iterator[tuple[int, float]]:
+        """Give the tasks that wait for their turn now, and since when."""
+        now = self.axis.now()
+        for timer in list(self.loop._scheduled):
+            due = timer.when()
+            if self.axis.is_plain and due <= now and not timer.cancelled() and timer._args:
+                for callback, _ in getattr(timer._args[0], "_callbacks", None) or ():
+                    number = self.lanes.get(id(getattr(callback, "__self__", None)))
+                    if number is not None:
+                        yield number, due
+        for handle in list(self.loop._ready):
+            number = self.lanes.get(id(getattr(handle._callback, "__self__", None)))
+            if number is not None and hasattr(handle, "_since"):
+                yield number, handle._since
+
+    def entry_of(self, task: Any) -> Entry | None:
+        """Return the entry of a task that is alive, done or not."""
+        number = self.lanes.get(id(task))
+        return None if number is None else self.entries[number]
+
     def remove(self) -> None:
         """Take everything off the loop again; handles that are still queued are plain ones."""
-        self._stop()
+        self.stop()
         self._replaced.undo()
         self.axis.forget(self._set_now)
         for timer in list(self.loop._scheduled):
@@ -178,12 +211,11 @@ class Tap:
     def _install(self) -> None:
         hooks = make_hooks(self)
         self._set_now = hooks.set_now
-        self._stop = hooks.stop
         self._unmark = hooks.unmark
+        self.stop = hooks.stop
         self.current = hooks.current
-        self.settle = hooks.settle
+        self._cut = hooks.cut
         self.adopt = hooks.adopt
-        self.register = hooks.register
         self.axis.tell(hooks.set_now)
         for owner, name, new in hooks.replacements:
             if hasattr(owner, name):
@@ -194,7 +226,7 @@ class Tap:
 class Observer:
     """Whoever is told of what happens besides plain steps; nothing that it does may raise."""
 
-    def spawned(self, tap: Tap, entry: Entry, task: Any) -> None:
+    def spawned(self, tap: Tap, entry: Entry, task: Any, coroutine: Any) -> None:
         """A task has been seen for the first time."""
 
     def waited(self, tap: Tap, entry: Entry, task: Any, until: float) -> None:
@@ -227,17 +259,14 @@ class Hooks:
     stop: Callable[[], None]
     unmark: Callable[[Any], None]
     current: Callable[[], tuple[float, int | None]]
-    settle: Callable[[float], None]
+    cut: Callable[[float], None]
     adopt: Callable[[Any, Any], Entry]
-    register: Callable[[Any, Entry], None]
     adopt_ready: Callable[[], None]
     replacements: list[tuple[Any, str, Any]]
 
 
 def learners_line(depth: int) -> Line | None:
     """Return the learner's line that is being executed, `depth` frames up or further out."""
-    import sys
-
     frame = sys._getframe(depth)
     while frame is not None:
         if is_learners(frame.f_code.co_filename):
@@ -274,7 +303,7 @@ def make_hooks(tap: Tap) -> Hooks:
     call_soon_before, call_at_before = original["call_soon"], original["call_at"]
     threadsafe_before, create_before = original["call_soon_threadsafe"], original["create_task"]
     select_before = loop._selector.select
-    plain_run, plain_timer_run = events.Handle._run, events.TimerHandle._run
+    plain_run = events.Handle._run
     # Another's call_soon is called and its handle replaced; asyncio's own is done here at once.
     is_stock = (
         type(loop).call_soon is asyncio.BaseEventLoop.call_soon
@@ -285,16 +314,15 @@ def make_hooks(tap: Tap) -> Hooks:
     slow = not is_stock
     stopped = False
     current: int | None = None  # the lane whose step is being executed
-    since = 0.0  # when that step began; 0: none is
+    since = 0.0  # since when it holds the loop; 0: nothing does
+    began = ready_at = 0.0  # when that step began, and since when it was ready to
     due: float | None = None  # since when what is scheduled now has been ready
-    depth = 0
     idle = False
     idle_from = idle_to = 0.0
     strangers = 0
     ends: list[float] = []
     unsettled: int | None = None  # the task that opened the recording, in its first step
     safe_since: dict[int, float] = {}
-    threshold = tap.threshold
 
     def set_now(other: Callable[[], float]) -> None:
         nonlocal now
@@ -323,10 +351,12 @@ def make_hooks(tap: Tap) -> Hooks:
     def forget(ref: _TaskRef) -> None:
         if lanes.get(ref.ident) == ref.number:
             del lanes[ref.ident]
-            try:
-                observer.vanished(tap, entries[ref.number], now())
-            except Exception as error:
-                fail(error)
+            entry = entries[ref.number]
+            if not entry.outcome:
+                try:
+                    observer.vanished(tap, entry, now())
+                except Exception as error:
+                    fail(error)
 
     def enter(scope: Any, parent: int | None, at: float) -> Entry:
         number = len(entries)
@@ -339,47 +369,49 @@ def make_hooks(tap: Tap) -> Hooks:
 
     def adopt(task: Any, scope: Any) -> Entry:
         """Take in the running task, which opens a recording in the midst of one of its steps."""
-        nonlocal unsettled, current, since
+        nonlocal unsettled, current, since, began, ready_at
         number = lane_of(id(task))
         if number is None:
             entry = enter(scope, None, now())
             entry.opener = True
             register(task, entry)
-            observer.spawned(tap, entry, task)
+            observer.spawned(tap, entry, task, task.get_coro())
             unsettled = current = entry.number
-            since = entry.spawned
+            since = began = ready_at = entry.spawned
         else:
             entry = entries[number]
         return entry
 
+    def cut(at: float) -> None:
+        """Write down what there is of the step that is being executed."""
+        nonlocal began, ready_at
+        if current is not None and not stopped:
+            step((current, ready_at, began, at))
+            ends[current] = began = ready_at = at
+
     def settle(at: float) -> None:
         """End the step in which a recording was opened: something else has begun."""
         nonlocal unsettled, current, since
-        if unsettled is not None:
-            number, unsettled = unsettled, None
-            if not stopped:
-                step((number, ends[number], ends[number], at))
-                ends[number] = at
-            if current == number:
-                current, since = None, 0.0
+        if current == unsettled:
+            cut(at)
+            current, since = None, 0.0
+        unsettled = None
 
     def see(handle: Any, callback: Any) -> int | None:
         """Take in a task of whose making nobody has told; None: it isn't one of ours."""
         task = getattr(callback, "__self__", None)
-        if stopped or not isinstance(task, asyncio.Future) or not hasattr(task, "get_coro"):
+        if stopped or not hasattr(task, "get_coro"):
             return None
         scope = scope_of(handle._context)
         if scope is None or task.done():
             return None
         entry = enter(scope, handle._parent, handle._since)
         register(task, entry)
-        observer.spawned(tap, entry, task)
+        observer.spawned(tap, entry, task, task.get_coro())
         return entry.number
 
     def finish(number: int, task: Any, at: float) -> None:
-        entry = entries[number]
-        lanes.pop(id(task), None)
-        observer.finished(tap, entry, task, at)
+        observer.finished(tap, entries[number], task, at)
 
     # Steps
 
@@ -387,7 +419,7 @@ def make_hooks(tap: Tap) -> Hooks:
         __slots__ = ("_parent", "_since")
 
         def _run(self) -> None:
-            nonlocal current, since, depth
+            nonlocal current, since, began, ready_at
             callback = self._callback
             number = lane_of(id(getattr(callback, "__self__", None)))
             if number is None:
@@ -395,24 +427,25 @@ def make_hooks(tap: Tap) -> Hooks:
                     number = see(self, callback)
                 except Exception as error:
                     fail(error)
-            if number is None:
-                return run_other(self)
-            task = callback.__self__
-            ready_since = self._since
-            outer, outer_since = current, since
+                if number is None:
+                    return run_other(self)
             start = now()
-            if outer is not None:
-                if unsettled is not None:
-                    settle(start)
-                    outer, outer_since = None, 0.0
-            before = ends[number]
-            if ready_since - before > SHORTEST_WAIT:
+            if current is None:
+                outer = None
+            elif unsettled is not None:
+                settle(start)
+                outer = None
+            else:  # a loop inside a loop
+                outer = (current, began, ready_at)
+            task = callback.__self__
+            current = number
+            ready_at = self._since
+            if ready_at - ends[number] > SHORTEST_WAIT:
                 try:
-                    observer.waited(tap, entries[number], task, ready_since)
+                    observer.waited(tap, entries[number], task, ready_at)
                 except Exception as error:
                     fail(error)
-            current = number
-            since = start
+            since = began = start
             try:
                 self._context.run(callback, *self._args)
             except (SystemExit, KeyboardInterrupt):
@@ -421,10 +454,14 @@ def make_hooks(tap: Tap) -> Hooks:
                 complain(self, error)
             finally:
                 end = now()
-                current = outer
-                since = end if outer_since else 0.0
-                step((number, ready_since, start, end))
+                step((number, ready_at, began, end))
                 ends[number] = end
+                if outer is None:
+                    current = None
+                    since = 0.0
+                else:
+                    current, began, ready_at = outer
+                    since = end
                 if task.done():
                     try:
                         finish(number, task, end)
@@ -456,29 +493,30 @@ def make_hooks(tap: Tap) -> Hooks:
             finally:
                 due = None
 
+    runs: dict[type, Callable[[Any], None]] = {}
     for cls in (Handle, TimerHandle, SafeHandle):
         base = cls.__mro__[1]
+        runs[cls] = base._run
         cls.__name__, cls.__qualname__ = base.__name__, base.__qualname__
         cls.__module__ = base.__module__
 
     def run_other(handle: Any) -> None:
         """Run a callback that is no task's step, as asyncio does."""
         nonlocal since
-        run = plain_timer_run if isinstance(handle, TimerHandle) else base_run_of(handle)
+        run = runs[type(handle)]
         if stopped:
             return run(handle)
-        start, outer = now(), since
+        start = now()
         if unsettled is not None:
             settle(start)
-            outer = 0.0
-        since = start
+        outer, since = since, start
         callback = handle._callback
         try:
             run(handle)
         finally:
             end = now()
             since = end if outer else 0.0
-            if end - start > threshold:
+            if end - start > tap.threshold:
                 tap.holds.append((start, end, name_callback(callback)))
         return None
 
@@ -587,9 +625,10 @@ def make_hooks(tap: Tap) -> Hooks:
                 del task._source_traceback[-1]
             register(task, entry)
             entry.line = learners_line(2)
-            observer.spawned(tap, entry, task)
+            coroutine = args[0] if args else kwargs.get("coro")
+            observer.spawned(tap, entry, task, coroutine)
             is_done = task.done()
-            if is_done or getattr(task.get_coro(), "cr_suspended", False):
+            if is_done or getattr(coroutine, "cr_suspended", False):
                 # It was started eagerly, inside the step of its parent.
                 end = now()
                 step((-1 - entry.number, start, start, end))
@@ -655,8 +694,7 @@ def make_hooks(tap: Tap) -> Hooks:
 
     hooks = Hooks()
     hooks.set_now, hooks.stop, hooks.unmark, hooks.current = set_now, stop, unmark, state
-    hooks.settle, hooks.adopt, hooks.register = settle, adopt, register
-    hooks.adopt_ready = adopt_ready
+    hooks.cut, hooks.adopt, hooks.adopt_ready = cut, adopt, adopt_ready
     hooks.replacements = [
         (loop, "call_soon", call_soon),
         (loop, "call_at", call_at),
@@ -686,11 +724,6 @@ def _call(function: Any, args: Any, kwargs: Any) -> Any:
 def type_of_safe_handle() -> Any:
     """Return what `call_soon_threadsafe` makes: from Python 3.14 on it is a class of its own."""
     return getattr(events, "_ThreadSafeHandle", events.Handle)
-
-
-def base_run_of(handle: Any) -> Any:
-    """Return the `_run` of asyncio's own class behind one of ours."""
-    return type(handle).__mro__[1]._run
 
 
 def name_callback(callback: Any) -> str:

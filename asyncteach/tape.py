@@ -1,7 +1,8 @@
 """What was recorded, developed: tasks, slices, waits, blocks and remarks, in typed arrays."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import nan
 from typing import Any, NamedTuple
 
@@ -145,8 +146,6 @@ class Tape:
     rows: list[Row]
     slices: Slices
     duration: float
-    waits: list[Wait] = field(default_factory=list)
-    blocks: list[Block] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
     idle: list[tuple[Floats, Floats]] = field(default_factory=list)
     """For each event loop the starts and the ends of its idle stretches in select."""
@@ -156,6 +155,18 @@ class Tape:
     dropped: int = 0
     """Steps beyond `max_slices` that were counted and not kept."""
     threshold: float = 0.05
+    find_waits: Callable[[], list[Wait]] = list
+    find_blocks: Callable[[], list[Block]] = list
+
+    @cached_property
+    def waits(self) -> list[Wait]:
+        """All waits that were looked at, by start."""
+        return self.find_waits()
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """All steps that held a loop for longer than the threshold, by start."""
+        return self.find_blocks()
 
     def tree(self) -> list[tuple[int, int]]:
         """Return (row, depth), each parent right before its children, roots as they came."""

@@ -1,0 +1,145 @@
+"""Who held the loop: blocked-loop, await-without-yield and cpu-bound."""
+
+import ast
+from collections.abc import Iterator
+from math import isnan
+
+from asyncteach.advice import cause_of
+from asyncteach.findings import Finding, at, finding, speak
+from asyncteach.phrases import called, count, listing, span, spell
+from asyncteach.places import Place
+from asyncteach.source import pauses, read_source
+from asyncteach.tape import RUNNING, Block, Tape
+
+# Whom a block delayed by less than this, it did not harm.
+_HARM = 0.02
+
+
+def find_blocks(tape: Tape, *, computing: bool) -> Iterator[Finding]:
+    """Give a finding for each line, or each function that computes, that held the loop.
+
+    computing: whether it has been said already that nearly all the time was computing.
+    """
+    groups: dict[tuple[object, ...], list[Block]] = {}
+    believed = _computed_at_all(tape)
+    for block in tape.blocks:
+        # A kernel's own work is nobody's mistake.
+        if block.place is None and block.task is None:
+            continue
+        surely = cause_of(block.place, block.doing).surely
+        # A machine that was busy elsewhere stretches any step: only processor time proves work.
+        if not surely and (computing or not believed or not _harmed(tape, block)):
+            continue
+        place = block.place
+        where: tuple[object, ...] = (block.who,)
+        if place is not None:
+            # Each look at a function that computes sees another line of it.
+            where = (place.path, place.function, place.line if surely else None)
+        groups.setdefault(where, []).append(block)
+    for blocks in groups.values():
+        longest = max(blocks, key=lambda block: block.end - block.start)
+        yield _without_yield(tape, longest, blocks) or _blocked(tape, longest, blocks)
+
+
+def _computed_at_all(tape: Tape) -> bool:
+    unsure = [b for b in tape.blocks if not cause_of(b.place, b.doing).surely]
+    held = sum(block.end - block.start for block in unsure)
+    return isnan(tape.cpu) or tape.cpu >= 0.4 * held
+
+
+def _harmed(tape: Tape, block: Block) -> bool:
+    return any(seconds >= _HARM for _, seconds in block.delayed)
+
+
+def _blocked(tape: Tape, longest: Block, blocks: list[Block]) -> Finding:
+    seconds = sum(block.end - block.start for block in blocks)
+    place = longest.place
+    who = (called(place.function) if place else "") or longest.who or "One step"
+    held = f"{who} held the loop for {span(seconds)}{at(place)}"
+    if len(blocks) > 1:
+        held = f"{who} held the loop {spell(len(blocks))} times{at(place)}, {span(seconds)} in all"
+    fix = cause_of(place, longest.doing).fix
+    row = tape.rows[longest.task] if longest.task is not None else None
+    message = f"{held}: {_victims(tape, blocks)}."
+    return finding("blocked-loop", row, seconds, place, message, fix)
+
+
+def _victims(tape: Tape, blocks: list[Block]) -> str:
+    """Say who was ready meanwhile, the worst first."""
+    delays: dict[int, float] = {}
+    for block in blocks:
+        for task, seconds in block.delayed:
+            delays[task] = delays.get(task, 0.0) + seconds
+    late = [(task, seconds) for task, seconds in delays.items() if seconds >= 0.001]
+    worst = sorted(late, key=lambda pair: -pair[1])
+    if not worst:
+        return "nobody else could have worked meanwhile"
+    task, seconds = worst[0]
+    name = speak(tape.rows[task])
+    if len(worst) == 1:
+        return f"{name} waited {span(seconds)} for it"
+    same = all(span(other) == span(seconds) for _, other in worst)
+    if same:
+        names = [speak(tape.rows[other]) for other, _ in worst]
+        return f"{listing(names)} waited {span(seconds)} for it"
+    names = [f"{speak(tape.rows[other])} {span(wait)}" for other, wait in worst]
+    return f"{name} waited {span(seconds)} for it, {listing(names[1:], 3)}"
+
+
+def _without_yield(tape: Tape, longest: Block, blocks: list[Block]) -> Finding | None:
+    """Return the finding if a loop awaited, round after round, what never has to wait."""
+    place = longest.awaits > 1 and _useless_await(longest)
+    if not place:
+        return None
+    inner = longest.places[longest.places.index(place) + 1]
+    callee = called(inner.function)
+    seconds = sum(block.end - block.start for block in blocks)
+    times = "" if len(blocks) == 1 else f", {count(len(blocks), 'time')}"
+    message = (
+        f"{called(place.function) or 'The cell'} awaits {callee} in a loop{at(place)}, but "
+        f"{callee} never has to wait: `await` gives the loop back only when there is something "
+        f"to wait for. So it held the loop for {span(seconds)}{times}: {_victims(tape, blocks)}."
+    )
+    fix = (
+        "Put `await asyncio.sleep(0)` into the loop to let the others have a turn, or hand the "
+        "work to a thread: `await asyncio.to_thread(...)`."
+    )
+    row = tape.rows[longest.task] if longest.task is not None else None
+    return finding("await-without-yield", row, seconds, place, message, fix)
+
+
+def _useless_await(block: Block) -> Place | None:
+    """Return where a loop awaits a coroutine without a single await of its own."""
+    for outer, inner in zip(block.places, block.places[1:], strict=False):
+        source, inside = read_source(outer), read_source(inner)
+        scope = inside.scope(inner) if inside else None
+        if source and isinstance(scope, ast.AsyncFunctionDef) and not pauses(scope):
+            awaited = source.awaited(outer, scope.name)
+            if any(source.in_loop(node) for node in awaited):
+                return outer
+    return None
+
+
+def find_computing(tape: Tape) -> Iterator[Finding]:
+    """Give a finding if nearly all the time went into the tasks' own computing."""
+    tasks = [index for index, row in enumerate(tape.rows) if row.kind == "task"]
+    running = tape.slices.total(len(tape.rows), RUNNING)
+    total = float(sum(running[index] for index in tasks))
+    busy = [index for index in tasks if running[index] >= 0.1 * total]
+    if tape.duration < 0.2 or total < 0.9 * tape.duration or len(busy) < 2:
+        return
+    # Not a number, in virtual time, is no proof of work.
+    if not tape.cpu >= 0.7 * total:
+        return
+    places = [block.place for block in tape.blocks if block.place]
+    message = (
+        f"{span(total)} of {span(tape.duration)} were your own work, shared by "
+        f"{count(len(busy), 'task')}: asyncio can't help, since there was hardly any waiting that "
+        f"could overlap."
+    )
+    fix = (
+        "A process pool could: `await loop.run_in_executor(pool, function, ...)` with "
+        "`concurrent.futures.ProcessPoolExecutor` puts the work on several processors."
+    )
+    first = tape.rows[busy[0]]
+    yield finding("cpu-bound", first, total, places[0] if places else first.place, message, fix)

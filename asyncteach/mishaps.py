@@ -1,0 +1,235 @@
+"""What went wrong with single tasks, coroutines and threads: findings from remarks."""
+
+import ast
+from collections.abc import Callable, Iterator
+from math import isnan
+
+from asyncteach.findings import Finding, ancestors, at, finding, speak
+from asyncteach.phrases import called, count, listing, span
+from asyncteach.places import Place
+from asyncteach.source import line_of, read_source, runs_forever
+from asyncteach.tape import Remark, Row, Tape
+
+# A thread that looks for a signal to stop takes a moment to see it.
+_MOMENT = 0.12
+_NESTED = (
+    "cannot be called from a running event loop",
+    "event loop is already running",
+    "while another loop is running",
+)
+
+
+def find_mishaps(tape: Tape) -> Iterator[Finding]:
+    """Give a finding for each thing that was remarked and can't be right."""
+    nested = list(_nested_runs(tape))
+    yield from nested
+    for remark in tape.remarks:
+        if teller := _TELLERS.get(remark.kind):
+            yield from teller(tape, remark)
+    yield from _never_awaited(tape, bool(nested))
+    yield from _left_running(tape)
+
+
+def _row(tape: Tape, remark: Remark) -> Row | None:
+    return None if remark.task is None else tape.rows[remark.task]
+
+
+def _is_nested(text: str) -> bool:
+    return "RuntimeError" in text and any(words in text for words in _NESTED)
+
+
+def _nested_runs(tape: Tape) -> Iterator[Finding]:
+    raised = [r for r in tape.remarks if r.kind == "raised" and _is_nested(r.text)]
+    for remark in raised:
+        yield _nested_run(_row(tape, remark), remark.place)
+    # An error that left the recording has left its task as well: that isn't another one.
+    for row in tape.rows:
+        if not raised and _is_nested(row.outcome):
+            yield _nested_run(row, None)
+
+
+def _nested_run(row: Row | None, place: Place | None) -> Finding:
+    call = _first_argument(place) or "main()"
+    message = (
+        f"A loop was started{at(place)} inside a loop that was running already: a notebook's cells "
+        f"run on one, and so does everything in `async def`."
+    )
+    fix = f"Write `await {call}` instead: the loop is there."
+    return finding("asyncio-run-inside-loop", row, 0.0, place, message, fix)
+
+
+def _first_argument(place: Place | None) -> str | None:
+    """Return what is handed to `asyncio.run()` at that line."""
+    source = read_source(place) if place else None
+    statement = source.statement(place) if source and place else None
+    for node in ast.walk(statement) if statement else ():
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("run", "complete")):
+            return ast.unparse(node.args[0]) if len(node.args) == 1 else None
+    return None
+
+
+def _never_awaited(tape: Tape, nested: bool) -> Iterator[Finding]:
+    groups: dict[tuple[str, Place | None], list[Remark]] = {}
+    for remark in tape.remarks:
+        # What asyncio.run() refused to run wasn't forgotten.
+        refused = nested and remark.place and ".run" in line_of(remark.place)
+        if remark.kind == "never-awaited" and not refused:
+            groups.setdefault((remark.text, remark.place), []).append(remark)
+    for (text, place), remarks in groups.items():
+        name = called(text) or text
+        often = "" if len(remarks) == 1 else f" {count(len(remarks), 'time')}"
+        message = (
+            f"{name} was called{often}{at(place)} but never awaited: calling it only makes a "
+            f"coroutine, so nothing of it has run."
+        )
+        fix = f"Write `await {name.removesuffix('()')}(...)`, or make a task of it and await that."
+        yield finding("never-awaited", _row(tape, remarks[0]), 0.0, place, message, fix)
+
+
+def _exception(tape: Tape, remark: Remark) -> Iterator[Finding]:
+    row = _row(tape, remark)
+    who = speak(row) if row else "A task"
+    place = remark.place or (row.place if row else None)
+    message = f"{who} failed with {remark.text}, and its exception was never looked at."
+    fix = "Keep the task and await it, or give it to a TaskGroup: then its error reaches you."
+    yield finding("exception-never-retrieved", row, 0.0, place, message, fix)
+
+
+def _destroyed(tape: Tape, remark: Remark) -> Iterator[Finding]:
+    row = _row(tape, remark)
+    who = speak(row) if row else "A task"
+    place = row.place if row and row.place else remark.place
+    message = (
+        f"{who} was lost{at(place)}: nobody held on to the task, and the loop only knows it "
+        f"weakly, so it was garbage-collected before it had finished."
+    )
+    fix = "Keep the task in a variable or a set for as long as it works, and await it."
+    yield finding("task-lost", row, remark.seconds, place, message, fix)
+
+
+def _cut_off(tape: Tape, remark: Remark) -> Iterator[Finding]:
+    """Tell of a task that was started, never awaited and cut off when main() had returned."""
+    row = _row(tape, remark)
+    # A server's handlers and a library's helpers aren't the learner's to await.
+    if row is None or row.place is None or row.parent is None:
+        return
+    awaited = any(wait.target == remark.task for wait in tape.waits)
+    told = any(r.kind == "siblings-ran-on" and remark.task in r.others for r in tape.remarks)
+    main = tape.rows[ancestors(tape.rows, remark.task or 0)[-1]]
+    if awaited or told or main.outcome != "returned" or _is_endless(tape, remark.task):
+        return
+    message = (
+        f"{speak(row)} was started{at(row.place)} and never awaited: it was cut off when "
+        f"{speak(main)} returned."
+    )
+    fix = "Keep the task and await it before returning, or start it in a TaskGroup."
+    yield finding("task-lost", row, remark.seconds, row.place, message, fix)
+
+
+def _is_endless(tape: Tape, task: int | None) -> bool:
+    """Tell if a task is meant to work until it is cancelled, or if nobody can say."""
+    place = next((w.places[0] for w in tape.waits if w.task == task and w.places), None)
+    source = read_source(place) if place else None
+    scope = source.scope(place) if source and place else None
+    return scope is not None and runs_forever(scope)
+
+
+def _swallowed(tape: Tape, remark: Remark) -> Iterator[Finding]:
+    row = _row(tape, remark)
+    who = speak(row) if row else "A task"
+    message = (
+        f"{who} swallowed its cancellation{at(remark.place)}: it was cancelled, caught the "
+        f"CancelledError and went on, so whoever cancelled it can't tell."
+    )
+    fix = (
+        "Clean up in `finally`, or write `raise` at the end of `except asyncio.CancelledError`; "
+        "`except Exception` lets it pass, a bare `except` doesn't."
+    )
+    place = remark.place or (row.place if row else None)
+    yield finding("cancellation-swallowed", row, remark.seconds, place, message, fix)
+
+
+def _outlived(tape: Tape, remark: Remark) -> Iterator[Finding]:
+    if remark.seconds < _MOMENT:
+        return
+    row = _row(tape, remark)
+    jobs = [tape.rows[index] for index in remark.others]
+    job = speak(jobs[0]) if jobs else "The thread"
+    who = speak(row) if row else "its task"
+    place = remark.place or (jobs[0].place if jobs else None)
+    message = (
+        f"{job} worked on in its thread for {span(remark.seconds)} after {who} had stopped waiting "
+        f"for it{at(place)}: a timeout ends the waiting, not the thread."
+    )
+    fix = (
+        "Give the blocking call a timeout of its own, or hand it a `threading.Event` to look at "
+        "between its steps."
+    )
+    yield finding("thread-outlived-timeout", row, remark.seconds, place, message, fix)
+
+
+def _wrong_thread(tape: Tape, remark: Remark) -> Iterator[Finding]:
+    what = remark.text or "An asyncio object"
+    message = (
+        f"{what} was used from another thread{at(remark.place)}: asyncio's objects belong to the "
+        f"thread of their loop, and the loop doesn't notice what others do to them."
+    )
+    fix = (
+        "Ask the loop to do it: `loop.call_soon_threadsafe(function, ...)`, or for a coroutine "
+        "`asyncio.run_coroutine_threadsafe(coroutine, loop)`."
+    )
+    yield finding("wrong-thread", _row(tape, remark), remark.seconds, remark.place, message, fix)
+
+
+def _ran_on(tape: Tape, remark: Remark) -> Iterator[Finding]:
+    """Tell of siblings that outlasted a failed gather() and that nobody looked after."""
+    cut_off = {r.task for r in tape.remarks if r.kind == "cancelled-at-exit"}
+    awaited = {wait.target for wait in tape.waits if wait.end > remark.at}
+    left = [
+        index
+        for index in remark.others
+        if index not in awaited and (tape.rows[index].outcome != "cancelled" or index in cut_off)
+    ]
+    if not left:
+        return
+    row = _row(tape, remark)
+    ends = [tape.rows[index].finished for index in left]
+    seconds = max(tape.duration if isnan(end) else end for end in ends) - remark.at
+    names = listing([speak(tape.rows[index]) for index in left])
+    message = (
+        f"gather() passed on {remark.text or 'an error'}{at(remark.place)}, and {names} worked on "
+        f"for {span(max(0.0, seconds))}: gather() doesn't cancel the others."
+    )
+    fix = "Use `async with asyncio.TaskGroup()`: it cancels the others and awaits them."
+    place = remark.place or (row.place if row else None)
+    yield finding("siblings-ran-on", row, max(0.0, seconds), place, message, fix)
+
+
+def _left_running(tape: Tape) -> Iterator[Finding]:
+    """Tell of tasks that nobody awaited and that were at work when the recording ended."""
+    openers = [index for index, row in enumerate(tape.rows) if row.was_there]
+    spared = {*openers, *(up for opener in openers for up in ancestors(tape.rows, opener))}
+    loops = {tape.rows[opener].loop for opener in openers}
+    for index, row in enumerate(tape.rows):
+        # On a loop of another thread the work may well go on.
+        ours = index not in spared and row.loop in loops and row.kind == "task"
+        if not ours or row.outcome != "still running" or row.place is None or row.parent is None:
+            continue
+        message = f"{speak(row)} was started{at(row.place)} and left running: nobody awaited it."
+        fix = (
+            "Await it, or cancel it and await it when you are done. In a notebook it would go on "
+            "beside later cells, and running the cell again starts one more."
+        )
+        seconds = tape.duration - row.spawned
+        yield finding("left-running", row, seconds, row.place, message, fix)
+
+
+_TELLERS: dict[str, Callable[[Tape, Remark], Iterator[Finding]]] = {
+    "exception-never-retrieved": _exception,
+    "destroyed-pending": _destroyed,
+    "cancelled-at-exit": _cut_off,
+    "swallowed-cancellation": _swallowed,
+    "thread-outlived": _outlived,
+    "wrong-thread": _wrong_thread,
+    "siblings-ran-on": _ran_on,
+}

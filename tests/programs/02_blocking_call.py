@@ -1,0 +1,16 @@
+import asyncio
+import time
+
+
+async def fetch(page):
+    time.sleep(0.2)  # HERE
+    return f"page {page}"
+
+
+async def main():
+    pages = await asyncio.gather(fetch(1), fetch(2), fetch(3))
+    print(pages)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
