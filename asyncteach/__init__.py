@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     )
     from asyncteach.clock import virtual_time
     from asyncteach.nesting import disable_asyncio_run, enable_asyncio_run
+    from asyncteach.recorder import record
     from asyncteach.recording import Recording
     from asyncteach.runners import compare, run_in_turn, run_together
     from asyncteach.timeline import plot_timeline
@@ -33,6 +34,7 @@ __all__ = [
     "enable_asyncio_run",
     "leisure",
     "plot_timeline",
+    "record",
     "run_in_turn",
     "run_together",
     "sync_task",
@@ -43,6 +45,7 @@ _HOMES = {
     "activities": ("CHORES", "LEISURE", "Activity", "async_task", "chore", "leisure", "sync_task"),
     "clock": ("virtual_time",),
     "nesting": ("disable_asyncio_run", "enable_asyncio_run"),
+    "recorder": ("record",),
     "recording": ("Recording",),
     "runners": ("compare", "run_in_turn", "run_together"),
     "timeline": ("plot_timeline",),

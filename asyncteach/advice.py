@@ -13,27 +13,30 @@ class Cause(NamedTuple):
     """Why a line holds the loop, and what to write instead."""
 
     fix: str
-    surely: bool = True
-    """True: the line waits for something, whoever looks at it; False: it may be computing."""
+    waits: bool = True
+    """False: it may be computing, or only have seemed to on a machine that was busy elsewhere."""
+    always: bool = True
+    """True: it has no place in a coroutine, even where nobody had to wait for it."""
 
 
 _SLEEP = Cause("Write `await asyncio.sleep(...)`: it hands the loop back while it sleeps.")
 _HTTP = Cause(f"Use an async client such as httpx.AsyncClient, or {_THREAD}.")
 _SOCKET = Cause(f"Use asyncio's streams (`await asyncio.open_connection(...)`), or {_THREAD}.")
 _FILE = Cause("Files can't be awaited: write `await asyncio.to_thread(...)` around the reading "
-              "or writing, so that a thread does it.", surely=False)  # fmt: skip
+              "or writing, so that a thread does it.", always=False)  # fmt: skip
 _PROCESS = Cause("Start the program with `await asyncio.create_subprocess_exec(...)` and await it.")
 _INPUT = Cause("Ask in a thread: `await asyncio.to_thread(input, ...)`.")
-_DATABASE = Cause(f"Use an async driver for the database, or {_THREAD}.", surely=False)
+_DATABASE = Cause(f"Use an async driver for the database, or {_THREAD}.", always=False)
 _THREADS = Cause("Await the thread's result instead of blocking for it: start the work with "
                  "`await asyncio.to_thread(...)`.")  # fmt: skip
 _LOCK = Cause("Between tasks use asyncio's own Lock, Event or Queue and `await` it: those of "
               "`threading` and `queue` stop the whole loop.")  # fmt: skip
-_IMPORT = Cause("Import at the top of the file, before the loop runs.", surely=False)
+_IMPORT = Cause("Import at the top of the file, before the loop runs.", waits=False, always=False)
 _COMPUTING = Cause(
     "If it computes, `await asyncio.to_thread(...)` keeps the loop answering, and a process pool "
     "(`loop.run_in_executor`) makes several of them faster too.",
-    surely=False,
+    waits=False,
+    always=False,
 )
 
 # What a line calls, by the beginning of its full name.

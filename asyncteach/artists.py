@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from asyncteach.crowd import crowded, shares_of
 from asyncteach.fonts import drawable, families
-from asyncteach.labels import clip
-from asyncteach.lanes import Lane, View
-from asyncteach.sheet import Sheet
+from asyncteach.lanes import View
+from asyncteach.sheet import Sheet, label_of
 from asyncteach.tape import READY, RUNNING, STATES, WAITING, Floats
 
 COLORS = {RUNNING: "#0b6e8f", READY: "#e8a33d", WAITING: "#cfe3ea"}
@@ -30,14 +29,16 @@ _MARK = 3.0
 # Marks of one lane take at most so many points in all, or it would look busier than it was.
 _INK = 120.0
 TEXT = 10
-_NAME_COLUMNS = 32
 # About one a pixel of a page.
 _COLUMNS = 720
 # Matplotlib hatches one rectangle after the other: a thousand take a third of a second.
 _HATCHED = 700
 
 _slash = Path([(-0.7, -0.7), (0.7, 0.7)])
-OUTCOMES = {"raised": "x", "cancelled": Path.make_compound_path(Path.unit_circle(), _slash)}
+OUTCOMES: dict[str, Any] = {
+    "raised": "x",
+    "cancelled": Path.make_compound_path(Path.unit_circle(), _slash),
+}
 """The marks behind the end of a task that didn't return."""
 
 
@@ -68,7 +69,7 @@ def draw_slices(ax: Axes, sheet: Sheet, limit: float) -> None:
         _draw_shares(ax, view, np.flatnonzero(dense), bars)
 
 
-def _boxes(start: Floats, end: Floats, bars: Floats) -> Floats:
+def _boxes(start: Floats, end: Floats, bars: Floats) -> Any:
     corners = np.empty((len(start), 4, 2))
     corners[:, 0, 0] = corners[:, 1, 0] = start
     corners[:, 2, 0] = corners[:, 3, 0] = end
@@ -156,6 +157,7 @@ def draw_outcomes(ax: Axes, sheet: Sheet) -> set[str]:
     """Mark the ends of tasks that raised or were cancelled; return which of both there are."""
     view, ink = sheet.view, mpl.rcParams["text.color"]
     seen = set()
+    size = min(6.0, max(3.0, sheet.inches * 20))
     behind = ax.transData + ScaledTranslation(6.5 / 72, 0, ax.figure.dpi_scale_trans)
     for outcome, marker in OUTCOMES.items():
         ends = [
@@ -171,10 +173,10 @@ def draw_outcomes(ax: Axes, sheet: Sheet) -> set[str]:
                 *zip(*ends, strict=True),
                 linestyle="none",
                 marker=marker,
-                markersize=min(6.0, max(3.0, sheet.inches * 20)),
+                markersize=size,
                 markerfacecolor="none",
                 markeredgecolor=ink,
-                markeredgewidth=1.2,
+                markeredgewidth=size / 5,
                 transform=behind,
                 clip_on=False,
                 zorder=5,
@@ -203,12 +205,3 @@ def name_lanes(ax: Axes, sheet: Sheet) -> None:
             label.set_horizontalalignment("left")
     ax.tick_params(axis="y", length=0, pad=pad)
     ax.set_ylim(sheet.bottom, sheet.top)
-
-
-def label_of(lane: Lane) -> str:
-    """Return a lane's name on one line, indented, and visibly a thread's if it is one."""
-    indent = "  " * min(lane.depth, 8)
-    name = clip(lane.name, _NAME_COLUMNS)
-    if lane.kind in ("thread", "process"):
-        return f"{indent}⇢ {clip(lane.name, 22)} ({lane.kind})"
-    return indent + name

@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from math import isnan
 
+import numpy as np
+
 from asyncteach.advice import cause_of
 from asyncteach.findings import Finding, at, finding, speak
 from asyncteach.phrases import called, count, listing, span, spell
@@ -13,6 +15,9 @@ from asyncteach.tape import RUNNING, Block, Tape
 
 # Whom a block delayed by less than this, it did not harm.
 _HARM = 0.02
+# How much of its time a step must have had a processor to count as computing: on a busy machine
+# it shares one.
+_COMPUTED = 0.3
 
 
 def find_blocks(tape: Tape, *, computing: bool) -> Iterator[Finding]:
@@ -21,34 +26,33 @@ def find_blocks(tape: Tape, *, computing: bool) -> Iterator[Finding]:
     computing: whether it has been said already that nearly all the time was computing.
     """
     groups: dict[tuple[object, ...], list[Block]] = {}
-    believed = _computed_at_all(tape)
+    believed = _has_computed(tape)
     for block in tape.blocks:
         # A kernel's own work is nobody's mistake.
         if block.place is None and block.task is None:
             continue
-        surely = cause_of(block.place, block.doing).surely
+        cause = cause_of(block.place, block.doing)
         # A machine that was busy elsewhere stretches any step: only processor time proves work.
-        if not surely and (computing or not believed or not _harmed(tape, block)):
+        if not cause.waits and (computing or not believed):
+            continue
+        if not cause.always and not any(seconds >= _HARM for _, seconds in block.delayed):
             continue
         place = block.place
         where: tuple[object, ...] = (block.who,)
         if place is not None:
             # Each look at a function that computes sees another line of it.
-            where = (place.path, place.function, place.line if surely else None)
+            where = (place.path, place.function, place.line if cause.waits else None)
         groups.setdefault(where, []).append(block)
     for blocks in groups.values():
         longest = max(blocks, key=lambda block: block.end - block.start)
         yield _without_yield(tape, longest, blocks) or _blocked(tape, longest, blocks)
 
 
-def _computed_at_all(tape: Tape) -> bool:
-    unsure = [b for b in tape.blocks if not cause_of(b.place, b.doing).surely]
+def _has_computed(tape: Tape) -> bool:
+    """Tell if there was as much processor time as the blocks that may have computed would need."""
+    unsure = [b for b in tape.blocks if not cause_of(b.place, b.doing).waits]
     held = sum(block.end - block.start for block in unsure)
-    return isnan(tape.cpu) or tape.cpu >= 0.4 * held
-
-
-def _harmed(tape: Tape, block: Block) -> bool:
-    return any(seconds >= _HARM for _, seconds in block.delayed)
+    return isnan(tape.cpu) or tape.cpu >= _COMPUTED * held
 
 
 def _blocked(tape: Tape, longest: Block, blocks: list[Block]) -> Finding:
@@ -126,14 +130,18 @@ def find_computing(tape: Tape) -> Iterator[Finding]:
     running = tape.slices.total(len(tape.rows), RUNNING)
     total = float(sum(running[index] for index in tasks))
     busy = [index for index in tasks if running[index] >= 0.1 * total]
-    if tape.duration < 0.2 or total < 0.9 * tape.duration or len(busy) < 2:
+    # Before the loop starts and after it has ended, nobody could wait.
+    slices = tape.slices[np.isin(tape.slices.task, tasks)]
+    lasted = float(slices.end.max() - slices.start.min()) if len(slices) else 0.0
+    if lasted < 0.2 or total < 0.9 * lasted or len(busy) < 2:
         return
-    # Not a number, in virtual time, is no proof of work.
-    if not tape.cpu >= 0.7 * total:
+    # Waiting that holds the loop isn't computing; not a number, in virtual time, is no proof.
+    waited = sum(b.end - b.start for b in tape.blocks if cause_of(b.place, b.doing).waits)
+    if waited > 0.1 * total or not tape.cpu >= _COMPUTED * total:
         return
     places = [block.place for block in tape.blocks if block.place]
     message = (
-        f"{span(total)} of {span(tape.duration)} were your own work, shared by "
+        f"{span(total)} of {span(lasted)} were your own work, shared by "
         f"{count(len(busy), 'task')}: asyncio can't help, since there was hardly any waiting that "
         f"could overlap."
     )

@@ -55,20 +55,25 @@ def _story_total(total: float) -> str:
 
 
 def write_title(ax: Axes, recording: Recording, view: View, unit: Unit) -> None:
-    title = recording.title
+    title, letters = recording.title, max(36, round(inches_of(ax) * 10.5))
     if view.part:
         start, end = (
             f"{edge:.6g} min" if recording.unit == "minutes"
             else f"{edge * unit.per_second:.6g} {unit.short}"
             for edge in (view.start, view.end)
         )  # fmt: skip
-        title = f"{clip(title, 60)} (part: {start} to {end})"
+        title = f"{clip(title, letters - 30)} (part: {start} to {end})"
     elif recording.unit == "seconds":
-        title = clip(title, 80)
-    font = {} if title.isascii() else {"fontfamily": families([title])}
+        title = clip(title, letters)
+    font: dict[str, Any] = {} if title.isascii() else {"fontfamily": families([title])}
     ax.set_title(
         drawable(title), loc="left", fontsize=11, fontweight="bold", parse_math=False, **font
     )
+
+
+def inches_of(ax: Axes) -> float:
+    """Return about how wide the axes are."""
+    return ax.get_window_extent().width / ax.figure.dpi
 
 
 def scale_axis(ax: Axes, unit: Unit) -> None:
@@ -85,21 +90,22 @@ class _Locator(MaxNLocator):
         self.per_second = unit.per_second
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
-        return super().tick_values(vmin * self.per_second, vmax * self.per_second) / (
-            self.per_second
-        )
+        ticks: Any = super().tick_values(vmin * self.per_second, vmax * self.per_second)
+        return ticks / self.per_second
 
 
 def add_legend(where: Axes | Figure, sheets: Sequence[Sheet], marks: set[str]) -> None:
     """Explain what can be seen: below a figure of ours, in short on others' axes."""
+    # On a narrow figure there is no room for more than the words themselves.
     own = isinstance(where, Figure)
+    full = isinstance(where, Figure) and where.get_figwidth() >= 8.5
     meanings = MEANINGS if sheets[0].view.lanes[0].kind == "you" else _OF_CODE
     handles: list[Patch | Line2D] = [
         Patch(
             facecolor=COLORS[state],
             edgecolor=mpl.rcParams["axes.facecolor"],
             hatch=HATCHES[state],
-            label=f"{state}: {meanings[state]}" if own else state,
+            label=f"{state}: {meanings[state]}" if full else state,
         )
         for state in STATES
         if any(_is_seen(sheet.view, state) for sheet in sheets)

@@ -17,7 +17,8 @@ def crowded(view: View, most: int = 8000) -> NDArray[np.bool_]:
     cap = min(400.0, max(20.0, most / len(view.lanes)))
     if view.lanes[0].kind == "you":  # the story's few slices are drawn as what they are
         cap = most / 2
-    return (counts > cap) | np.array([lane.folded for lane in view.lanes])
+    folded: NDArray[np.bool_] = np.array([lane.folded for lane in view.lanes])
+    return folded | (counts > cap)
 
 
 def shares_of(

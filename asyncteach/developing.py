@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asyncteach.labels import tell_apart
+from asyncteach.labels import printable, tell_apart
 from asyncteach.nested import split_nested
 from asyncteach.places import Place, is_learners, place_of
 from asyncteach.scope import Session, mark
@@ -19,6 +19,9 @@ from asyncteach.watchdog import Sample
 
 _AUTOMATIC = re.compile(r"Task-\d+")
 _COROUTINE = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR
+
+_SHORTEST_DELAY = 0.001
+"""Seconds that a task must have been ready during a block to count as delayed by it."""
 
 _RUNNING, _READY, _WAITING = (STATES.index(state) for state in (RUNNING, READY, WAITING))
 
@@ -82,6 +85,8 @@ class Developer:
             early = [e for e in session.openers if e.loop is tap and e.number < begin.entries]
             entries += [*early, *(e for e in tap.entries[begin.entries : end.entries])]
         entries = [e for e in entries if e.scope is not None and session.owns(e)]
+        # How asyncio.run() tidies up is nobody's work.
+        entries = [e for e in entries if not e.coroutine.startswith("BaseEventLoop.shutdown_")]
         entries += session.jobs
         entries.sort(key=lambda entry: entry.spawned)
         self.row_of = {entry: index for index, entry in enumerate(entries)}
@@ -100,13 +105,14 @@ class Developer:
     def _row(self, entry: Entry, taps: dict[Tap, int]) -> Row:
         is_done = bool(entry.outcome) and entry.finished <= self.start + self.duration
         was_there = entry in self.session.openers
-        label = entry.label or entry.name
-        if _AUTOMATIC.fullmatch(entry.name) and not entry.label:
-            label = entry.coroutine.rpartition("<locals>.")[2] or entry.name
+        name, coroutine = printable(entry.name or entry.coroutine), printable(entry.coroutine)
+        label = entry.label or name
+        if _AUTOMATIC.fullmatch(name) and not entry.label:
+            label = coroutine.rpartition("<locals>.")[2] or name
         return Row(
-            entry.name,
+            name,
             label,
-            entry.coroutine,
+            coroutine,
             self.row_of.get(entry.parent) if entry.parent is not None and not was_there else None,
             max(0.0, self._time(entry.spawned)),
             self._time(entry.finished) if is_done else float("nan"),
@@ -137,11 +143,13 @@ class Developer:
         mine = rows >= 0
         if not mine.all():
             table, rows, eager = table[mine], rows[mine], eager[mine]
-        return Steps(rows, eager, *self._clip(table[:, 1:]).T, table[:, 2])
+        ready, start, end = self._clip(table[:, 1:]).T
+        return Steps(rows, eager, ready, start, end, table[:, 2])
 
     def _slices(self, tap: Tap, steps: "Steps") -> list[Slices]:
-        order, before = self._before(steps)
-        ready = np.minimum(np.maximum(steps.ready, before), steps.start)
+        first, before = self._before(steps)
+        # A task is ready from the moment when it is spawned.
+        ready = np.minimum(np.maximum(np.where(first, before, steps.ready), before), steps.start)
         steps.before, steps.ready = before, ready
         running = Slices(
             steps.row.astype(np.int32),
@@ -164,10 +172,10 @@ class Developer:
                     end[some],
                 )
             )
-        return [*parts, self._tails(tap, steps, order)]
+        return [*parts, self._tails(tap, steps)]
 
-    def _before(self, steps: "Steps") -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the steps in order of rows, and for each when the one before it ended."""
+    def _before(self, steps: "Steps") -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """Return for each step if it is its task's first, and when the one before it ended."""
         order = sort_by_row(steps.row)
         spawned = np.array([row.spawned for row in self.rows] or [0.0])
         rows = steps.row[order]
@@ -177,11 +185,11 @@ class Developer:
         before = np.empty(len(rows))
         before[1:] = ends[:-1]
         before[first] = spawned[rows[first]]
-        result = np.empty(len(rows))
-        result[order] = before
-        return order, np.minimum(result, steps.start)
+        is_first, result = np.empty(len(rows), bool), np.empty(len(rows))
+        is_first[order], result[order] = first, before
+        return is_first, np.minimum(result, steps.start)
 
-    def _tails(self, tap: Tap, steps: "Steps", order: NDArray[np.int64]) -> Slices:
+    def _tails(self, tap: Tap, steps: "Steps") -> Slices:
         """Return what follows the last step of tasks that were still there."""
         count = len(self.rows)
         last = np.array([row.spawned for row in self.rows] or [0.0])
@@ -296,7 +304,7 @@ class Developer:
                     pieces.append((-1, who, start, min(end, self.duration), began))
             for row, who, start, end, key in sorted(pieces, key=lambda piece: piece[2]):
                 late = np.minimum(own.end, end) - np.maximum(own.start, start)
-                some = (late > 1e-6) & (own.task != row)
+                some = (late > _SHORTEST_DELAY) & (own.task != row)
                 sums = Counter[int]()
                 for task, seconds in zip(own.task[some].tolist(), late[some].tolist(), strict=True):
                     sums[task] += seconds

@@ -81,7 +81,7 @@ def _heading(tape: Tape, unit: str) -> list[str]:
 
 def _praise(tape: Tape, unit: str) -> str:
     """Say what went well: how much waiting overlapped, and that nobody was kept from working."""
-    parents = {row.parent for row in tape.rows}
+    parents = {row.parent for row in tape.rows if row.kind == "task"}
     # A parent that waits for its children isn't waiting for any machine.
     leaves = {
         index for index, row in enumerate(tape.rows) if row.kind == "task" and index not in parents
@@ -99,7 +99,8 @@ def _praise(tape: Tape, unit: str) -> str:
     elif total > 0.5 * tape.duration:
         sentences.append(f"Nearly all of the time was waiting: {_amount(total, unit)}")
     else:
-        running = float(tape.slices.total(len(tape.rows), RUNNING).sum())
+        tasks = [row.kind == "task" for row in tape.rows]
+        running = float(tape.slices.total(len(tape.rows), RUNNING)[tasks].sum())
         sentences.append(
             f"{_amount(running, unit)} of {_amount(tape.duration, unit)} was work of your own"
         )

@@ -5,7 +5,9 @@ from math import isfinite
 from numbers import Real
 from typing import TYPE_CHECKING
 
-from asyncteach.lanes import View, find_rows, lay_out
+from asyncteach.labels import clip
+from asyncteach.lanes import View, lay_out
+from asyncteach.tape import Tape
 
 if TYPE_CHECKING:
     from asyncteach.recording import Recording
@@ -26,6 +28,26 @@ def view_of(
     most = _STORY_LANES if story else max(_CODE_LANES, min(_CHOSEN_LANES, len(only or ())))
     interval = part_of(tape.duration, start, end, recording.unit)
     return lay_out(tape, story=story, most=most, only=only, interval=interval)
+
+
+def find_rows(tape: Tape, names: Sequence[str]) -> set[int]:
+    """Return the rows of those names, or of those labels: a task or job has both."""
+    known: dict[str, list[int]] = {}
+    for index, row in enumerate(tape.rows):
+        known.setdefault(row.name, []).append(index)
+    for index, row in enumerate(tape.rows):
+        if row.label != row.name:
+            known.setdefault(row.label, []).append(index)
+    found: set[int] = set()
+    for name in [names] if isinstance(names, str) else names:
+        if name not in known:
+            some = ", ".join(repr(clip(row.name, 40)) for row in tape.rows[:3]) or "no name at all"
+            raise ValueError(
+                f"No task is called {name!r}: tasks= takes names out of `recording.names`, which "
+                f"begins with {some}."
+            )
+        found.update(known[name])
+    return found
 
 
 def part_of(

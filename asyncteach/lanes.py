@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asyncteach.raster import union
-from asyncteach.tape import RUNNING, STATES, Row, Slices, Tape
+from asyncteach.tape import RUNNING, STATES, Floats, Row, Slices, Tape
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -46,14 +46,12 @@ class View:
     """Clipped to the interval. Their task is a row, or beyond the tape's rows a loop."""
     lane_of: NDArray[np.int32]
     """For each row its lane; -1: it isn't shown."""
-    rank_of: NDArray[np.int32]
-    """For each row which of its lane's rows it is."""
     tape: Tape
     start: float
     end: float
     part: bool
     """True if the interval isn't the whole recording."""
-    tasks: int = field(default=0)
+    tasks: int
     """How many of the tape's rows have a lane."""
 
     @property
@@ -61,12 +59,12 @@ class View:
         """The lane of each slice."""
         return self.lane_of[self.slices.task]
 
-    def totals(self) -> NDArray[np.float64]:
+    def totals(self) -> Floats:
         """Return for each lane the sums of running, ready and waiting."""
         size = len(self.lanes) * len(STATES)
         where = self.lane * len(STATES) + self.slices.state
         sums = np.bincount(where, weights=self.slices.seconds(), minlength=size)
-        return sums.reshape(-1, len(STATES))
+        return sums.astype(np.float64, copy=False).reshape(-1, len(STATES))
 
 
 def lay_out(
@@ -85,46 +83,38 @@ def lay_out(
     [1, 1, 1, 1, 1, 1, 1, 94]
     """
     count = len(tape.rows)
+    low, high = interval or (0.0, tape.duration)
+    if interval:
+        lively = np.unique(tape.slices.task[_inside(tape.slices, low, high)]).tolist()
+        only = set(lively).intersection(range(count) if only is None else only)
     head = [Lane("you", "you", 0, [count])] if story else _loop_lanes(tape)
     lanes = head + _arrange(tape, only, most)
     size = count + (1 if story else max(1, len(tape.loops)))
-    lane_of, rank_of = np.full(size, -1, np.int32), np.zeros(size, np.int32)
+    lane_of = np.full(size, -1, np.int32)
     for index, lane in enumerate(lanes):
-        rows = np.asarray(lane.rows, dtype=np.int64)
-        lane_of[rows], rank_of[rows] = index, np.arange(len(rows))
-    slices = tape.slices
-    if (lane_of[:count] < 0).any():
-        slices = slices[lane_of[slices.task] >= 0]
-    parts = [slices, _yours(tape) if story else busy_slices(tape)]
-    both = [np.concatenate(columns) for columns in zip(*map(_columns, parts), strict=True)]
-    slices = Slices(*both)
-    low, high = interval or (0.0, tape.duration)
+        lane_of[np.asarray(lane.rows, dtype=np.int64)] = index
+    slices = join_slices([tape.slices, _yours(tape) if story else busy_slices(tape)])
+    seen = lane_of[slices.task] >= 0
     if interval:
-        inside = slices[(slices.end >= low) & (slices.start <= high)]
-        ends = np.clip(inside.start, low, high), np.clip(inside.end, low, high)
-        slices = Slices(inside.task, inside.state, *ends)
+        seen &= _inside(slices, low, high)
+    if not seen.all():
+        slices = slices[seen]
+    if interval:
+        ends = np.clip(slices.start, low, high), np.clip(slices.end, low, high)
+        slices = Slices(slices.task, slices.state, *ends)
     tasks = int((lane_of[:count] >= 0).sum())
-    return View(lanes, slices, lane_of, rank_of, tape, low, high, interval is not None, tasks)
+    return View(lanes, slices, lane_of, tape, low, high, interval is not None, tasks)
 
 
-def find_rows(tape: Tape, names: Sequence[str]) -> list[int]:
-    """Return the rows of those names, or of those labels: a task or job has both."""
-    rows: list[int] = []
-    for name in [names] if isinstance(names, str) else names:
-        found = [index for index, row in enumerate(tape.rows) if row.name == name]
-        found = found or [index for index, row in enumerate(tape.rows) if row.label == name]
-        if not found:
-            some = ", ".join(repr(row.name) for row in tape.rows[:3]) or "none"
-            raise ValueError(
-                f"No task is called {name!r}: tasks= takes names from `recording.names`, which "
-                f"begin with {some}."
-            )
-        rows += found
-    return rows
+def _inside(slices: Slices, low: float, high: float) -> NDArray[np.bool_]:
+    inside: NDArray[np.bool_] = (slices.end >= low) & (slices.start <= high)
+    return inside
 
 
-def _columns(slices: Slices) -> tuple[NDArray[np.generic], ...]:
-    return slices.task, slices.state, slices.start, slices.end
+def join_slices(parts: Sequence[Slices]) -> Slices:
+    """Return some slices after the other as one."""
+    columns = ([part.task, part.state, part.start, part.end] for part in parts)
+    return Slices(*[np.concatenate(column) for column in zip(*columns, strict=True)])
 
 
 def _loop_lanes(tape: Tape) -> list[Lane]:
@@ -164,8 +154,8 @@ def busy_slices(tape: Tape) -> Slices:
             end = np.concatenate([end, awake[1][real]])
         start, end = union(start, end)
         task = np.full(len(start), len(rows) + loop, np.int32)
-        found.append((task, np.zeros(len(start), np.int8), start, end))
-    return Slices(*[np.concatenate(columns) for columns in zip(*found, strict=True)])
+        found.append(Slices(task, np.zeros(len(start), np.int8), start, end))
+    return join_slices(found)
 
 
 def _arrange(tape: Tape, only: Collection[int] | None, most: int) -> list[Lane]:
@@ -217,30 +207,26 @@ def _unfold(
 def _siblings(
     rows: Sequence[Row], members: list[int], depth: int, size: int, notable: Collection[int | None]
 ) -> list[Lane]:
+    """Return the lanes of siblings, a fold where the first of those that it hides would be."""
     alike: dict[tuple[str, str], list[int]] = {}
     if len(members) > size:
         for index in members:
             row = rows[index]
             alike.setdefault((row.kind, row.coroutine or _stem(row.label)), []).append(index)
+    folds: dict[int, Lane | None] = {}
+    for (kind, name), group in alike.items():
+        few = min(_FEW, size // 2) if len(group) > size else len(group)
+        many = [index for index in group[few:] if index not in notable]
+        if len(many) > 1:
+            folds.update(dict.fromkeys(many))
+            title = f"{name or 'tasks'} {TIMES} {len(many):,}"
+            folds[many[0]] = Lane(title, kind, depth, many)
     lanes = []
-    shown = members
-    if any(len(group) > size for group in alike.values()):
-        folds: dict[int, Lane] = {}
-        hidden: set[int] = set()
-        for (kind, name), group in alike.items():
-            if len(group) > size:
-                few = group[: min(_FEW, size // 2)]
-                many = [n for n in group[len(few) :] if n not in notable]
-                if len(many) > 1:
-                    hidden.update(many)
-                    title = f"{name or 'tasks'} {TIMES} {len(many):,}"
-                    folds[many[0]] = Lane(title, kind, depth, many)
-        shown = [index for index in members if index not in hidden or index in folds]
-    else:
-        folds = {}
-    for index in shown:
+    for index in members:
         row = rows[index]
-        lanes.append(folds.get(index) or Lane(row.label or row.name, row.kind, depth, [index]))
+        own = Lane(row.label or row.name, row.kind, depth, [index]) if index not in folds else None
+        if lane := folds.get(index) or own:
+            lanes.append(lane)
     return lanes
 
 

@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator
 from math import isnan
 
 from asyncteach.findings import Finding, ancestors, at, finding, speak
+from asyncteach.labels import clip
 from asyncteach.phrases import called, count, listing, span
 from asyncteach.places import Place
-from asyncteach.source import line_of, read_source, runs_forever
+from asyncteach.source import catches_cancelled, find_call, line_of, read_source, runs_forever
 from asyncteach.tape import Remark, Row, Tape
 
 # A thread that looks for a signal to stop takes a moment to see it.
 _MOMENT = 0.12
+_SOME = ("tasks", "the first of some tasks")
 _NESTED = (
     "cannot be called from a running event loop",
     "event loop is already running",
@@ -74,7 +76,8 @@ def _never_awaited(tape: Tape, nested: bool) -> Iterator[Finding]:
         # What asyncio.run() refused to run wasn't forgotten.
         refused = nested and remark.place and ".run" in line_of(remark.place)
         if remark.kind == "never-awaited" and not refused:
-            groups.setdefault((remark.text, remark.place), []).append(remark)
+            place = remark.place and find_call(remark.place, remark.text)
+            groups.setdefault((remark.text, place), []).append(remark)
     for (text, place), remarks in groups.items():
         name = called(text) or text
         often = "" if len(remarks) == 1 else f" {count(len(remarks), 'time')}"
@@ -113,7 +116,11 @@ def _cut_off(tape: Tape, remark: Remark) -> Iterator[Finding]:
     # A server's handlers and a library's helpers aren't the learner's to await.
     if row is None or row.place is None or row.parent is None:
         return
-    awaited = any(wait.target == remark.task for wait in tape.waits)
+    # What asyncio.wait() gave back as pending isn't forgotten.
+    awaited = any(
+        wait.target == remark.task or (wait.task == row.parent and wait.what in _SOME)
+        for wait in tape.waits
+    )
     told = any(r.kind == "siblings-ran-on" and remark.task in r.others for r in tape.remarks)
     main = tape.rows[ancestors(tape.rows, remark.task or 0)[-1]]
     if awaited or told or main.outcome != "returned" or _is_endless(tape, remark.task):
@@ -137,9 +144,12 @@ def _is_endless(tape: Tape, task: int | None) -> bool:
 def _swallowed(tape: Tape, remark: Remark) -> Iterator[Finding]:
     row = _row(tape, remark)
     who = speak(row) if row else "A task"
+    chain = [w.places for w in tape.waits if w.task == remark.task and remark.place in w.places]
+    if not any(catches_cancelled(place) for places in chain for place in places):
+        return  # a TaskGroup of Python 3.11 cancels the task around it and forgets to take it back
     message = (
-        f"{who} swallowed its cancellation{at(remark.place)}: it was cancelled, caught the "
-        f"CancelledError and went on, so whoever cancelled it can't tell."
+        f"{who} swallowed its cancellation{at(remark.place)}: it was cancelled, but ended as if it "
+        f"had not been, so whoever cancelled it can't tell."
     )
     fix = (
         "Clean up in `finally`, or write `raise` at the end of `except asyncio.CancelledError`; "
@@ -155,11 +165,13 @@ def _outlived(tape: Tape, remark: Remark) -> Iterator[Finding]:
     row = _row(tape, remark)
     jobs = [tape.rows[index] for index in remark.others]
     job = speak(jobs[0]) if jobs else "The thread"
-    who = speak(row) if row else "its task"
     place = remark.place or (jobs[0].place if jobs else None)
+    own = any(wait.places for wait in tape.waits if wait.task == remark.task)
+    if row and row.place and not own:
+        place = row.place  # a library's task: the learner's line is the one that made it
     message = (
-        f"{job} worked on in its thread for {span(remark.seconds)} after {who} had stopped waiting "
-        f"for it{at(place)}: a timeout ends the waiting, not the thread."
+        f"{job} worked on in its thread for {span(remark.seconds)} after the waiting for it"
+        f"{at(place)} had ended: a timeout stops the waiting, not the thread."
     )
     fix = (
         "Give the blocking call a timeout of its own, or hand it a `threading.Event` to look at "
@@ -169,9 +181,10 @@ def _outlived(tape: Tape, remark: Remark) -> Iterator[Finding]:
 
 
 def _wrong_thread(tape: Tape, remark: Remark) -> Iterator[Finding]:
-    what = remark.text or "An asyncio object"
+    text = line_of(remark.place) if remark.place else ""
+    what = f"`{clip(text.partition('  #')[0], 60)}`" if text else "An asyncio object"
     message = (
-        f"{what} was used from another thread{at(remark.place)}: asyncio's objects belong to the "
+        f"{what} ran in another thread{at(remark.place)}: asyncio's objects belong to the "
         f"thread of their loop, and the loop doesn't notice what others do to them."
     )
     fix = (
@@ -184,7 +197,10 @@ def _wrong_thread(tape: Tape, remark: Remark) -> Iterator[Finding]:
 def _ran_on(tape: Tape, remark: Remark) -> Iterator[Finding]:
     """Tell of siblings that outlasted a failed gather() and that nobody looked after."""
     cut_off = {r.task for r in tape.remarks if r.kind == "cancelled-at-exit"}
-    awaited = {wait.target for wait in tape.waits if wait.end > remark.at}
+    later = [wait for wait in tape.waits if wait.start >= remark.at]
+    awaited = {wait.target for wait in later}
+    if any(wait.task == remark.task and wait.kind == "tasks" for wait in later):
+        return  # it may have gathered what was left
     left = [
         index
         for index in remark.others
@@ -215,7 +231,7 @@ def _left_running(tape: Tape) -> Iterator[Finding]:
         ours = index not in spared and row.loop in loops and row.kind == "task"
         if not ours or row.outcome != "still running" or row.place is None or row.parent is None:
             continue
-        message = f"{speak(row)} was started{at(row.place)} and left running: nobody awaited it."
+        message = f"{speak(row)} was started{at(row.place)} and left running."
         fix = (
             "Await it, or cancel it and await it when you are done. In a notebook it would go on "
             "beside later cells, and running the cell again starts one more."

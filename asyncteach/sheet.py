@@ -13,6 +13,7 @@ _THIN = 0.4
 _MOST_INCHES = 30.0
 _SIZE = 8.5
 _LETTER = 0.62  # of the size of the text, generous for the fonts that are used
+_NAME_COLUMNS = 32
 _WORDS = 4
 _OUTLINES = 200
 
@@ -68,8 +69,12 @@ class Sheet:
         return [(lane, block) for block in blocks for lane in _homes(view, block)]
 
 
-def lay_sheet(view: View, wide: float, high: float | None = None) -> Sheet:
-    """Place the lanes on axes so many inches wide, and so many high if that is settled."""
+def lay_sheet(
+    view: View, *, page: float = 0.0, wide: float | None = None, high: float | None = None
+) -> Sheet:
+    """Place the lanes on a page so many inches wide, or on axes whose size is settled."""
+    if wide is None:
+        wide = page - 0.085 * max(width(label_of(lane)) for lane in view.lanes) - 0.2
     sizes = [_units(lane) for lane in view.lanes]
     ends = [sum(sizes[: n + 1]) for n in range(len(sizes))]
     middles = [end - size / 2 - 0.5 for end, size in zip(ends, sizes, strict=True)]
@@ -85,6 +90,14 @@ def lay_sheet(view: View, wide: float, high: float | None = None) -> Sheet:
 def seen_blocks(view: View) -> list[Block]:
     """Return the blocks that lie in the interval, at least in part."""
     return [one for one in view.tape.blocks if one.start <= view.end and one.end >= view.start]
+
+
+def label_of(lane: Lane) -> str:
+    """Return a lane's name on one line, indented, and visibly a thread's if it is one."""
+    indent = "  " * min(lane.depth, 8)
+    if lane.kind in ("thread", "process"):
+        return f"{indent}\N{RIGHTWARDS DASHED ARROW} {clip(lane.name, 22)} ({lane.kind})"
+    return indent + clip(lane.name, _NAME_COLUMNS)
 
 
 def _units(lane: Lane) -> float:

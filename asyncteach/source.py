@@ -153,3 +153,44 @@ def read_source(place: Place) -> Source | None:
 def line_of(place: Place) -> str:
     """Return the text of that line, without indentation."""
     return linecache.getline(place.path or place.file, place.line).strip()
+
+
+def find_call(place: Place, function: str) -> Place:
+    """Return where a function is called without `await`, if that is clear; else the place itself.
+
+    That a coroutine was dropped is noticed only when the variable that held it has gone.
+    """
+    source, name = read_source(place), function.rpartition(".")[2]
+    if source is None or name in [call.rpartition(".")[2] for call in source.calls(place)]:
+        return place
+    lines = {
+        node.lineno
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call)
+        and source.name(node.func).rpartition(".")[2] == name
+        and isinstance(source.parents.get(node), (ast.Expr, ast.Assign, ast.Return))
+    }
+    return place._replace(line=lines.pop()) if len(lines) == 1 else place
+
+
+def catches_cancelled(place: Place) -> bool:
+    """Tell if something around the line, in its own function, catches a CancelledError."""
+    source = read_source(place)
+    statement = source.statement(place) if source else None
+    if source is None or statement is None:
+        return False
+    for outer in source.around(statement):
+        caught: list[ast.expr | None] = []
+        if isinstance(outer, ast.Try):
+            caught = [handler.type for handler in outer.handlers]
+            if any(isinstance(node, (ast.Return, ast.Break)) for node in outer.finalbody):
+                return True
+        elif isinstance(outer, (ast.With, ast.AsyncWith)):
+            for call in (item.context_expr for item in outer.items):
+                if isinstance(call, ast.Call) and source.name(call.func).endswith("suppress"):
+                    caught += call.args
+        parts = [part for one in caught for part in getattr(one, "elts", [one])]
+        names = ["" if part is None else source.name(part) for part in parts]
+        if any(name.endswith(("CancelledError", "BaseException")) or not name for name in names):
+            return True
+    return False

@@ -17,8 +17,8 @@ from asyncteach.replacements import Replacements
 from asyncteach.scope import RawRemark, Session, current_session, mark, open_session
 from asyncteach.tap import Entry, Tap, check_loop, learners_line
 from asyncteach.virtual_clock import VirtualClock
-from asyncteach.watchdog import Watchdog, add_sample, read_stack
 from asyncteach.waits import Line
+from asyncteach.watchdog import Watchdog, add_sample, read_stack
 from asyncteach.witness import Witness, say_error
 
 
@@ -127,7 +127,7 @@ class Stage:
             task = entry.ref() if entry.ref else None
             if task is None or entry.outcome or not session.owns(entry):
                 continue
-            entry.name = printable(task.get_name())
+            entry.name = task.get_name()
             if tap.current()[1] != number and task._fut_waiter is not None:
                 try:
                     at = session.ready.get(entry, session.ended)
@@ -311,11 +311,10 @@ class Stage:
         tap = self._taps.get(loop)
         task = asyncio.current_task(loop) if loop is not None else None
         parent = tap.entry_of(task) if tap is not None and task is not None else None
-        entry = Entry(kind, -1, session, parent)
+        entry = Entry(kind, -1, session, parent, axis.now())
         entry.job = job = Job()
         entry.loop = tap
         entry.name = entry.coroutine = name_function(function, args)
-        entry.spawned = axis.now()
         entry.line = learners_line(3)
         if future.running() or future.done():
             job.started = entry.spawned

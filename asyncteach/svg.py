@@ -13,7 +13,7 @@ from asyncteach.export import say_block, say_wait, wait_finder
 from asyncteach.interval import view_of
 from asyncteach.labels import clip, width
 from asyncteach.lanes import View
-from asyncteach.sheet import Sheet, lay_sheet
+from asyncteach.sheet import Sheet, label_of, lay_sheet
 from asyncteach.tape import STATES, WAITING
 from asyncteach.units import Unit, say, unit_for
 
@@ -78,8 +78,8 @@ class _Scale:
 
 def _lines(recording: "Recording") -> Iterator[str]:
     story, view = recording.unit == "minutes", view_of(recording)
-    names = ["  " * min(lane.depth, 8) + clip(lane.name, 32) for lane in view.lanes]
-    sheet = lay_sheet(view, (_WIDTH - _RIGHT - 120) / _INCH)
+    names = [label_of(lane) for lane in view.lanes]
+    sheet = lay_sheet(view, page=(_WIDTH - _RIGHT) / _INCH)
     scale = _Scale(view, sheet, names, story)
     floor = scale.y(sheet.bottom)
     words = remarks(view, _BARS)
@@ -103,7 +103,7 @@ def _lines(recording: "Recording") -> Iterator[str]:
     yield from _axis(view, scale, floor, story)
     for number, remark in enumerate(words):
         yield _text(scale.left, floor + 40 + 16 * number, remark, "note")
-    yield from _legend(scale.left, height - 14)
+    yield from _legend(scale.left, height - 14, bool(sheet.outlines()))
     yield "</svg>"
 
 
@@ -195,14 +195,14 @@ def _ticks(low: float, high: float) -> list[float]:
     power = 10.0 ** np.floor(np.log10((high - low) / 5))
     step = next(power * n for n in (1, 2, 5, 10) if (high - low) / (power * n) <= 8)
     first, last = np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9)
-    return [float(n * step) for n in np.arange(first, last + 1)]
+    return [float(n * step) + 0.0 for n in np.arange(first, last + 1)]
 
 
-def _legend(x: float, y: float) -> Iterator[str]:
-    for state in STATES:
-        yield f'<rect class="{state}" x="{x:.1f}" y="{y - 10:.1f}" width="24" height="11"/>'
-        yield _text(x + 30, y, state)
-        x += 100
+def _legend(x: float, y: float, held: bool) -> Iterator[str]:
+    for kind, word in [*zip(STATES, STATES, strict=True), *[("block", "held the loop")] * held]:
+        yield f'<rect class="{kind}" x="{x:.1f}" y="{y - 10:.1f}" width="24" height="11"/>'
+        yield _text(x + 30, y, word)
+        x += 52 + 6.6 * len(word)
 
 
 def _text(x: float, y: float, text: str, kind: str = "") -> str:

@@ -5,6 +5,7 @@ import contextvars
 import sys
 import threading
 import time
+import types
 import weakref
 from array import array
 from asyncio import events
@@ -32,27 +33,25 @@ _HANDLE_SLOTS = {
 class Entry:
     """A task, or a job of a thread or a process, from the moment when it is first seen."""
 
-    __slots__ = (
-        *("coroutine", "finished", "job", "kind", "label", "line", "loop", "name", "number"),
-        *("opener", "outcome", "parent", "ref", "scope", "spawned", "trail", "where_cancelled"),
-    )
+    # Defaults of the class: what isn't set costs nothing, and tasks may be many.
+    name = label = coroutine = outcome = ""
+    finished = float("nan")
+    line: Line | None = None
+    where_cancelled: Line | None = None
+    loop: Any = None
+    ref: Any = None
+    job: Any = None
+    opener = False
+    trail: tuple[Any, ...] = ()  # weak references to the coroutines of its last wait
 
-    def __init__(self, kind: str, number: int, scope: Any, parent: "Entry | None") -> None:
+    def __init__(
+        self, kind: str, number: int, scope: Any, parent: "Entry | None", spawned: float
+    ) -> None:
         self.kind = kind
         self.number = number
         self.scope = scope
         self.parent = parent
-        self.name = self.label = ""
-        self.coroutine = ""
-        self.spawned = self.finished = float("nan")
-        self.outcome = ""
-        self.line: Line | None = None
-        self.loop: Any = None
-        self.ref: Any = None
-        self.job: Any = None
-        self.opener = False
-        self.trail: tuple[Any, ...] = ()  # weak references to the coroutines of its last wait
-        self.where_cancelled: Line | None = None
+        self.spawned = spawned
 
 
 class _TaskRef(weakref.ref[Any]):
@@ -69,7 +68,7 @@ class Reel:
         self.most = most
         self.dropped = 0
         self.fresh: list[float] = []
-        self._chunks: list[array[float]] = []
+        self._chunks: list["array[float]"] = []
         self._kept = 0
         self._lock = threading.Lock()
 
@@ -92,7 +91,7 @@ class Reel:
         self.flush(at_least=1)
         return self._kept
 
-    def chunks(self, start: int) -> Iterator[array[float]]:
+    def chunks(self, start: int) -> "Iterator[array[float]]":
         """Give the arrays from that row on."""
         for chunk in self._chunks:
             rows = len(chunk) // self.columns
@@ -226,8 +225,8 @@ class Tap:
 class Observer:
     """Whoever is told of what happens besides plain steps; nothing that it does may raise."""
 
-    def spawned(self, tap: Tap, entry: Entry, task: Any, coroutine: Any) -> None:
-        """A task has been seen for the first time."""
+    def joined(self, tap: Tap, entry: Entry, task: Any) -> None:
+        """A task that was running already opens a recording."""
 
     def waited(self, tap: Tap, entry: Entry, task: Any, until: float) -> None:
         """A task that has waited for long is about to go on; it still stands where it waited."""
@@ -275,6 +274,39 @@ def learners_line(depth: int) -> Line | None:
     return None
 
 
+def _type_of_steps() -> Any:
+    """Return the type of the callback by which a task asks for its next step.
+
+    asyncio has no name for it; it is that of the callback which a new task gives to its loop.
+    """
+    seen: list[Any] = []
+
+    class Loop:
+        def call_soon(self, callback: Any, *_: Any, context: Any = None) -> None:
+            seen.append(callback)
+
+        def get_debug(self) -> bool:
+            return False
+
+        def is_running(self) -> bool:
+            return False
+
+        def call_exception_handler(self, _: Any) -> None:
+            pass
+
+    async def nothing() -> None:
+        pass
+
+    coroutine = nothing()
+    loop: Any = Loop()
+    task = asyncio.Task(coroutine, loop=loop)
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    coroutine.close()
+    kind = type(seen[0])
+    # The pure-Python task gives a bound method, and so would anybody else.
+    return None if kind is types.MethodType else kind
+
+
 def make_hooks(tap: Tap) -> Hooks:
     """Make the functions that stand in for the loop's own, around variables that they share.
 
@@ -296,6 +328,7 @@ def make_hooks(tap: Tap) -> Hooks:
     get_ident = threading.get_ident
     copy_context = contextvars.copy_context
     new = object.__new__
+    STEP = _type_of_steps()  # noqa: N806
     original = {
         name: getattr(loop, name)
         for name in ("call_soon", "call_at", "call_soon_threadsafe", "create_task")
@@ -316,6 +349,10 @@ def make_hooks(tap: Tap) -> Hooks:
     current: int | None = None  # the lane whose step is being executed
     since = 0.0  # since when it holds the loop; 0: nothing does
     began = ready_at = 0.0  # when that step began, and since when it was ready to
+    running_task: Any = None  # whose step it is, while `running_handle` runs it
+    running_handle: Any = None
+    again = False  # that step has asked for another one
+    last = 0.0  # when the last callback or select ended; 0: unknown
     due: float | None = None  # since when what is scheduled now has been ready
     idle = False
     idle_from = idle_to = 0.0
@@ -325,16 +362,17 @@ def make_hooks(tap: Tap) -> Hooks:
     safe_since: dict[int, float] = {}
 
     def set_now(other: Callable[[], float]) -> None:
-        nonlocal now
-        now = other
+        nonlocal now, last
+        now, last = other, 0.0
 
     def fail(error: BaseException) -> None:
         stop()
         observer.failed(error)
 
     def stop() -> None:
-        nonlocal slow, stopped
+        nonlocal slow, stopped, running_task
         slow = stopped = True
+        running_task = None
         lanes.clear()
 
     def state() -> tuple[float, int | None]:
@@ -342,11 +380,14 @@ def make_hooks(tap: Tap) -> Hooks:
 
     # Tasks
 
-    def register(task: Any, entry: Entry) -> None:
-        ref = _TaskRef(task, forget)
-        ref.ident, ref.number = id(task), entry.number
-        entry.ref = ref
-        lanes[id(task)] = entry.number
+    def register(task: Any, entry: Entry, coroutine: Any) -> None:
+        entry.ref = ref = _TaskRef(task, forget)
+        ref.ident = ident = id(task)
+        ref.number = lanes[ident] = entry.number
+        try:
+            entry.coroutine = coroutine.__qualname__
+        except AttributeError:
+            entry.coroutine = type(coroutine).__qualname__
 
     def forget(ref: _TaskRef) -> None:
         if lanes.get(ref.ident) == ref.number:
@@ -360,8 +401,7 @@ def make_hooks(tap: Tap) -> Hooks:
 
     def enter(scope: Any, parent: int | None, at: float) -> Entry:
         number = len(entries)
-        entry = Entry("task", number, scope, None if parent is None else entries[parent])
-        entry.spawned = at
+        entry = Entry("task", number, scope, None if parent is None else entries[parent], at)
         entry.loop = tap
         entries.append(entry)
         ends.append(at)
@@ -374,8 +414,8 @@ def make_hooks(tap: Tap) -> Hooks:
         if number is None:
             entry = enter(scope, None, now())
             entry.opener = True
-            register(task, entry)
-            observer.spawned(tap, entry, task, task.get_coro())
+            register(task, entry, task.get_coro())
+            observer.joined(tap, entry, task)
             unsettled = current = entry.number
             since = began = ready_at = entry.spawned
         else:
@@ -397,76 +437,92 @@ def make_hooks(tap: Tap) -> Hooks:
             current, since = None, 0.0
         unsettled = None
 
-    def see(handle: Any, callback: Any) -> int | None:
+    def see(handle: Any, task: Any) -> int | None:
         """Take in a task of whose making nobody has told; None: it isn't one of ours."""
-        task = getattr(callback, "__self__", None)
         if stopped or not hasattr(task, "get_coro"):
             return None
         scope = scope_of(handle._context)
         if scope is None or task.done():
             return None
-        entry = enter(scope, handle._parent, handle._since)
-        register(task, entry)
-        observer.spawned(tap, entry, task, task.get_coro())
+        entry = enter(scope, handle._parent, handle._since or now())
+        register(task, entry, task.get_coro())
         return entry.number
 
+    def find_lane(handle: Any) -> int | None:
+        """Return the lane of the task whose step a handle is; None: it isn't one of ours."""
+        task = getattr(handle._callback, "__self__", None)
+        number = lane_of(id(task))
+        if number is None:
+            try:
+                number = see(handle, task)
+            except Exception as error:
+                fail(error)
+        handle._lane, handle._task = number, task
+        return number
+
+    def step_around(start: float) -> Any:
+        """Return the step that another one interrupts: a loop runs inside a loop."""
+        if unsettled is not None:
+            settle(start)
+            return None
+        return current, began, ready_at, running_task, running_handle
+
     def finish(number: int, task: Any, at: float) -> None:
-        observer.finished(tap, entries[number], task, at)
+        try:
+            observer.finished(tap, entries[number], task, at)
+        except Exception as error:
+            fail(error)
 
     # Steps
 
     class Handle(events.Handle):
-        __slots__ = ("_parent", "_since")
+        __slots__ = ("_lane", "_parent", "_since", "_task")
 
         def _run(self) -> None:
-            nonlocal current, since, began, ready_at
-            callback = self._callback
-            number = lane_of(id(getattr(callback, "__self__", None)))
-            if number is None:
-                try:
-                    number = see(self, callback)
-                except Exception as error:
-                    fail(error)
+            nonlocal current, since, began, ready_at, running_task, running_handle, again, last
+            number = self._lane
+            if number is None or stopped:
+                number = find_lane(self)
                 if number is None:
                     return run_other(self)
-            start = now()
-            if current is None:
-                outer = None
-            elif unsettled is not None:
-                settle(start)
-                outer = None
-            else:  # a loop inside a loop
-                outer = (current, began, ready_at)
-            task = callback.__self__
+            # What ran before on this loop has just ended: one look at the clock is for both.
+            start = last or now()
+            outer = None if current is None else step_around(start)
+            callback = self._callback
+            task = running_task = self._task
+            running_handle = self
             current = number
+            again = False
             ready_at = self._since
-            if ready_at - ends[number] > SHORTEST_WAIT:
+            if not ready_at:
+                ready_at = ends[number]
+            elif ready_at - ends[number] > SHORTEST_WAIT:
                 try:
                     observer.waited(tap, entries[number], task, ready_at)
                 except Exception as error:
                     fail(error)
             since = began = start
             try:
-                self._context.run(callback, *self._args)
+                if self._args:
+                    self._context.run(callback, *self._args)
+                else:
+                    self._context.run(callback)
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as error:
                 complain(self, error)
             finally:
-                end = now()
+                last = end = now()
                 step((number, ready_at, began, end))
                 ends[number] = end
                 if outer is None:
-                    current = None
+                    current = running_task = running_handle = None
                     since = 0.0
                 else:
-                    current, began, ready_at = outer
-                    since = end
-                if task.done():
-                    try:
-                        finish(number, task, end)
-                    except Exception as error:
-                        fail(error)
+                    current, began, ready_at, running_task, running_handle = outer
+                    since, again = end, False
+                if not again and task.done():
+                    finish(number, task, end)
 
     class TimerHandle(events.TimerHandle):
         __slots__ = ()
@@ -502,11 +558,11 @@ def make_hooks(tap: Tap) -> Hooks:
 
     def run_other(handle: Any) -> None:
         """Run a callback that is no task's step, as asyncio does."""
-        nonlocal since
+        nonlocal since, last
         run = runs[type(handle)]
         if stopped:
             return run(handle)
-        start = now()
+        start = last or now()
         if unsettled is not None:
             settle(start)
         outer, since = since, start
@@ -514,7 +570,7 @@ def make_hooks(tap: Tap) -> Hooks:
         try:
             run(handle)
         finally:
-            end = now()
+            last = end = now()
             since = end if outer else 0.0
             if end - start > tap.threshold:
                 tap.holds.append((start, end, name_callback(callback)))
@@ -531,7 +587,17 @@ def make_hooks(tap: Tap) -> Hooks:
     # What stands in for the loop's own methods
 
     def call_soon(callback: Any, *args: Any, context: Any = None) -> Any:
-        nonlocal strangers
+        nonlocal again
+        if type(callback) is STEP and callback.__self__ is running_task:
+            # The running step gives way and asks for another one. Nobody else has its handle, so
+            # it serves once more.
+            handle = running_handle
+            handle._callback = callback
+            handle._args = args
+            handle._since = 0.0
+            again = True
+            append(handle)
+            return handle
         if slow or loop._closed or loop._debug:
             return call_soon_slowly(callback, *args, context=context)
         handle = new(Handle)
@@ -542,16 +608,20 @@ def make_hooks(tap: Tap) -> Hooks:
         handle._cancelled = False
         handle._repr = None
         handle._source_traceback = None
+        handle._lane = None
         handle._parent = current
         handle._since = now() if due is None else due
         if idle and get_ident() != loop._thread_id:
-            strangers += 1
-            observer.trespassed(tap, callback)
+            intrude(callback)
         append(handle)
         return handle
 
-    def call_soon_slowly(callback: Any, *args: Any, context: Any) -> Any:
+    def intrude(callback: Any) -> None:
         nonlocal strangers
+        strangers += 1
+        observer.trespassed(tap, callback)
+
+    def call_soon_slowly(callback: Any, *args: Any, context: Any) -> Any:
         handle = call_soon_before(callback, *args, context=context)
         if handle._source_traceback:
             del handle._source_traceback[-1]
@@ -559,8 +629,7 @@ def make_hooks(tap: Tap) -> Hooks:
             return handle
         ready[-1] = mine = marked(handle)
         if idle and get_ident() != loop._thread_id:
-            strangers += 1
-            observer.trespassed(tap, callback)
+            intrude(callback)
         return mine
 
     def marked(handle: Any) -> Any:
@@ -568,7 +637,7 @@ def make_hooks(tap: Tap) -> Hooks:
         for name in events.Handle.__slots__:
             if name != "__weakref__":
                 setattr(mine, name, getattr(handle, name))
-        mine._parent = current
+        mine._lane, mine._parent = None, current
         mine._since = now() if due is None else due
         return mine
 
@@ -623,10 +692,9 @@ def make_hooks(tap: Tap) -> Hooks:
                 return task
             if task._source_traceback:
                 del task._source_traceback[-1]
-            register(task, entry)
-            entry.line = learners_line(2)
             coroutine = args[0] if args else kwargs.get("coro")
-            observer.spawned(tap, entry, task, coroutine)
+            register(task, entry, coroutine)
+            entry.line = learners_line(2)
             is_done = task.done()
             if is_done or getattr(coroutine, "cr_suspended", False):
                 # It was started eagerly, inside the step of its parent.
@@ -640,9 +708,13 @@ def make_hooks(tap: Tap) -> Hooks:
         return task
 
     def select(timeout: float | None = None) -> Any:
-        nonlocal idle, idle_from, idle_to, strangers
-        if stopped or (timeout is not None and timeout <= 0):
+        nonlocal idle, idle_from, idle_to, strangers, last
+        if stopped:
             return select_before(timeout)
+        if timeout is not None and timeout <= 0:
+            found = select_before(timeout)
+            last = now()
+            return found
         start = now()
         if unsettled is not None:
             settle(start)
@@ -653,6 +725,7 @@ def make_hooks(tap: Tap) -> Hooks:
             idle = False
             strangers = 0
             idle_from, idle_to = start, now()
+            last = idle_to
             idle_step((idle_from, idle_to))
 
     def wait(timeout: float | None) -> Any:

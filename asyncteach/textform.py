@@ -70,8 +70,8 @@ def describe(recording: "Recording") -> str:
             lanes.append(f"{clip(lane.name, 40)}: busy for {units.say(float(sums[0]))}")
         else:
             ending = _ending(tape, lane).strip()
-            words = ", ".join([*parts, *[ending] * bool(ending)]) or "a moment"
-            lanes.append(f"{_label(lane).strip()}: {words}")
+            parts += [ending] if ending else []
+            lanes.append(f"{_label(lane).strip()}: {', '.join(parts) or 'a moment'}")
     words = [f"Timeline. {recording.heading()}", "; ".join(lanes)]
     return ". ".join([*words, *_say_blocks(tape), *_say_dropped(tape)]) + "."
 

@@ -4,6 +4,7 @@ import base64
 import inspect
 import io
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
@@ -19,7 +20,15 @@ from asyncteach.artists import (
     draw_slices,
     name_lanes,
 )
-from asyncteach.captions import MEANINGS, TALL, add_legend, mark_total, scale_axis, write_title
+from asyncteach.captions import (
+    MEANINGS,
+    TALL,
+    add_legend,
+    inches_of,
+    mark_total,
+    scale_axis,
+    write_title,
+)
 from asyncteach.crowd import remarks
 from asyncteach.interval import view_of
 from asyncteach.labels import clip
@@ -60,7 +69,7 @@ def plot_timeline(
     if ax is None:
         import matplotlib.pyplot as plt
 
-        sheet = lay_sheet(view, _WIDTH * 0.8)
+        sheet = lay_sheet(view, page=_WIDTH)
         figure, ax = plt.subplots(figsize=(_WIDTH, _height([sheet])), layout="constrained")
         seen = _draw(ax, recording, sheet, view.end)
         add_legend(figure, [sheet], seen)
@@ -68,7 +77,7 @@ def plot_timeline(
         _check_axes(ax)
         box = ax.get_window_extent()
         dpi = ax.figure.dpi
-        sheet = lay_sheet(view, box.width / dpi, box.height / dpi)
+        sheet = lay_sheet(view, wide=box.width / dpi, high=box.height / dpi)
         seen = _draw(ax, recording, sheet, view.end)
         add_legend(ax, [sheet], seen)
     return ax
@@ -97,8 +106,8 @@ def draw_timelines(recordings: Sequence[Recording], *, width: float = _WIDTH) ->
 
     All in minutes of the story, or all in seconds: ValueError for a mix.
     """
-    if not 2 <= width <= 50:
-        raise ValueError(f"width={width!r} must be in inches, from 2 to 50: 9.0 suits a page.")
+    if not 3 <= width <= 50:
+        raise ValueError(f"width={width!r} must be in inches, from 3 to 50: 9.0 suits a page.")
     if len({recording.unit for recording in recordings}) > 1:
         story = next(one.title for one in recordings if one.unit == "minutes")
         code = next(one.title for one in recordings if one.unit == "seconds")
@@ -106,7 +115,7 @@ def draw_timelines(recordings: Sequence[Recording], *, width: float = _WIDTH) ->
             f"{clip(story, 60)!r} is in minutes of the story and {clip(code, 60)!r} in seconds: "
             "they share no axis, so draw each on a picture of its own."
         )
-    sheets = [lay_sheet(view_of(recording), width * 0.8) for recording in recordings]
+    sheets = [lay_sheet(view_of(recording), page=width) for recording in recordings]
     picture = Picture(figsize=(width, _height(sheets)), layout="constrained")
     picture.alt = " ".join(recording.describe() for recording in recordings)
     heights = [sheet.height + 1.2 * sheet.inches for sheet in sheets]
@@ -133,11 +142,12 @@ def _draw(
     name_lanes(ax, sheet)
     ax.set_xlim(view.start, limit)
     # A short part far from the start would have endless numbers in a unit that suits its length.
-    unit = MINUTES if story else unit_for(max(longest - view.start, longest / 1e4))
+    unit = MINUTES if story else unit_for(max(longest - view.start, longest / 100))
     if not story:
         scale_axis(ax, unit)
     write_title(ax, recording, view, unit)
-    words = remarks(view)
+    letters = max(30, round(inches_of(ax) * 14))
+    words = [line for words in remarks(view) for line in wrap(words, letters)]
     ax.set_xlabel("\n".join([unit.name] * last + words), fontsize=TEXT)
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)

@@ -1,11 +1,13 @@
 """What is noted beside the plain steps: names, outcomes, waits, and what goes wrong."""
 
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from asyncteach.labels import clip, printable
+from asyncteach.places import is_learners
 from asyncteach.tap import Entry, Observer, Tap, learners_line, name_callback
 from asyncteach.waits import Line, describe
 
@@ -24,11 +26,11 @@ class Witness(Observer):
         self.jobs: WeakKeyDictionary[Any, Entry] = WeakKeyDictionary()
         self._handing: list[Entry] = []
 
-    def spawned(self, tap: Tap, entry: Entry, task: Any, coroutine: Any) -> None:
-        entry.name = printable(task.get_name())
-        entry.coroutine = printable(
-            getattr(coroutine, "__qualname__", None) or type(coroutine).__qualname__
-        )
+    def joined(self, tap: Tap, entry: Entry, task: Any) -> None:
+        entry.name = task.get_name()
+        code = getattr(task.get_coro(), "cr_code", None)
+        if code is not None and not is_learners(code.co_filename):
+            entry.label = "this cell" if "IPython" in sys.modules else "this code"
 
     def waited(self, tap: Tap, entry: Entry, task: Any, until: float) -> None:
         if task._fut_waiter is None and not entry.trail and not has_begun(task):
@@ -86,7 +88,7 @@ class Witness(Observer):
             self._report("siblings-ran-on", entry, at, line, say_error(error), others=others)
 
     def finished(self, tap: Tap, entry: Entry, task: Any, at: float) -> None:
-        entry.name = printable(task.get_name())
+        entry.name = task.get_name()
         entry.finished = at
         entry.trail = ()
         error = None if task.cancelled() else task._exception
@@ -108,8 +110,9 @@ class Witness(Observer):
         task = context.get("task") or context.get("future")
         entry = tap.entry_of(task)
         message = str(context.get("message"))
-        if entry is None:
+        if entry is None or task is None:
             return
+        entry.name = task.get_name()
         at = tap.axis.now()
         if "was destroyed but it is pending" in message:
             self._report("destroyed-pending", entry, at, entry.line, "")

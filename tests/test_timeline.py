@@ -9,10 +9,12 @@ from itertools import pairwise
 
 import matplotlib as mpl
 import matplotlib.style
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
+from tapes import block, make, many, row, three
 
 from asyncteach import (
     CHORES,
@@ -24,6 +26,10 @@ from asyncteach import (
     plot_timeline,
     run_together,
 )
+from asyncteach.crowd import crowded, shares_of
+from asyncteach.interval import view_of
+from asyncteach.lanes import TIMES
+from asyncteach.places import Place
 from asyncteach.timeline import COLORS, HATCHES, MEANINGS, draw_timelines
 
 
@@ -187,3 +193,314 @@ assert plot_timeline(recording).figure.number in plt.get_fignums()
 assert recording.plot().get_title(loc="left") == "Chores, one after another"
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def drawn(recording, **options):
+    return plot_timeline(recording, ax=Figure(layout="constrained").subplots(), **options)
+
+
+def labels(ax):
+    return [label.get_text() for label in ax.get_yticklabels()]
+
+
+def with_gid(artists, gid):
+    return [one for one in artists if one.get_gid() == gid]
+
+
+def extents(texts, canvas):
+    return [text.get_window_extent(canvas.get_renderer()) for text in texts]
+
+
+def test_code_has_a_lane_for_the_loop_and_one_a_task_in_seconds():
+    ax = drawn(three())
+    assert labels(ax) == ["loop", "fetch-1", "fetch-2", "fetch-3"]
+    ready = [(round(x, 6), round(x + w, 6), round(y + h / 2)) for x, y, w, h in boxes(ax, "ready")]
+    assert ready == [(0.2, 0.41, 2), (0.3, 0.42, 3)]
+    assert ax.get_xlabel() == "milliseconds"
+    ax.figure.draw_without_rendering()
+    assert [text.get_text() for text in ax.get_xticklabels()][:3] == ["0", "100", "200"]
+
+
+def test_the_loop_executes_wherever_it_is_not_idle():
+    ax = drawn(three())
+    loop = [(x, round(x + w, 6)) for x, y, w, h in boxes(ax, "running") if round(y + h / 2) == 0]
+    assert loop == [(0, 0.01), (0.1, 0.44)]
+
+
+def test_without_idle_stretches_the_loop_executes_where_its_tasks_run():
+    recording = make(
+        [row("a"), row("b"), row("t", kind="thread")],
+        [("a", "running", 0, 1), ("b", "running", 1, 2), ("t", "running", 5, 6)],
+    )
+    ax = drawn(recording)
+    loop = [(x, x + w) for x, y, w, h in boxes(ax, "running") if round(y + h / 2) == 0]
+    assert loop == [(0, 2)]
+
+
+def test_each_loop_has_a_lane_of_its_own():
+    rows = [row("a"), row("b", loop=1)]
+    recording = make(rows, [("a", "running", 0, 1), ("b", "running", 2, 3)])
+    recording.tape.loops[:] = ["loop 1", "loop 2"]
+    ax = drawn(recording)
+    assert labels(ax) == ["loop 1", "loop 2", "a", "b"]
+    running = {(x, round(y + h / 2)) for x, y, w, h in boxes(ax, "running")}
+    assert running == {(0, 0), (2, 1), (0, 2), (2, 3)}
+
+
+def test_tasks_stand_below_their_parents_and_a_thread_is_seen_to_be_one():
+    rows = [row("main"), row("b"), row("a", parent=0), row("t", parent=2, kind="thread")]
+    times = [(name, "running", 0, 1) for name in ("main", "b", "a", "t")]
+    ax = drawn(make(rows, times))
+    assert labels(ax) == ["loop", "main", "  a", "    ⇢ t (thread)", "b"]
+    heights = {round(y + h / 2): h for _, y, _, h in boxes(ax, "running")}
+    assert heights[3] < heights[2] == pytest.approx(0.62)
+
+
+def test_what_held_the_loop_is_outlined_with_its_line():
+    ax = drawn(three())
+    (outlines,) = with_gid(ax.collections, "blocks")
+    bounds = [path.get_extents().bounds for path in outlines.get_paths()]
+    assert [(x, round(x + w, 6), round(y + h / 2)) for x, y, w, h in bounds] == [
+        (0.1, 0.41, 0), (0.1, 0.41, 1)
+    ]  # fmt: skip
+    (note,) = with_gid(ax.texts, "block")
+    assert note.get_text() == "In [7], line 3"
+    assert note.get_position() == (pytest.approx(0.255), 1)
+
+
+def test_a_narrow_block_has_its_line_above_all_lanes():
+    recording = make(
+        ["a"],
+        [("a", "running", 0, 0.06), ("a", "waiting", 0.06, 9)],
+        blocks=[block(0, 0, 0.06, Place("/home/me/$x$/lesson.py", 3, "f"))],
+    )
+    ax = drawn(recording)
+    (note,) = with_gid(ax.texts, "block")
+    assert note.get_text() == "lesson.py:3"
+    assert not note.get_parse_math()
+    assert ax.get_ylim()[1] <= note.get_position()[1] < -0.5
+
+
+@pytest.mark.parametrize("count", [2, 7, 60])
+@pytest.mark.parametrize("lanes", [1, 12, 50])
+def test_no_words_meet(count, lanes):
+    names = [f"task {n}" for n in range(lanes)]
+    slices = [(name, "running", n, n + 0.2) for n, name in enumerate(names)]
+    slices.append((names[0], "waiting", 0, 100))
+    blocks = [block(n % lanes, n * 99 / count, n * 99 / count + 1 + n % 3) for n in range(count)]
+    recording = make([row(name, coroutine="") for name in names], slices, blocks=blocks)
+    figure = draw_timelines([recording])
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (ax,) = figure.axes
+    assert len(with_gid(ax.collections, "blocks")[0].get_paths()) == 2 * count
+    words = extents([*ax.texts, ax.title, ax._left_title, *ax.get_yticklabels()], canvas)
+    words += extents([*figure.legends, ax.xaxis.label], canvas)
+    words += extents(
+        [tick.label1 for tick in ax.xaxis.get_major_ticks() if tick.get_loc() <= 113], canvas
+    )
+    words = [box for box in words if box.width > 1]
+    assert not [(a, b) for n, a in enumerate(words) for b in words[:n] if a.overlaps(b)]
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in words)
+
+
+def test_how_a_task_ended_is_marked_by_shape():
+    rows = [
+        row("a", finished=1, outcome="raised ValueError: no"),
+        row("b", finished=2, outcome="cancelled"),
+        row("c", finished=3),
+    ]
+    slices = [("a", "running", 0, 1), ("b", "waiting", 0, 2), ("c", "waiting", 0, 3)]
+    ax = drawn(make(rows, slices))
+    (raised,), (cancelled,) = with_gid(ax.lines, "raised"), with_gid(ax.lines, "cancelled")
+    assert (list(raised.get_xdata()), list(raised.get_ydata())) == ([1], [1])
+    assert (list(cancelled.get_xdata()), list(cancelled.get_ydata())) == ([2], [2])
+    assert raised.get_marker() != cancelled.get_marker()
+    shown = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert shown == ["running", "waiting", "raised", "cancelled"]
+
+
+def test_many_tasks_that_are_alike_share_a_lane_that_keeps_their_time():
+    ax = drawn(many(1000))
+    assert labels(ax) == [
+        "loop",
+        "main",
+        *[f"  fetch-{n}" for n in range(1, 6)],
+        f"  fetch {TIMES} 995",
+    ]
+    assert "crowded lane" in ax.get_xlabel()
+    view = view_of(many(1000))
+    shares, edges = shares_of(view, np.array([len(view.lanes) - 1]), 720)
+    seconds = shares.sum(axis=(1, 2)) * (edges[1] - edges[0]) * 995
+    assert seconds == pytest.approx([995 * 0.25, np.arange(5, 1000).sum() / 1000, 995 * 0.75])
+    for state in ("running", "ready", "waiting"):
+        (filled,) = with_gid(ax.collections, f"shares of {state}")
+        assert bool(filled.get_hatch()) == (state == "ready")
+
+
+def test_too_many_steps_of_one_task_become_shares():
+    recording = many(3, steps=2000)
+    view = view_of(recording)
+    assert crowded(view).tolist() == [True, False, True, True, True]
+    ax = drawn(recording)
+    assert not [box for box in boxes(ax, "running") if round(box[1]) >= 2]
+
+
+@pytest.mark.parametrize("make_lanes", [many, lambda n: together_of(n), lambda n: chain(n)])
+def test_however_many_tasks_the_lanes_stay_few(make_lanes):
+    view = view_of(make_lanes(5000))
+    assert len(view.lanes) <= 61
+    assert view.tasks == len(view.tape.rows)
+    assert sorted(row for lane in view.lanes for row in lane.rows) == list(
+        range(len(view.tape.rows) + 1)
+    )
+
+
+def together_of(count):
+    """Tasks of which no two are alike."""
+    names = [f"{'x' * (n % 7)}{n} a" for n in range(count)]
+    return make([row(name, coroutine=name) for name in names], [(names[0], "running", 0, 1)])
+
+
+def chain(count):
+    """Tasks each of which was spawned by the one before, of two coroutines in turn."""
+    rows = [row(f"{n}", parent=n - 1 if n else None, coroutine="ab"[n % 2]) for n in range(count)]
+    return make(rows, [("0", "running", 0, 1)])
+
+
+def test_siblings_below_many_parents_are_folded_by_what_they_do():
+    rows = [row(f"fetch-{n}") for n in range(100)]
+    rows += [row(f"parse-{n}", parent=n, coroutine="parse") for n in range(100)]
+    names = [lane.name for lane in view_of(make(rows, [("fetch-1", "running", 0, 1)])).lanes]
+    assert names[-2:] == [f"fetch {TIMES} 95", f"parse {TIMES} 95"]
+
+
+def test_what_blocks_and_what_fails_first_is_not_folded():
+    rows = [row(f"fetch-{n}") for n in range(100)]
+    rows[50].outcome = "raised ValueError: no"
+    recording = make(rows, [("fetch-70", "running", 0, 1)], blocks=[block(70, 0, 1)])
+    names = [lane.name for lane in view_of(recording).lanes]
+    assert names[-3:] == [f"fetch {TIMES} 93", "fetch-50", "fetch-70"]
+
+
+def test_dropped_steps_are_said_in_the_picture():
+    assert "1,234 steps beyond max_slices were not kept" in drawn(three(dropped=1234)).get_xlabel()
+
+
+def test_a_part_is_drawn_from_start_to_end():
+    ax = drawn(three(), start=0.15, end=0.25)
+    assert ax.get_xlim() == (0.15, 0.25)
+    assert ax.get_title(loc="left") == "by hand (part: 150 ms to 250 ms)"
+    assert [(x, round(x + w, 6)) for x, _, w, _ in boxes(ax, "ready")] == [(0.2, 0.25)]
+    assert not with_gid(ax.texts, "total")
+    story = drawn(together(LEISURE), start=50)
+    assert story.get_xlim() == (50, 100)
+    assert story.get_title(loc="left").endswith("(part: 50 min to 100 min)")
+
+
+def test_a_part_leaves_out_tasks_that_are_not_in_it():
+    assert labels(drawn(many(1000), start=1.9975)) == ["loop", "fetch-999", "fetch-1000"]
+
+
+def test_some_tasks_can_be_chosen_by_name():
+    ax = drawn(many(1000), tasks=["fetch-700", "fetch-20"])
+    assert labels(ax) == ["loop", "fetch-20", "fetch-700"]
+    assert "2 of 1,001 tasks are shown" in ax.get_xlabel()
+    assert labels(drawn(many(10), tasks="main")) == ["loop", "main"]
+    assert labels(drawn(together(LEISURE), tasks=["jog"])) == ["you", "jog"]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"start": 0.3, "end": 0.2}, ValueError, r"start=0.3 must come before end=0.2: swap"),
+        ({"start": 0.2, "end": 0.2}, ValueError, "must come before"),
+        ({"start": -1}, ValueError, "start must be .* and is -1: choose one from 0 on"),
+        ({"end": float("nan")}, ValueError, "end must be .* and is nan"),
+        ({"end": float("inf")}, ValueError, "end must be .* and is inf"),
+        ({"start": 7}, ValueError, "start=7 lies behind the end .* took 0.44 seconds"),
+        ({"start": "now"}, TypeError, "start must be a number of seconds and is 'now'"),
+        ({"end": True}, TypeError, "end must be a number of seconds and is True"),
+        ({"tasks": ["fetch-9"]}, ValueError, "No task is called 'fetch-9': .* `recording.names`"),
+    ],
+)
+def test_a_part_that_is_not_there_is_refused_in_one_sentence(options, error, words):
+    with pytest.raises(error, match=words):
+        drawn(three(), **options)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "unit", "total"),
+    [
+        (0.0002, "microseconds", "200 µs"),
+        (0.31, "milliseconds", "310 ms"),
+        (12.0, "seconds", "12 s"),
+        (3600.0, "minutes", "60 min"),
+    ],
+)
+def test_the_axis_has_a_unit_that_suits_it(seconds, unit, total):
+    ax = drawn(make(["a"], [("a", "running", 0, seconds)]))
+    assert ax.get_xlabel() == unit
+    (text,) = with_gid(ax.texts, "total")
+    assert text.get_text() == total
+    ax.figure.draw_without_rendering()
+    ticks = [text.get_text() for text in ax.get_xticklabels()]
+    assert all(len(tick) <= 5 for tick in ticks)
+
+
+def test_before_and_after_share_an_axis():
+    after = make(["a"], [("a", "running", 0, 0.1)], title="after")
+    figure = draw_timelines([three(), after], width=12)
+    assert figure.get_figwidth() == 12
+    assert len({ax.get_xlim() for ax in figure.axes}) == 1
+    assert [ax.get_xlabel() for ax in figure.axes] == ["", "milliseconds"]
+
+
+def test_minutes_and_seconds_share_no_axis():
+    with pytest.raises(ValueError, match=r"'Leisure.*' is in minutes .* 'by hand' in seconds"):
+        draw_timelines([together(LEISURE), three()])
+
+
+@pytest.mark.parametrize("width", [0, -3, float("nan"), 1000])
+def test_a_width_that_is_none_is_refused(width):
+    with pytest.raises(ValueError, match="must be in inches, from 3 to 50"):
+        draw_timelines([three()], width=width)
+
+
+@pytest.mark.parametrize("width", [4, 6, 9, 14])
+def test_a_picture_of_any_width_holds_its_words(width):
+    recording = many(200, title="a long title " * 20)
+    recording.tape.dropped = 1234567
+    figure = draw_timelines([recording], width=width)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (ax,) = figure.axes
+    texts = [*figure.legends, *ax.get_yticklabels(), *ax.texts, ax._left_title, ax.xaxis.label]
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in extents(texts, canvas))
+
+
+@pytest.mark.parametrize("name", ["$\\frac{$", "<script>", "洗衣服", "🍚", "a\ud800b", "x" * 5000])
+def test_any_name_line_and_title_of_code_can_be_drawn(name):
+    place = Place(name, 3, name)
+    recording = make(
+        [row(name, coroutine=name, outcome=f"raised {name}", finished=1)],
+        [(name, "running", 0, 1)],
+        blocks=[block(0, 0, 1, place, who=name)],
+        title=name,
+    )
+    ax = drawn(recording)
+    ax.figure.savefig(io.BytesIO())
+    drawn(recording, start=0.5).figure.savefig(io.BytesIO())
+    assert not any(text.get_parse_math() for text in [*ax.get_yticklabels(), ax._left_title])
+
+
+def test_a_recording_of_nothing_can_be_drawn():
+    figure = draw_timelines([make([], [])])
+    assert labels(figure.axes[0]) == ["loop"]
+    assert figure._repr_png_()
+
+
+def test_the_outlines_follow_the_style():
+    with mpl.style.context("dark_background"):
+        (outlines,) = with_gid(drawn(three()).collections, "blocks")
+        assert mpl.colors.to_hex(outlines.get_edgecolor()[0]) == "#ffffff"

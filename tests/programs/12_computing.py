@@ -10,7 +10,7 @@ async def count_primes(most):
 
 
 async def main():
-    counts = await asyncio.gather(count_primes(6000), count_primes(6000), count_primes(6000))
+    counts = await asyncio.gather(count_primes(20_000), count_primes(20_000), count_primes(20_000))
     print(counts)
 
 

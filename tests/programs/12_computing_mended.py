@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 primes = []
-for number in range(2, 3000):
+for number in range(2, 10_000):
     if all(number % prime for prime in primes):
         primes.append(number)
 print(len(primes))

@@ -1,0 +1,813 @@
+"""Well-written asyncio code, of every kind: about none of it is there anything to say."""
+
+import asyncio
+import contextvars
+import logging
+import random
+import sys
+import threading
+import time
+from contextlib import asynccontextmanager, suppress
+
+INNOCENTS = []
+
+
+def innocent(function):
+    INNOCENTS.append(function)
+    return function
+
+
+# Awaits that need each other
+
+
+@innocent
+async def one_needs_the_result_of_the_other():
+    async def find_user(name):
+        await asyncio.sleep(0.05)
+        return len(name)
+
+    async def find_orders(user):
+        await asyncio.sleep(0.05)
+        return [user, user + 1]
+
+    async def find_prices(orders):
+        await asyncio.sleep(0.05)
+        return [2 * order for order in orders]
+
+    user = await find_user("Ann")
+    orders = await find_orders(user)
+    prices = await find_prices(orders)
+    assert prices == [6, 8]
+
+
+@innocent
+async def the_result_goes_through_a_list():
+    async def fetch(page):
+        await asyncio.sleep(0.05)
+        return page
+
+    async def show(pages):
+        await asyncio.sleep(0.05)
+        return len(pages)
+
+    pages = []
+    first = await fetch(1)
+    pages.append(first)
+    assert await show(pages) == 1
+
+
+@innocent
+async def the_second_depends_on_whether_the_first_was_there():
+    async def look_into_cache():
+        await asyncio.sleep(0.05)
+
+    async def ask_the_server():
+        await asyncio.sleep(0.05)
+        return 7
+
+    answer = await look_into_cache()
+    if answer is None:
+        answer = await ask_the_server()
+    assert answer == 7
+
+
+@innocent
+async def pages_that_name_the_next_one():
+    async def fetch(page):
+        await asyncio.sleep(0.03)
+        return page + 1 if page < 4 else None
+
+    page = 0
+    while page is not None:
+        page = await fetch(page)
+
+
+@innocent
+async def a_token_that_is_handed_from_round_to_round():
+    async def fetch(number, token):
+        await asyncio.sleep(0.03)
+        return token + number
+
+    token = 0
+    for number in range(4):
+        token = await fetch(number, token)
+    assert token == 6
+
+
+@innocent
+async def the_first_mirror_that_answers():
+    async def ask(mirror):
+        await asyncio.sleep(0.04)
+        return mirror == "c"
+
+    for mirror in "abc":
+        if await ask(mirror):
+            break
+
+
+class Connection:
+    """One conversation: its parts have their order."""
+
+    async def open(self):
+        await asyncio.sleep(0.05)
+
+    async def send(self, text):
+        await asyncio.sleep(0.05)
+
+    async def close(self):
+        await asyncio.sleep(0.05)
+
+
+@innocent
+async def methods_of_one_object():
+    connection = Connection()
+    await connection.open()
+    await connection.send("hello")
+    await connection.close()
+
+
+@innocent
+async def functions_that_share_an_object():
+    async def greet(connection):
+        await connection.send("hello")
+
+    async def part(connection):
+        await connection.send("goodbye")
+
+    connection = Connection()
+    await greet(connection)
+    await part(connection)
+
+
+SHELF = []
+
+
+async def fill_shelf():
+    await asyncio.sleep(0.05)
+    SHELF.append("rice")
+
+
+async def empty_shelf():
+    await asyncio.sleep(0.05)
+    SHELF.clear()
+
+
+@innocent
+async def functions_that_share_a_global():
+    await fill_shelf()
+    await empty_shelf()
+
+
+@innocent
+async def functions_that_share_a_variable_around_them():
+    count = 0
+
+    async def first_half():
+        nonlocal count
+        await asyncio.sleep(0.05)
+        count += 1
+
+    async def double():
+        nonlocal count
+        await asyncio.sleep(0.05)
+        count *= 2
+
+    await first_half()
+    await double()
+    assert count == 2
+
+
+@innocent
+async def functions_whose_order_their_names_tell():
+    async def start_database():
+        await asyncio.sleep(0.05)
+
+    async def load_users():
+        await asyncio.sleep(0.05)
+
+    async def stop_database():
+        await asyncio.sleep(0.05)
+
+    await start_database()
+    await load_users()
+    await stop_database()
+
+
+@innocent
+async def a_file_written_and_read():
+    async def copy_to(path):
+        await asyncio.sleep(0.05)
+
+    async def hash_of(path):
+        await asyncio.sleep(0.05)
+
+    await copy_to("letter.txt")
+    await hash_of("letter.txt")
+
+
+@innocent
+async def messages_in_their_order():
+    async def send(text):
+        await asyncio.sleep(0.03)
+
+    for text in ("three", "two", "one"):
+        await send(text)
+
+
+@innocent
+async def the_same_thing_again_and_again():
+    async def measure():
+        await asyncio.sleep(0.02)
+        return random.random()
+
+    readings = []
+    for _ in range(5):
+        readings.append(await measure())
+
+
+@innocent
+async def pauses_on_purpose():
+    for word in ("ready", "steady", "go"):
+        print(word)
+        await asyncio.sleep(0.03)
+    await asyncio.sleep(0.03)
+
+
+@innocent
+async def a_slow_pace_out_of_politeness():
+    async def fetch(page):
+        await asyncio.sleep(0.02)
+        return page
+
+    for page in range(4):
+        await fetch(page)
+        await asyncio.sleep(0.03)
+
+
+# Loops that wait
+
+
+@innocent
+async def retry_with_backoff():
+    tries = 0
+
+    async def fetch():
+        nonlocal tries
+        await asyncio.sleep(0.02)
+        tries += 1
+        if tries < 3:
+            raise ConnectionError("not yet")
+        return "page"
+
+    for attempt in range(5):
+        try:
+            assert await fetch() == "page"
+            break
+        except ConnectionError:
+            await asyncio.sleep(0.01 * 2**attempt)
+
+
+@innocent
+async def polling():
+    began = time.perf_counter()
+
+    async def is_ready():
+        await asyncio.sleep(0.01)
+        return time.perf_counter() - began > 0.1
+
+    while not await is_ready():
+        await asyncio.sleep(0.02)
+
+
+# Producers and consumers
+
+
+@innocent
+async def producer_and_consumers():
+    queue = asyncio.Queue(maxsize=2)
+    seen = []
+
+    async def produce():
+        for number in range(9):
+            await queue.put(number)
+            await asyncio.sleep(0.01)
+
+    async def consume():
+        while True:
+            seen.append(await queue.get())
+            await asyncio.sleep(0.02)
+            queue.task_done()
+
+    consumers = [asyncio.create_task(consume()) for _ in range(3)]
+    await produce()
+    await queue.join()
+    for consumer in consumers:
+        consumer.cancel()
+    await asyncio.gather(*consumers, return_exceptions=True)
+    assert len(seen) == 9
+
+
+@innocent
+async def a_pipeline_of_stages():
+    first, second = asyncio.Queue(), asyncio.Queue()
+
+    async def fetch():
+        for number in range(5):
+            await asyncio.sleep(0.01)
+            await first.put(number)
+        await first.put(None)
+
+    async def parse():
+        while (number := await first.get()) is not None:
+            await asyncio.sleep(0.01)
+            await second.put(2 * number)
+        await second.put(None)
+
+    async def save():
+        while await second.get() is not None:
+            await asyncio.sleep(0.01)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(fetch())
+        group.create_task(parse())
+        group.create_task(save())
+
+
+@innocent
+async def an_async_generator():
+    async def pages():
+        for page in range(5):
+            await asyncio.sleep(0.02)
+            yield page
+
+    async def read(page):
+        await asyncio.sleep(0.01)
+        return page
+
+    assert [await read(page) async for page in pages()] == [0, 1, 2, 3, 4]
+
+
+@innocent
+async def a_condition():
+    condition = asyncio.Condition()
+    ready = False
+
+    async def cook():
+        nonlocal ready
+        await asyncio.sleep(0.05)
+        async with condition:
+            ready = True
+            condition.notify_all()
+
+    async def eat():
+        async with condition:
+            await condition.wait_for(lambda: ready)
+
+    await asyncio.gather(cook(), eat(), eat())
+
+
+# Many at once, and not too many
+
+
+@innocent
+async def a_thousand_timers():
+    async def ring(number):
+        await asyncio.sleep(0.1)
+        return number
+
+    assert len(await asyncio.gather(*(ring(n) for n in range(1000)))) == 1000
+
+
+@innocent
+async def a_thousand_bare_sleeps():
+    async with asyncio.TaskGroup() as group:
+        for _ in range(1000):
+            group.create_task(asyncio.sleep(0.1))
+
+
+@innocent
+async def two_hundred_bounded_fetches():
+    limit = asyncio.Semaphore(50)
+
+    async def fetch(page):
+        async with limit:
+            await asyncio.sleep(0.02)
+            return page
+
+    pages = await asyncio.gather(*(fetch(page) for page in range(200)))
+    assert pages == list(range(200))
+
+
+@innocent
+async def five_hundred_fetches_by_ten_workers():
+    pages = list(range(500))
+
+    async def fetch(page):
+        await asyncio.sleep(0.001)
+        return page
+
+    async def work():
+        while pages:
+            await fetch(pages.pop())
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(10):
+            group.create_task(work())
+
+
+@innocent
+async def a_rate_limit():
+    turn = asyncio.Lock()
+
+    async def fetch(page):
+        async with turn:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.03)
+        return page
+
+    await asyncio.gather(*(fetch(page) for page in range(10)))
+
+
+@innocent
+async def results_as_they_come():
+    async def fetch(page):
+        await asyncio.sleep(0.01 * page)
+        return page
+
+    got = [await one for one in asyncio.as_completed([fetch(3), fetch(1), fetch(2)])]
+    assert sorted(got) == [1, 2, 3]
+
+
+# Cancelling and timeouts
+
+
+@innocent
+async def a_background_task_that_is_kept_and_cancelled():
+    async def beat():
+        while True:
+            await asyncio.sleep(0.02)
+
+    heart = asyncio.create_task(beat())
+    await asyncio.sleep(0.1)
+    heart.cancel()
+    with suppress(asyncio.CancelledError):
+        await heart
+
+
+@innocent
+async def cleaning_up_and_raising_again():
+    cleaned = []
+
+    async def work():
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.02)
+            cleaned.append(True)
+            raise
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0.05)
+    task.cancel()
+    assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], BaseException)
+    assert cleaned
+
+
+@innocent
+async def a_timeout_that_is_handled():
+    async def slow():
+        await asyncio.sleep(10)
+
+    try:
+        async with asyncio.timeout(0.05):
+            await slow()
+    except TimeoutError:
+        pass
+    with suppress(TimeoutError):
+        await asyncio.wait_for(slow(), 0.05)
+
+
+@innocent
+async def the_first_of_two_wins():
+    async def ask(seconds):
+        await asyncio.sleep(seconds)
+        return seconds
+
+    tasks = [asyncio.create_task(ask(0.05)), asyncio.create_task(ask(10))]
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    assert done.pop().result() == 0.05
+
+
+@innocent
+async def a_shielded_task_that_is_awaited_in_the_end():
+    async def save():
+        await asyncio.sleep(0.1)
+        return "saved"
+
+    saving = asyncio.create_task(save())
+    try:
+        await asyncio.wait_for(asyncio.shield(saving), 0.03)
+    except TimeoutError:
+        assert await saving == "saved"
+
+
+@innocent
+async def a_group_that_fails():
+    async def fail():
+        await asyncio.sleep(0.02)
+        raise ValueError("no such page")
+
+    async def work():
+        await asyncio.sleep(10)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail())
+            group.create_task(work())
+    except* ValueError:
+        pass
+
+
+@innocent
+async def a_failed_gather_whose_rest_is_cancelled():
+    async def fail():
+        await asyncio.sleep(0.02)
+        raise ValueError("no such page")
+
+    async def work():
+        await asyncio.sleep(10)
+
+    tasks = [asyncio.create_task(fail()), asyncio.create_task(work())]
+    try:
+        await asyncio.gather(*tasks)
+    except ValueError:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@innocent
+async def errors_that_are_looked_at():
+    async def fetch(page):
+        await asyncio.sleep(0.02)
+        if page % 2:
+            raise ValueError(page)
+        return page
+
+    results = await asyncio.gather(*map(fetch, range(4)), return_exceptions=True)
+    assert [type(result) for result in results] == [int, ValueError, int, ValueError]
+
+
+@innocent
+async def an_error_that_a_callback_looks_at():
+    errors = []
+
+    async def fail():
+        await asyncio.sleep(0.02)
+        raise ValueError("no such page")
+
+    task = asyncio.create_task(fail())
+    task.add_done_callback(lambda done: errors.append(done.exception()))
+    await asyncio.sleep(0.06)
+    assert len(errors) == 1
+    del task
+
+
+@innocent
+async def a_set_of_background_tasks():
+    background = set()
+
+    async def note(text):
+        await asyncio.sleep(0.03)
+
+    for text in ("a", "b", "c"):
+        task = asyncio.create_task(note(text))
+        background.add(task)
+        task.add_done_callback(background.discard)
+    await asyncio.sleep(0.01)
+    await asyncio.gather(*background)
+
+
+# Threads, processes, sockets
+
+
+@innocent
+async def threads_that_are_awaited():
+    def read(number):
+        time.sleep(0.1)
+        return number
+
+    numbers = await asyncio.gather(*(asyncio.to_thread(read, n) for n in range(3)))
+    assert numbers == [0, 1, 2]
+
+
+@innocent
+async def a_thread_that_signals_rightly():
+    loop, heard = asyncio.get_running_loop(), asyncio.Event()
+
+    def work():
+        time.sleep(0.05)
+        loop.call_soon_threadsafe(heard.set)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    await heard.wait()
+    thread.join()
+
+
+@innocent
+async def a_thread_that_hands_over_a_coroutine():
+    loop = asyncio.get_running_loop()
+
+    async def greet(name):
+        await asyncio.sleep(0.03)
+        return f"hello {name}"
+
+    def work():
+        return asyncio.run_coroutine_threadsafe(greet("Ann"), loop).result()
+
+    assert await asyncio.to_thread(work) == "hello Ann"
+
+
+@innocent
+async def a_subprocess():
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-c", "print(6 * 7)", stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    assert int(output) == 42
+
+
+@innocent
+async def a_server_and_its_clients():
+    async def answer(reader, writer):
+        while line := await reader.readline():
+            await asyncio.sleep(0.01)
+            writer.write(line.upper())
+            await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    async def ask(reader, writer, question):
+        writer.write(question + b"\n")
+        await writer.drain()
+        return await reader.readline()
+
+    async def talk(port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        first = await ask(reader, writer, b"hello")
+        second = await ask(reader, writer, b"goodbye")
+        writer.close()
+        await writer.wait_closed()
+        return first + second
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        assert await talk(port) == b"HELLO\nGOODBYE\n"
+        await asyncio.gather(*(talk(port) for _ in range(5)))
+        # The handlers see their clients go.
+        await asyncio.sleep(0.05)
+
+
+@innocent
+async def a_graceful_shutdown():
+    stop = asyncio.Event()
+
+    async def serve():
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 0.02)
+
+    servers = [asyncio.create_task(serve()) for _ in range(3)]
+    await asyncio.sleep(0.1)
+    stop.set()
+    await asyncio.gather(*servers)
+
+
+@innocent
+async def something_set_up_and_torn_down():
+    @asynccontextmanager
+    async def session():
+        await asyncio.sleep(0.03)
+        yield "session"
+        await asyncio.sleep(0.03)
+
+    async with session() as one:
+        assert one == "session"
+        await asyncio.sleep(0.03)
+
+
+# A little of everything
+
+
+@innocent
+async def context_variables():
+    user = contextvars.ContextVar("user")
+
+    async def greet(name):
+        user.set(name)
+        await asyncio.sleep(0.03)
+        return user.get()
+
+    assert await asyncio.gather(greet("Ann"), greet("Bob")) == ["Ann", "Bob"]
+
+
+@innocent
+async def a_little_computing():
+    async def parse(page):
+        await asyncio.sleep(0.03)
+        return sum(number * number for number in range(20_000)) + page
+
+    await asyncio.gather(*(parse(page) for page in range(3)))
+
+
+@innocent
+async def computing_that_lets_others_have_a_turn():
+    async def count():
+        for _ in range(40):
+            sum(number * number for number in range(5_000))
+            await asyncio.sleep(0)
+
+    await asyncio.gather(count(), asyncio.sleep(0.2))
+
+
+@innocent
+async def computing_with_nobody_else_there():
+    await asyncio.sleep(0.02)
+    assert sum(number * number for number in range(1_000_000))
+
+
+@innocent
+async def logging_as_it_goes():
+    log = logging.getLogger("innocent")
+
+    async def fetch(page):
+        log.info("fetching %s", page)
+        await asyncio.sleep(0.03)
+        log.info("fetched %s", page)
+
+    await asyncio.gather(*(fetch(page) for page in range(3)))
+
+
+@innocent
+async def a_coroutine_that_is_closed():
+    async def fetch():
+        await asyncio.sleep(1)
+
+    unwanted = fetch()
+    unwanted.close()
+    await asyncio.sleep(0.02)
+
+
+@innocent
+async def a_cache_that_sometimes_needs_no_waiting():
+    cache = {}
+
+    async def fetch(page):
+        if page not in cache:
+            await asyncio.sleep(0.01)
+            cache[page] = 2 * page
+        return cache[page]
+
+    for number in range(200):
+        await fetch(number % 3)
+
+
+@innocent
+async def others_work_meanwhile():
+    async def fetch(page):
+        await asyncio.sleep(0.05)
+        return page
+
+    async def read_in_turn(first):
+        return [await fetch(first), await fetch(first + 1)]
+
+    await asyncio.gather(read_in_turn(1), read_in_turn(3))
+
+
+@innocent
+async def a_lock_around_what_has_to_be_in_turn():
+    till = asyncio.Lock()
+
+    async def pay(amount):
+        async with till:
+            await asyncio.sleep(0.02)
+            return amount
+
+    assert sum(await asyncio.gather(*(pay(amount) for amount in range(5)))) == 10
+
+
+@innocent
+async def a_barrier_before_the_race():
+    line = asyncio.Barrier(3)
+
+    async def run(number):
+        await asyncio.sleep(0.01 * number)
+        async with line:
+            await asyncio.sleep(0.02)
+
+    await asyncio.gather(*(run(number) for number in range(3)))

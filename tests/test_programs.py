@@ -1,0 +1,122 @@
+"""What learners get wrong most, as they would write it: found, named and mended; and innocents.
+
+A program's line with the comment HERE is the one that the finding has to name. About its mended
+twin, and about every innocent program, nothing may be said.
+"""
+
+import asyncio
+import gc
+import os
+import runpy
+import warnings
+from pathlib import Path
+
+import pytest
+
+from asyncteach.recorder import record
+
+PROGRAMS = Path(__file__).parent / "programs"
+IN_NOTEBOOKS = ("01", "14")
+
+# What explain() has to say about each: numbers stand in the finding.
+SENTENCES = {
+    "01": ("asyncio-run-inside-loop", "inside a loop that was running already", "`await main()`"),
+    "02": ("blocked-loop", "fetch() held the loop three times", "`await asyncio.sleep(...)`"),
+    "03": ("one-after-another", "These three awaits in main()", "together they could take"),
+    "04": ("never-awaited", "save() was called", "`await save(...)`"),
+    "05": ("await-without-yield", "add_up() never has to wait", "only when there is something"),
+    "06": ("siblings-ran-on", "ValueError: sold out", "gather() doesn't cancel the others"),
+    "07": ("unbounded", "400 of fetch() were asleep at once", "asyncio.Semaphore"),
+    "08": ("cancellation-swallowed", "watch swallowed its cancellation", "`raise`"),
+    "09": ("thread-outlived-timeout", "download worked on in its thread", "stops the waiting, not"),
+    "10": ("task-lost", "send_mail was started", "cut off when main returned"),
+    "11": ("wrong-thread", "`done.set()` ran in another thread", "call_soon_threadsafe"),
+    "12": ("cpu-bound", "your own work", "process pool"),
+    "13": ("blocked-loop", "read() held the loop", "Files can't be awaited"),
+    "14": ("left-running", "tick was started", "cancel it and await it"),
+}
+
+
+def run_recorded(path, **options):
+    """Run a program in a recording: as a script, or as a cell in which a loop is running."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # asyncio warns of some of the mistakes itself
+        if path.name.startswith(IN_NOTEBOOKS):
+            return asyncio.run(run_in_cell(path, options))
+        with record(**options) as recording:
+            runpy.run_path(str(path), run_name="__main__")
+            gc.collect()
+        return recording
+
+
+async def run_in_cell(path, options):
+    if path.stem == "01_asyncio_run_in_a_notebook":
+        with pytest.raises(RuntimeError, match="running event loop"), record() as recording:
+            runpy.run_path(str(path), run_name="__main__")
+        return recording
+    with record(**options) as recording:
+        await runpy.run_path(str(path))["main"]()
+    return recording
+
+
+def programs(*, mended):
+    found = sorted(PROGRAMS.glob("[0-9]*.py"))
+    return [path for path in found if path.stem.endswith("_mended") == mended]
+
+
+def marked_line(path):
+    lines = path.read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if line.endswith("# HERE"))
+
+
+def needs_named_pipes(path):
+    if path.name.startswith("13") and not hasattr(os, "mkfifo"):
+        pytest.skip("no named pipes to play a slow disk")
+
+
+def test_each_mistake_has_a_program_and_its_mended_twin():
+    broken = [path.stem for path in programs(mended=False)]
+    assert [stem[:2] for stem in broken] == list(SENTENCES)
+    assert [f"{stem}_mended" for stem in broken] == [p.stem for p in programs(mended=True)]
+
+
+@pytest.mark.parametrize("path", programs(mended=False), ids=lambda path: path.stem)
+def test_a_mistake_is_found_at_its_line_and_told_in_sentences(path):
+    needs_named_pipes(path)
+    kind, *sentences = SENTENCES[path.name[:2]]
+    recording = run_recorded(path)
+    findings = recording.findings
+    assert [finding.kind for finding in findings] == [kind]
+    assert (findings[0].file, findings[0].line) == (str(path), marked_line(path))
+    said = recording.explain()
+    for sentence in sentences:
+        assert sentence in said
+
+
+@pytest.mark.parametrize("path", programs(mended=True), ids=lambda path: path.stem)
+def test_about_what_is_mended_nothing_is_said(path):
+    needs_named_pipes(path)
+    recording = run_recorded(path, threshold=0.15)
+    assert recording.findings == []
+
+
+INNOCENTS = runpy.run_path(str(PROGRAMS / "innocents.py"))["INNOCENTS"]
+
+
+@pytest.mark.parametrize("innocent", INNOCENTS, ids=lambda function: function.__name__)
+def test_innocent_code_is_not_accused(innocent):
+    # Half a second: on a busy machine any step may take a while.
+    with record(threshold=0.5) as recording:
+        asyncio.run(innocent())
+    assert recording.findings == []
+    assert len(recording.explain().splitlines()) == 3
+
+
+@pytest.mark.parametrize("innocent", INNOCENTS, ids=lambda function: function.__name__)
+def test_innocent_code_in_a_cell_is_not_accused(innocent):
+    async def cell():
+        with record(threshold=0.5) as recording:
+            await innocent()
+        return recording
+
+    assert asyncio.run(cell()).findings == []
