@@ -11,10 +11,10 @@ from matplotlib.path import Path
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
-from asyncteach.crowd import crowded, shares_of
+from asyncteach.crowd import crowded, few_moments, shares_of
 from asyncteach.fonts import drawable, families
 from asyncteach.lanes import View
-from asyncteach.sheet import Sheet, label_of
+from asyncteach.sheet import Sheet
 from asyncteach.tape import READY, RUNNING, STATES, WAITING, Floats
 
 COLORS = {RUNNING: "#0b6e8f", READY: "#e8a33d", WAITING: "#cfe3ea"}
@@ -64,7 +64,11 @@ def draw_slices(ax: Axes, sheet: Sheet, limit: float) -> None:
         )
         ax.add_collection(boxes, autolim=False)
     moments = (some.state == STATES.index(RUNNING)) & (some.seconds() < limit * NARROW)
-    _draw_moments(ax, view, (some.start + some.end)[moments] / 2, lanes[moments], bars)
+    middle, lanes = (some.start + some.end)[moments] / 2, lanes[moments]
+    if dense.any():
+        more = few_moments(view, dense, _COLUMNS)
+        middle, lanes = np.append(middle, more[0]), np.append(lanes, more[1])
+    _draw_moments(ax, view, middle, lanes, bars)
     if dense.any():
         _draw_shares(ax, view, np.flatnonzero(dense), bars)
 
@@ -192,7 +196,7 @@ def name_lanes(ax: Axes, sheet: Sheet) -> None:
     # Names that don't fit one below the other are left out evenly.
     step = math.ceil(size / (sheet.inches * 72))
     story = lanes[0].kind == "you"
-    shown = [drawable(label_of(lane)) for lane in lanes[::step]]
+    shown = [drawable(name) for name in sheet.names[::step]]
     ax.set_yticks(sheet.middles[::step], shown, fontsize=size, fontfamily=families(shown))
     labels = ax.get_yticklabels()
     for label in labels:

@@ -5,7 +5,9 @@ from numpy.typing import NDArray
 
 from asyncteach.lanes import View
 from asyncteach.raster import occupancy
-from asyncteach.tape import STATES, Floats
+from asyncteach.tape import RUNNING, STATES, Floats
+
+_MOMENTS = 60
 
 
 def crowded(view: View, most: int = 8000) -> NDArray[np.bool_]:
@@ -41,6 +43,25 @@ def shares_of(
         filled = occupancy(row[chosen], start, end, span, len(lanes), columns)
         shares[state] = np.minimum(filled / sizes, 1.0)
     return shares, np.linspace(view.start, view.end, columns + 1)
+
+
+def few_moments(
+    view: View, dense: NDArray[np.bool_], columns: int
+) -> tuple[Floats, NDArray[np.int32]]:
+    """Return when and where steps were that no share can show, in lanes that have few of them.
+
+    In virtual time a thousand steps may take no time at all: they would be nowhere to be seen.
+    """
+    lone = dense & ~np.array([lane.folded for lane in view.lanes])
+    column = (view.end - view.start) / columns
+    running = view.slices.of(RUNNING)
+    short = running[lone[view.lane_of[running.task]] & (running.seconds() < column)]
+    lane = view.lane_of[short.task]
+    place = lane * (columns + 1) + ((short.start - view.start) / (column or 1.0)).astype(np.int64)
+    _, first = np.unique(place, return_index=True)
+    few = np.bincount(lane[first], minlength=len(view.lanes)) <= _MOMENTS
+    first = first[few[lane[first]]]
+    return short.start[first], lane[first]
 
 
 def remarks(view: View, most: int = 8000) -> list[str]:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asyncteach.entry import Entry
 from asyncteach.labels import printable, tell_apart
 from asyncteach.nested import split_nested
 from asyncteach.places import Place, is_learners, place_of
+from asyncteach.reel import Reel
 from asyncteach.scope import Session, mark
-from asyncteach.tap import Entry, Reel, Tap
+from asyncteach.tap import Tap
 from asyncteach.tape import READY, RUNNING, STATES, WAITING, Block, Remark, Row, Slices, Tape, Wait
 from asyncteach.waits import Line
 from asyncteach.watchdog import Sample
@@ -31,7 +33,8 @@ class Developer:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        ended = session.ended if session.closed else session.axis.now()
+        is_over = session.closed or session.failed
+        ended = session.ended if is_over else session.axis.now()
         self.start, self.duration = session.opened, _whole(ended - session.opened)
         self.rows: list[Row] = []
         self.row_of: dict[Entry, int] = {}
@@ -79,12 +82,12 @@ class Developer:
 
     def _list_rows(self) -> None:
         session = self.session
-        entries = []
+        found: list[Entry | None] = []
         for tap, begin in session.taps.items():
             end = session.ends.get(tap) or mark(tap)
-            early = [e for e in session.openers if e.loop is tap and e.number < begin.entries]
-            entries += [*early, *(e for e in tap.entries[begin.entries : end.entries])]
-        entries = [e for e in entries if e.scope is not None and session.owns(e)]
+            early = [e for e in session.openers if e.tap is tap and e.number < begin.entries]
+            found += [*early, *tap.registry.entries[begin.entries : end.entries]]
+        entries = [e for e in found if e is not None and session.owns(e)]
         # How asyncio.run() tidies up is nobody's work.
         entries = [e for e in entries if not e.coroutine.startswith("BaseEventLoop.shutdown_")]
         entries += session.jobs
@@ -97,10 +100,10 @@ class Developer:
         for row, name in zip(self.rows, _apart([row.label for row in self.rows]), strict=True):
             row.label = name
         for tap in session.taps:
-            self.numbers[tap] = np.full(len(tap.entries) + 1, -1)
+            self.numbers[tap] = np.full(len(tap.registry.entries) + 1, -1)
         for entry, index in self.row_of.items():
             if entry.number >= 0:
-                self.numbers[entry.loop][entry.number] = index
+                self.numbers[entry.tap][entry.number] = index
 
     def _row(self, entry: Entry, taps: dict[Tap, int]) -> Row:
         is_done = bool(entry.outcome) and entry.finished <= self.start + self.duration
@@ -113,15 +116,21 @@ class Developer:
             name,
             label,
             coroutine,
-            self.row_of.get(entry.parent) if entry.parent is not None and not was_there else None,
+            None if was_there else self._parent(entry),
             max(0.0, self._time(entry.spawned)),
             self._time(entry.finished) if is_done else float("nan"),
             entry.outcome if is_done else "still running",
             entry.kind,
-            taps.get(entry.loop, 0),
+            taps.get(entry.tap, 0),
             None if entry.line is None else place_of(*entry.line),
             was_there,
         )
+
+    def _parent(self, entry: Entry) -> int | None:
+        parent = entry.parent
+        if isinstance(parent, int):
+            parent = entry.tap.registry.entries[parent]
+        return None if parent is None else self.row_of.get(parent)
 
     def _time(self, at: float) -> float:
         return _whole(at - self.start)
@@ -197,7 +206,7 @@ class Developer:
         is_full = (self.session.ends.get(tap) or mark(tap)).dropped > 0
         limit = float(steps.end.max()) if is_full and len(steps.end) else self.duration
         columns: list[tuple[int, int, float, float]] = []
-        index = {number: tap for number, tap in enumerate(self.session.taps)}
+        index = dict(enumerate(self.session.taps))
         for number in range(count):
             row = self.rows[number]
             if row.kind != "task" or index.get(row.loop) is not tap:
@@ -281,8 +290,10 @@ class Developer:
             return what.format(f"{int(amount)}"), None
         if kind == "task" and amount >= 0:
             row = int(self.numbers[tap][int(amount)])
-            name = self.rows[row].label if row >= 0 else tap.entries[int(amount)].name
-            return what.format(name), row if row >= 0 else None
+            if row >= 0:
+                return what.format(self.rows[row].label), row
+            stranger = tap.registry.entries[int(amount)]
+            return what.format(stranger.name if stranger else "a task"), None
         return what, None
 
     def _blocks(self, tape: Tape) -> list[Block]:
@@ -358,8 +369,8 @@ class Developer:
             )
         for entry, index in self.row_of.items():
             row = self.rows[index]
-            if entry.ref is not None and row.outcome.startswith("raised") and entry not in told:
-                task = entry.ref()
+            if entry.kind == "task" and row.outcome.startswith("raised") and entry not in told:
+                task = entry()
                 if task is not None and task._log_traceback:
                     text = row.outcome.removeprefix("raised ")
                     kind = "exception-never-retrieved"

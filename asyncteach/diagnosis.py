@@ -27,10 +27,9 @@ def find(recording: "Recording") -> list[Finding]:
     """
     if recording.unit == "minutes":
         return []
-    return _find(recording.tape)
-
-
-def _find(tape: Tape) -> list[Finding]:
+    tape = recording.tape
+    # As long as the block is open, tasks have every right to be at work.
+    is_over = recording._develop is None
     computing = list(find_computing(tape))
     return told_once(
         [
@@ -38,7 +37,7 @@ def _find(tape: Tape) -> list[Finding]:
             *find_blocks(tape, computing=bool(computing)),
             *find_sequences(tape),
             *find_crowds(tape),
-            *find_mishaps(tape),
+            *find_mishaps(tape, is_over=is_over),
         ]
     )
 
@@ -46,12 +45,11 @@ def _find(tape: Tape) -> list[Finding]:
 def explain(recording: "Recording") -> str:
     """Return the findings as plain sentences, or what went well."""
     tape, unit = recording.tape, recording.unit
-    findings = [] if unit == "minutes" else _find(tape)
-    lines = [*_heading(tape, unit)]
-    if findings:
-        for number, one in enumerate(findings, 1):
-            lines += ["", f"{number}. {one.message}", f"   {one.fix}"]
-    else:
+    lines = _heading(tape, unit)
+    findings = find(recording)
+    for number, one in enumerate(findings, 1):
+        lines += ["", f"{number}. {one.message}", f"   {one.fix}"]
+    if not findings:
         lines += ["", _praise(tape, unit)]
     return "\n".join(lines)
 
@@ -96,8 +94,11 @@ def _praise(tape: Tape, unit: str) -> str:
             f"{count(most, 'task')} waited at the same time: {_amount(total, unit)} of waiting "
             f"took {_amount(took, unit)}"
         )
+    elif not tape.rows:
+        sentences.append("No task has run")
     elif total > 0.5 * tape.duration:
-        sentences.append(f"Nearly all of the time was waiting: {_amount(total, unit)}")
+        share = f"{_amount(total, unit)} of {_amount(tape.duration, unit)}"
+        sentences.append(f"{share} was waiting, for one thing at a time")
     else:
         tasks = [row.kind == "task" for row in tape.rows]
         running = float(tape.slices.total(len(tape.rows), RUNNING)[tasks].sum())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asyncteach.labels import clip
-from asyncteach.lanes import busy_slices
+from asyncteach.lanes import busy_slices, name_of
 from asyncteach.tape import READY, RUNNING, STATES, WAITING, Block, Row, Slices, Tape, Wait
 
 if TYPE_CHECKING:
@@ -24,20 +24,27 @@ _COLORS = {
 }
 _PID = 1
 _NAME = 200
+_MOST = 500_000
 
 
 def write_chrome_trace(recording: "Recording", path: str | os.PathLike[str] | None) -> Event | Path:
     """Return the trace as a dict, or write it to a file, an event a line, and return its path."""
     events = _events(recording)
     if path is None:
+        if len(recording) > _MOST:
+            raise ValueError(
+                f"A trace of {len(recording):,} slices is too large to be returned: give "
+                'to_chrome_trace() a file to write to, as in to_chrome_trace("trace.json").'
+            )
         return {"traceEvents": list(events), **_about(recording)}
     target = Path(path)
+    encode = json.JSONEncoder(separators=(",", ":")).encode
     with target.open("w", encoding="utf-8") as file:
         # A million events would not fit many a memory: they are written as they come.
         file.write('{"traceEvents":[')
         separator = "\n"
         for event in events:
-            file.write(separator + json.dumps(event, separators=(",", ":")))
+            file.write(separator + encode(event))
             separator = ",\n"
         file.write("\n]," + json.dumps(_about(recording))[1:] + "\n")
     return target
@@ -100,7 +107,7 @@ def _events(recording: "Recording") -> Iterator[Event]:
             1 if block.task is None else block.task + loops + 1,
             block.start * scale,
             seconds=round(block.end - block.start, 9),
-            delayed=[clip(tape.rows[task].name, _NAME) for task, _ in block.delayed[:20]],
+            delayed=[clip(name_of(tape.rows[task]), _NAME) for task, _ in block.delayed[:20]],
         )
 
 
@@ -114,7 +121,7 @@ def _track(tid: int, name: str, order: int) -> Iterator[Event]:
 
 
 def _name(row: Row) -> str:
-    name = clip(row.name, _NAME)
+    name = clip(name_of(row), _NAME)
     return name if row.kind == "task" else f"{name} ({row.kind})"
 
 

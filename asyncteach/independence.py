@@ -28,7 +28,7 @@ _ORDERED = {
     *("throttle", "tick", "type", "unlock", "verify", "wait", "warm", "write"),
 }
 _WRAPPERS = ("asyncio.create_task", "asyncio.ensure_future", "asyncio.wait_for", "asyncio.shield")
-# The library's own stand-in for work that waits.
+# The library's own stand-in for work that waits: it sleeps twice.
 _STANDINS = ("async_task", "asyncteach.async_task", "asyncteach.activities.async_task")
 # Clients that are made to be used by many tasks at once.
 _SHAREABLE = ("ClientSession", "AsyncClient")

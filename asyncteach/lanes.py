@@ -67,6 +67,11 @@ class View:
         return sums.astype(np.float64, copy=False).reshape(-1, len(STATES))
 
 
+def name_of(row: Row) -> str:
+    """Return what a person would call a task."""
+    return row.label or row.name
+
+
 def lay_out(
     tape: Tape, *, story: bool = False, most: int = 60, only: Collection[int] | None = None,
     interval: tuple[float, float] | None = None,
@@ -224,7 +229,7 @@ def _siblings(
     lanes = []
     for index in members:
         row = rows[index]
-        own = Lane(row.label or row.name, row.kind, depth, [index]) if index not in folds else None
+        own = Lane(name_of(row), row.kind, depth, [index]) if index not in folds else None
         if lane := folds.get(index) or own:
             lanes.append(lane)
     return lanes

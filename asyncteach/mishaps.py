@@ -1,92 +1,33 @@
-"""What went wrong with single tasks, coroutines and threads: findings from remarks."""
+"""What went wrong with single tasks and threads: findings from remarks."""
 
-import ast
 from collections.abc import Callable, Iterator
 from math import isnan
 
+from asyncteach.coroutines import find_nested_runs, find_never_awaited
 from asyncteach.findings import Finding, ancestors, at, finding, speak
 from asyncteach.labels import clip
-from asyncteach.phrases import called, count, listing, span
-from asyncteach.places import Place
-from asyncteach.source import catches_cancelled, find_call, line_of, read_source, runs_forever
+from asyncteach.phrases import listing, span
+from asyncteach.source import catches_cancelled, line_of, read_source, runs_forever
 from asyncteach.tape import Remark, Row, Tape
 
 # A thread that looks for a signal to stop takes a moment to see it.
 _MOMENT = 0.12
 _SOME = ("tasks", "the first of some tasks")
-_NESTED = (
-    "cannot be called from a running event loop",
-    "event loop is already running",
-    "while another loop is running",
-)
 
 
-def find_mishaps(tape: Tape) -> Iterator[Finding]:
+def find_mishaps(tape: Tape, *, is_over: bool) -> Iterator[Finding]:
     """Give a finding for each thing that was remarked and can't be right."""
-    nested = list(_nested_runs(tape))
-    yield from nested
+    yield from find_nested_runs(tape)
+    yield from find_never_awaited(tape)
     for remark in tape.remarks:
         if teller := _TELLERS.get(remark.kind):
             yield from teller(tape, remark)
-    yield from _never_awaited(tape, bool(nested))
-    yield from _left_running(tape)
+    if is_over:
+        yield from _left_running(tape)
 
 
 def _row(tape: Tape, remark: Remark) -> Row | None:
     return None if remark.task is None else tape.rows[remark.task]
-
-
-def _is_nested(text: str) -> bool:
-    return "RuntimeError" in text and any(words in text for words in _NESTED)
-
-
-def _nested_runs(tape: Tape) -> Iterator[Finding]:
-    raised = [r for r in tape.remarks if r.kind == "raised" and _is_nested(r.text)]
-    for remark in raised:
-        yield _nested_run(_row(tape, remark), remark.place)
-    # An error that left the recording has left its task as well: that isn't another one.
-    for row in tape.rows:
-        if not raised and _is_nested(row.outcome):
-            yield _nested_run(row, None)
-
-
-def _nested_run(row: Row | None, place: Place | None) -> Finding:
-    call = _first_argument(place) or "main()"
-    message = (
-        f"A loop was started{at(place)} inside a loop that was running already: a notebook's cells "
-        f"run on one, and so does everything in `async def`."
-    )
-    fix = f"Write `await {call}` instead: the loop is there."
-    return finding("asyncio-run-inside-loop", row, 0.0, place, message, fix)
-
-
-def _first_argument(place: Place | None) -> str | None:
-    """Return what is handed to `asyncio.run()` at that line."""
-    source = read_source(place) if place else None
-    statement = source.statement(place) if source and place else None
-    for node in ast.walk(statement) if statement else ():
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("run", "complete")):
-            return ast.unparse(node.args[0]) if len(node.args) == 1 else None
-    return None
-
-
-def _never_awaited(tape: Tape, nested: bool) -> Iterator[Finding]:
-    groups: dict[tuple[str, Place | None], list[Remark]] = {}
-    for remark in tape.remarks:
-        # What asyncio.run() refused to run wasn't forgotten.
-        refused = nested and remark.place and ".run" in line_of(remark.place)
-        if remark.kind == "never-awaited" and not refused:
-            place = remark.place and find_call(remark.place, remark.text)
-            groups.setdefault((remark.text, place), []).append(remark)
-    for (text, place), remarks in groups.items():
-        name = called(text) or text
-        often = "" if len(remarks) == 1 else f" {count(len(remarks), 'time')}"
-        message = (
-            f"{name} was called{often}{at(place)} but never awaited: calling it only makes a "
-            f"coroutine, so nothing of it has run."
-        )
-        fix = f"Write `await {name.removesuffix('()')}(...)`, or make a task of it and await that."
-        yield finding("never-awaited", _row(tape, remarks[0]), 0.0, place, message, fix)
 
 
 def _exception(tape: Tape, remark: Remark) -> Iterator[Finding]:

@@ -244,8 +244,8 @@ class Recording:
 
         >>> from asyncteach import CHORES, run_in_turn
         >>> trace = run_in_turn(CHORES, clock="virtual").to_chrome_trace()
-        >>> [event["args"]["name"] for event in trace["traceEvents"] if event["ph"] == "M"][:1]
-        ['Chores, one after another']
+        >>> trace["traceEvents"][0]["args"]
+        {'name': 'Chores, one after another'}
         """
         from asyncteach.export import write_chrome_trace
 

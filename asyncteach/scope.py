@@ -4,7 +4,8 @@ from contextvars import Context, ContextVar
 from typing import Any, NamedTuple
 
 from asyncteach.axis import Axis
-from asyncteach.tap import Entry, Tap
+from asyncteach.entry import Entry
+from asyncteach.tap import Tap
 from asyncteach.waits import Line
 from asyncteach.witness import Witness
 
@@ -38,7 +39,7 @@ class Marks(NamedTuple):
 def mark(tap: Tap) -> Marks:
     """Return how far a tap has come."""
     reels = (tap.steps.rows(), tap.waits.rows(), tap.idle.rows())
-    return Marks(*reels, len(tap.holds), len(tap.entries), tap.steps.dropped, tap.cpu)
+    return Marks(*reels, len(tap.holds), len(tap.registry.entries), tap.steps.dropped, tap.cpu)
 
 
 class Session:

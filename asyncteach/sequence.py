@@ -2,60 +2,24 @@
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from math import isnan
-from typing import NamedTuple
 
 import numpy as np
 
 from asyncteach.findings import Finding, ancestors, at, finding
+from asyncteach.frames import Frame, Stretch, join_halves, list_frames
 from asyncteach.independence import Callee, Run, find_runs
-from asyncteach.phrases import called, listing, span, spell
+from asyncteach.phrases import called, span, spell
 from asyncteach.places import Place
-from asyncteach.source import Function, covers, read_source
+from asyncteach.source import Function, Scope, Source, covers, read_source
 from asyncteach.tape import Tape, Wait
 
 # How much of the time the loop has to have been idle: what computes can't be overlapped.
 _IDLE = 0.8
 # What isn't worth a word: less of the recording, or fewer seconds.
 _SHARE, _SECONDS = 0.2, 0.02
-
-
-class Link(NamedTuple):
-    """One learner's line of an await chain, and which call of its function it belongs to."""
-
-    place: Place
-    call: int
-
-
-@dataclass
-class Stretch:
-    """One await of one call: from where its first wait began to where its last one ended."""
-
-    place: Place
-    """The line with the await."""
-    child: Place | None
-    """A line of the function that it called; None: a library's."""
-    key: object
-    start: float
-    end: float
-    waited: float = 0.0
-
-    @property
-    def seconds(self) -> float:
-        return self.end - self.start
-
-    @property
-    def name(self) -> str:
-        return self.child.function.rpartition(".")[2] if self.child else ""
-
-
-@dataclass
-class Frame:
-    """One call of one of the learner's functions: what it awaited, in order."""
-
-    place: Place
-    stretches: list[Stretch] = field(default_factory=list)
 
 
 @dataclass
@@ -78,7 +42,7 @@ def find_sequences(tape: Tape) -> Iterator[Finding]:
         by_task.setdefault(wait.task, []).append(wait)
     rows: dict[object, Series] = {}
     for task, waits in by_task.items():
-        for frame in _frames(tape, waits, by_task):
+        for frame in list_frames(tape, waits, by_task):
             for run, units in _runs(frame):
                 if len(units) < 2 or not _alone(tape, task, units):
                     continue
@@ -97,60 +61,32 @@ def find_sequences(tape: Tape) -> Iterator[Finding]:
             yield _tell(tape, row, saving)
 
 
-def _frames(tape: Tape, waits: list[Wait], by_task: dict[int, list[Wait]]) -> list[Frame]:
-    frames: dict[tuple[int, int], Frame] = {}
-    for number, wait in enumerate(sorted(waits, key=lambda wait: wait.start)):
-        if len(wait.calls) != len(wait.places):
-            continue
-        # A comprehension with an await in it is a coroutine of its own on older Pythons.
-        links = [
-            Link(place, call)
-            for place, call in zip(wait.places, wait.calls, strict=True)
-            if not place.function.endswith("comp>")
-        ]
-        for depth, link in enumerate(links):
-            frame = frames.setdefault((depth, link.call), Frame(link.place))
-            child, key = _child(tape, wait, by_task), (number, None)
-            if depth + 1 < len(links):
-                child, key = links[depth + 1].place, (links[depth + 1].call, None)
-            last = frame.stretches[-1] if frame.stretches else None
-            if last is None or last.key != key or last.place.line != link.place.line:
-                last = Stretch(link.place, child, key, wait.start, wait.end)
-                frame.stretches.append(last)
-            last.end = wait.end
-            last.waited += wait.end - wait.start
-    return list(frames.values())
-
-
-def _child(tape: Tape, wait: Wait, by_task: dict[int, list[Wait]]) -> Place | None:
-    """Return a line of the coroutine of a task that was awaited where it was spawned."""
-    if wait.target is None or not wait.places or wait.target not in by_task:
-        return None
-    target, here = tape.rows[wait.target], wait.places[-1]
-    if target.parent != wait.task or target.place is None or target.place[:2] != here[:2]:
-        return None
-    places = by_task[wait.target][0].places
-    return places[0] if places else None
-
-
 def _runs(frame: Frame) -> Iterator[tuple[Run, list[list[Stretch]]]]:
     """Give what could have run together in a call of a function, with what each part took."""
+    if len(frame.stretches) < 2:
+        return
     source = read_source(frame.place)
     scope = source.scope(frame.place) if source else None
-    if source is None or scope is None or len(frame.stretches) < 2:
+    if source is None or scope is None:
         return
     children = {stretch.name: stretch.child for stretch in frame.stretches if stretch.child}
+    callees = []
+    for name, place in sorted(children.items()):
+        home = read_source(place)
+        function = home.scope(place) if home else None
+        if home and isinstance(function, Function):
+            callees.append((name, (home, function)))
+    stretches = join_halves(source, frame.stretches)
+    for run in _find_runs(source, scope, tuple(callees)):
+        yield run, list(_units(run, stretches))
 
-    def look_up(name: str) -> Callee | None:
-        place = children.get(name)
-        home = read_source(place) if place else None
-        function = home.scope(place) if home and place else None
-        if home is None or not isinstance(function, Function):
-            return None
-        return home, function
 
-    for run in find_runs(source, scope, look_up):
-        yield run, list(_units(run, frame.stretches))
+@lru_cache(maxsize=256)
+def _find_runs(
+    source: Source, scope: Scope, callees: tuple[tuple[str, Callee], ...]
+) -> tuple[Run, ...]:
+    """Read a function once, however often it was called."""
+    return tuple(find_runs(source, scope, dict(callees).get))
 
 
 def _units(run: Run, stretches: list[Stretch]) -> Iterator[list[Stretch]]:
@@ -183,9 +119,12 @@ def _alone(tape: Tape, task: int, units: list[list[Stretch]]) -> bool:
     """Tell if nothing else was going on: no other task, and a loop that was idle."""
     start, end = units[0][0].start, units[-1][-1].end
     older = ancestors(tape.rows, task)
-    for index, row in enumerate(tape.rows):
-        gone = row.finished <= start or row.spawned >= end
-        if index == task or index in older or gone:
+    spawned = np.array([row.spawned for row in tape.rows])
+    finished = np.array([row.finished for row in tape.rows])
+    # Not a number, of one that is still running, is not before anything.
+    for index in np.flatnonzero(~(finished <= start) & ~(spawned >= end)).tolist():
+        row = tape.rows[index]
+        if index == task or index in older:
             continue
         # What an await has started and ended itself belongs to it.
         inside = task in ancestors(tape.rows, index) and any(
@@ -230,9 +169,8 @@ def _tell(tape: Tape, row: Series, saving: float) -> Finding:
         calls = _starred(row.run)
     if len(calls) > 100:
         calls = "..."
-    names = listing([f"{name}()" for name in dict.fromkeys(job.name for job in jobs)])
     fix = (
-        f"Start {names} together: `await asyncio.gather({calls})`, or give each its own task in an "
+        f"Start them together: `await asyncio.gather({calls})`, or give each its own task in an "
         f"`asyncio.TaskGroup`."
     )
     return finding("one-after-another", tape.rows[row.task], saving, first, message, fix)

@@ -14,6 +14,7 @@ _MOST_INCHES = 30.0
 _SIZE = 8.5
 _LETTER = 0.62  # of the size of the text, generous for the fonts that are used
 _NAME_COLUMNS = 32
+_NAMES_SHARE = 5.3  # columns an inch of the page: names take less than a half of it
 _WORDS = 4
 _OUTLINES = 200
 
@@ -33,6 +34,7 @@ class Sheet:
     """A view with a place for each lane, in units of an ordinary lane, downwards from 0."""
 
     view: View
+    names: list[str]
     middles: list[float]
     sizes: list[float]
     notes: list[Note]
@@ -73,8 +75,13 @@ def lay_sheet(
     view: View, *, page: float = 0.0, wide: float | None = None, high: float | None = None
 ) -> Sheet:
     """Place the lanes on a page so many inches wide, or on axes whose size is settled."""
+    page = page or (wide or 0.0) / 0.775  # what Matplotlib gives to axes of its own
+    columns = min(_NAME_COLUMNS, round(page * _NAMES_SHARE))
+    if view.lanes[0].kind == "you":
+        columns = _NAME_COLUMNS
+    names = [_label(lane, columns) for lane in view.lanes]
     if wide is None:
-        wide = page - 0.085 * max(width(label_of(lane)) for lane in view.lanes) - 0.2
+        wide = page - 0.085 * max(map(width, names)) - 0.2
     sizes = [_units(lane) for lane in view.lanes]
     ends = [sum(sizes[: n + 1]) for n in range(len(sizes))]
     middles = [end - size / 2 - 0.5 for end, size in zip(ends, sizes, strict=True)]
@@ -84,7 +91,7 @@ def lay_sheet(
     if high is not None:
         inches = high / units
     notes = _place_notes(view, wide, inches)
-    return Sheet(view, middles, sizes, notes, inches)
+    return Sheet(view, names, middles, sizes, notes, inches)
 
 
 def seen_blocks(view: View) -> list[Block]:
@@ -92,12 +99,15 @@ def seen_blocks(view: View) -> list[Block]:
     return [one for one in view.tape.blocks if one.start <= view.end and one.end >= view.start]
 
 
-def label_of(lane: Lane) -> str:
+def _label(lane: Lane, columns: int) -> str:
     """Return a lane's name on one line, indented, and visibly a thread's if it is one."""
-    indent = "  " * min(lane.depth, 8)
+    indent = "  " * min(lane.depth, 8, columns // 6)
+    room = max(6, columns - len(indent))
     if lane.kind in ("thread", "process"):
-        return f"{indent}\N{RIGHTWARDS DASHED ARROW} {clip(lane.name, 22)} ({lane.kind})"
-    return indent + clip(lane.name, _NAME_COLUMNS)
+        tail = f" ({lane.kind})"
+        name = clip(lane.name, max(6, room - len(tail) - 2))
+        return f"{indent}\N{RIGHTWARDS DASHED ARROW} {name}{tail}"
+    return indent + clip(lane.name, room)
 
 
 def _units(lane: Lane) -> float:
@@ -109,7 +119,7 @@ def _units(lane: Lane) -> float:
 def _homes(view: View, block: Block) -> list[int]:
     """Return the lanes in which a block is seen: its loop's, and its task's if it has one."""
     loop = view.tape.rows[block.task].loop if block.task is not None else 0
-    lanes = [int(view.lane_of[len(view.tape.rows) + loop])]
+    lanes = [int(view.lane_of[min(len(view.tape.rows) + loop, len(view.lane_of) - 1)])]
     if block.task is not None and view.lane_of[block.task] >= 0:
         own = int(view.lane_of[block.task])
         lanes += [] if view.lanes[own].folded else [own]

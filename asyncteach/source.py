@@ -35,6 +35,7 @@ class Source:
         self.parents = {
             child: parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)
         }
+        self.functions = [node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)]
         self.imports: dict[str, str] = {}
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
@@ -54,9 +55,7 @@ class Source:
         if not names:
             return self.tree
         found = [
-            node
-            for node in ast.walk(self.tree)
-            if isinstance(node, _FUNCTIONS) and node.name == names[-1] and covers(node, place.line)
+            node for node in self.functions if node.name == names[-1] and covers(node, place.line)
         ]
         # The innermost starts last.
         return max(found, key=lambda node: node.lineno, default=None)

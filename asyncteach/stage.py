@@ -12,10 +12,12 @@ from typing import Any
 
 from asyncteach import virtual_clock
 from asyncteach.axis import Axis
+from asyncteach.entry import Entry
 from asyncteach.labels import printable
 from asyncteach.replacements import Replacements
 from asyncteach.scope import RawRemark, Session, current_session, mark, open_session
-from asyncteach.tap import Entry, Tap, check_loop, learners_line
+from asyncteach.stepper import learners_line
+from asyncteach.tap import Tap, check_loop
 from asyncteach.virtual_clock import VirtualClock
 from asyncteach.waits import Line
 from asyncteach.watchdog import Watchdog, add_sample, read_stack
@@ -61,7 +63,8 @@ class Stage:
         with self._lock:
             if session not in self._sessions:
                 return
-            session.ended = session.axis.now()
+            if not session.failed:
+                session.ended = session.axis.now()
             session.closed = True
             self._sessions.remove(session)
             try:
@@ -92,7 +95,7 @@ class Stage:
                 # What is recorded on one loop has one time.
                 witness = Witness(functools.partial(self._report, loop), self._give_up)
                 scope_of = (lambda _: session) if session.everything else open_session
-                tap = Tap(loop, session.axis, scope_of, witness, session.most, session.threshold)
+                tap = Tap(loop, session.axis, scope_of, witness)
                 self._witnesses[tap] = witness
                 self._taps[loop] = tap
                 self._users[tap] = set()
@@ -120,15 +123,13 @@ class Stage:
 
     def _note_pending(self, tap: Tap, session: Session) -> None:
         """Note who is ready, and what the others still await, when the recording ends."""
-        for number, since in tap.find_ready():
-            session.ready[tap.entries[number]] = since
-        for number in list(tap.lanes.values()):
-            entry = tap.entries[number]
-            task = entry.ref() if entry.ref else None
+        session.ready.update(tap.find_ready())
+        for entry in tap.registry.alive():
+            task = entry()
             if task is None or entry.outcome or not session.owns(entry):
                 continue
             entry.name = task.get_name()
-            if tap.current()[1] != number and task._fut_waiter is not None:
+            if tap.current()[1] != entry.number and task._fut_waiter is not None:
                 try:
                     at = session.ready.get(entry, session.ended)
                     self._witnesses[tap].waited(tap, entry, task, at)
@@ -176,7 +177,7 @@ class Stage:
             first = not any(session.failed for session in self._sessions)
             for session in self._sessions:
                 session.failed = True
-                at = session.axis.now()
+                session.ended = at = session.axis.now()
                 session.remarks.append(
                     RawRemark("recorder-failed", None, at, None, f"{type(error).__name__}: {error}")
                 )
@@ -227,10 +228,9 @@ class Stage:
         if "_warn_unawaited_coroutine" in names:
             name = "_warn_unawaited_coroutine"
             put_name(names, name, self._warning(names[name]))
-        if "_cancel_all_tasks" in vars(runners):
-            put_name(
-                vars(runners), "_cancel_all_tasks", self._cancelling(runners._cancel_all_tasks)
-            )
+        names = vars(runners)
+        if "_cancel_all_tasks" in names:
+            put_name(names, "_cancel_all_tasks", self._cancelling(names["_cancel_all_tasks"]))
 
     def _running(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         @functools.wraps(original)
@@ -311,9 +311,10 @@ class Stage:
         tap = self._taps.get(loop)
         task = asyncio.current_task(loop) if loop is not None else None
         parent = tap.entry_of(task) if tap is not None and task is not None else None
-        entry = Entry(kind, -1, session, parent, axis.now())
+        entry = Entry(future)
+        entry.kind, entry.scope, entry.parent, entry.spawned = kind, session, parent, axis.now()
         entry.job = job = Job()
-        entry.loop = tap
+        entry.tap = tap
         entry.name = entry.coroutine = name_function(function, args)
         entry.line = learners_line(3)
         if future.running() or future.done():

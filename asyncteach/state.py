@@ -166,7 +166,7 @@ def value_like(source: Source, function: Function, call: ast.Call, name: str) ->
 
 
 def _read_only(source: Source, function: Function, parameter: str) -> bool:
-    values = (ast.FormattedValue, ast.Compare, ast.BinOp, ast.Subscript, ast.Dict, ast.Tuple)
+    made_from = (ast.FormattedValue, ast.BinOp, ast.Subscript, ast.Dict, ast.Tuple, ast.List)
     for node in ast.walk(function):
         if isinstance(node, ast.Name) and node.id == parameter:
             parent = source.parents.get(node)
@@ -174,6 +174,6 @@ def _read_only(source: Source, function: Function, parameter: str) -> bool:
                 continue
             if isinstance(parent, ast.Subscript) and parent.value is node:
                 return False
-            if not isinstance(parent, (*values, ast.Return, ast.If)):
+            if not isinstance(parent, (*made_from, ast.Compare, ast.Return, ast.If)):
                 return False
     return True

@@ -12,8 +12,8 @@ from asyncteach.crowd import crowded, remarks, shares_of
 from asyncteach.export import say_block, say_wait, wait_finder
 from asyncteach.interval import view_of
 from asyncteach.labels import clip, width
-from asyncteach.lanes import View
-from asyncteach.sheet import Sheet, label_of, lay_sheet
+from asyncteach.lanes import View, name_of
+from asyncteach.sheet import Sheet, lay_sheet
 from asyncteach.tape import STATES, WAITING
 from asyncteach.units import Unit, say, unit_for
 
@@ -27,13 +27,17 @@ _RIGHT = 84
 # So many bars with words keep a file below two megabytes.
 _BARS = 4500
 _COLUMNS = 360
+_MARKS = {
+    "raised": "M-4-4L4 4M-4 4L4-4",
+    "cancelled": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0M-3-3L3 3",
+}
 _STYLE = """\
 text{font:12px system-ui,sans-serif;fill:#1c2529}.card{fill:#fff}.title{font-weight:bold}
 .note{font-size:11px}.in{fill:#fff;font-size:11px}.axis{stroke:#1c2529;fill:none}
-.block{fill:none;stroke:#1c2529;stroke-width:1.6}
+.mark{fill:none;stroke:#1c2529;stroke-width:1.4}.block{fill:none;stroke:#1c2529;stroke-width:1.6}
 .running{fill:#0b6e8f}.ready{fill:url(#ready)}.waiting{fill:#cfe3ea}
 @media (prefers-color-scheme:dark){.card{fill:#161b1e}text{fill:#e8edef}.in{fill:#fff}
-.axis,.block{stroke:#e8edef}.running{fill:#2a93b8}}"""
+.axis,.block,.mark{stroke:#e8edef}.running{fill:#2a93b8}}"""
 _HATCH = (
     '<pattern id="ready" width="6" height="6" patternUnits="userSpaceOnUse" '
     'patternTransform="rotate(45)"><rect width="6" height="6" fill="#e8a33d"/>'
@@ -54,8 +58,8 @@ def write_svg(recording: "Recording", path: str | os.PathLike[str] | None) -> st
 class _Scale:
     """From the recording's time and lanes to pixels."""
 
-    def __init__(self, view: View, sheet: Sheet, names: list[str], story: bool) -> None:
-        self.left = 16 + 6.6 * max(width(name) for name in names)
+    def __init__(self, view: View, sheet: Sheet, story: bool) -> None:
+        self.left = 16 + 6.6 * max(width(name) for name in sheet.names)
         self.per_unit = (_WIDTH - _RIGHT - self.left) / ((view.end - view.start) or 1.0)
         self.start, self.sheet, self.story = view.start, sheet, story
 
@@ -78,9 +82,8 @@ class _Scale:
 
 def _lines(recording: "Recording") -> Iterator[str]:
     story, view = recording.unit == "minutes", view_of(recording)
-    names = [label_of(lane) for lane in view.lanes]
     sheet = lay_sheet(view, page=(_WIDTH - _RIGHT) / _INCH)
-    scale = _Scale(view, sheet, names, story)
+    scale = _Scale(view, sheet, story)
     floor = scale.y(sheet.bottom)
     words = remarks(view, _BARS)
     height = floor + 66 + 16 * len(words)
@@ -93,13 +96,14 @@ def _lines(recording: "Recording") -> Iterator[str]:
     yield f"<style>{_STYLE}</style><defs>{_HATCH}</defs>"
     yield f'<rect class="card" width="{_WIDTH}" height="{height:.0f}" rx="6"/>'
     yield _text(scale.left, 24, title, "title")
-    for name, middle in zip(names, sheet.middles, strict=True):
+    for name, middle in zip(sheet.names, sheet.middles, strict=True):
         indent = 6.6 * (len(name) - len(name.lstrip(" ")))
         yield _text(8 + indent, scale.y(middle) + 4, name.strip())
     many = crowded(view, _BARS)
     yield from _shares(view, scale, np.flatnonzero(many))
     yield from _bars(view, scale, many)
     yield from _blocks(view, scale)
+    yield from _outcomes(view, scale)
     yield from _axis(view, scale, floor, story)
     for number, remark in enumerate(words):
         yield _text(scale.left, floor + 40 + 16 * number, remark, "note")
@@ -115,7 +119,7 @@ def _bars(view: View, scale: _Scale, many: np.ndarray) -> Iterator[str]:
     columns = (exact.task, exact.state, exact.start, exact.end)
     for task, state, start, end in zip(*(c[order].tolist() for c in columns), strict=True):
         lane = int(view.lane_of[task])
-        name = rows[task].name if task < len(rows) else view.lanes[lane].name
+        name = name_of(rows[task]) if task < len(rows) else view.lanes[lane].name
         words = f"{clip(name, 60)}: {STATES[state]} {scale.stretch(start, end)}"
         if STATES[state] == WAITING and (wait := find(task, start, end)):
             words += f", for {say_wait(wait)}"
@@ -172,6 +176,22 @@ def _blocks(view: View, scale: _Scale) -> Iterator[str]:
             f'<text {kind} text-anchor="middle" x="{scale.x(note.x):.1f}" '
             f'y="{scale.y(y) + (4 if inside else 8):.1f}">{_safe(note.text)}</text>'
         )
+
+
+def _outcomes(view: View, scale: _Scale) -> Iterator[str]:
+    rows = view.tape.rows
+    for lane, middle in zip(view.lanes, scale.sheet.middles, strict=True):
+        if lane.folded or lane.rows[0] >= len(rows):
+            continue
+        row = rows[lane.rows[0]]
+        kind = row.outcome.partition(" ")[0]
+        if kind in _MARKS and row.finished <= view.end:
+            x, y = scale.x(row.finished) + 9, scale.y(middle)
+            words = f"{clip(name_of(row), 60)}: {clip(row.outcome, 200)}"
+            yield (
+                f'<path class="mark" transform="translate({x:.1f} {y:.1f})" d="{_MARKS[kind]}">'
+                f"<title>{_safe(words)}</title></path>"
+            )
 
 
 def _axis(view: View, scale: _Scale, floor: float, story: bool) -> Iterator[str]:

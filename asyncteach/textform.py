@@ -8,7 +8,7 @@ import numpy as np
 
 from asyncteach import units
 from asyncteach.labels import clip, pad, width
-from asyncteach.lanes import Lane, View, lay_out
+from asyncteach.lanes import Lane, View, lay_out, name_of
 from asyncteach.raster import occupancy
 from asyncteach.tape import READY, RUNNING, STATES, WAITING, Block, Tape
 
@@ -144,7 +144,7 @@ def _ending(tape: Tape, lane: Lane) -> str:
 
 
 def _say_folds(view: View) -> list[str]:
-    """Return a line for each lane of many tasks, with what they did in all."""
+    """Return a line for each of the first lanes of many tasks: what they did in all."""
     totals = view.totals().tolist()
     lines = []
     for lane, sums in zip(view.lanes, totals, strict=True):
@@ -152,6 +152,8 @@ def _say_folds(view: View) -> list[str]:
             times = zip(STATES, sums, strict=True)
             words = ", ".join(f"{state} {units.say(amount)}" for state, amount in times)
             lines.append(f"{clip(lane.name, 40)}, in one lane: {words} in all")
+    if len(lines) > _FEW:
+        lines[_FEW:] = [f"{len(lines) - _FEW:,} more lanes stand for many tasks each"]
     return lines
 
 
@@ -167,11 +169,12 @@ def _say_blocks(tape: Tape) -> list[str]:
 def _say_block(tape: Tape, block: Block) -> str:
     # The ones that waited longest come first.
     late = [task for task, _ in sorted(block.delayed, key=lambda pair: -pair[1])]
-    who = clip(block.who, 40) if block.who else "something"
+    who = block.who if block.task is None else name_of(tape.rows[block.task])
     where = f" at {clip(block.place, 60)}" if block.place else ""
-    line = f"{who} held the loop for {units.say(block.end - block.start)}{where}"
+    long = units.say(block.end - block.start)
+    line = f"{clip(who or 'something', 40)} held the loop for {long}{where}"
     if late:
-        line += f": {_list(tape.rows[task].name for task in late[:_FEW])}"
+        line += f": {_list(name_of(tape.rows[task]) for task in late[:_FEW])}"
         line += f" and {len(late) - _FEW:,} more waited" if len(late) > _FEW else " waited"
     return line
 

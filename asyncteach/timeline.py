@@ -146,7 +146,7 @@ def _draw(
     if not story:
         scale_axis(ax, unit)
     write_title(ax, recording, view, unit)
-    letters = max(30, round(inches_of(ax) * 14))
+    letters = max(30, round(inches_of(ax) * 12))
     words = [line for words in remarks(view) for line in wrap(words, letters)]
     ax.set_xlabel("\n".join([unit.name] * last + words), fontsize=TEXT)
     for side in ("top", "right", "left"):

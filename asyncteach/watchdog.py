@@ -116,7 +116,7 @@ def read_stack(frame: FrameType | None) -> Sample:
 
 def is_ours(code: CodeType) -> bool:
     """Tell if it is the recorder's own code, which is on the stack at every step."""
-    return code.co_filename == _TAP
+    return code.co_filename in _OURS
 
 
-_TAP = __file__.replace("watchdog", "tap")
+_OURS = tuple(__file__.replace("watchdog", name) for name in ("tap", "stepper"))

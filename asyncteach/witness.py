@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from asyncteach.entry import Entry
 from asyncteach.labels import clip, printable
+from asyncteach.observer import Observer
 from asyncteach.places import is_learners
-from asyncteach.tap import Entry, Observer, Tap, learners_line, name_callback
+from asyncteach.stepper import learners_line, name_callback
+from asyncteach.tap import Tap
 from asyncteach.waits import Line, describe
 
 Note = tuple[str, str, tuple[Line, ...]]

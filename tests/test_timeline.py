@@ -346,6 +346,14 @@ def test_too_many_steps_of_one_task_become_shares():
     assert not [box for box in boxes(ax, "running") if round(box[1]) >= 2]
 
 
+def test_moments_are_seen_however_many_there_are():
+    recording = make(["a"], [("a", "running", n % 10, n % 10) for n in range(9000)])
+    (marks,) = [c for c in drawn(recording).collections if isinstance(c, LineCollection)]
+    assert sorted((x, round(y)) for ((x, y), _) in marks.get_segments()) == [
+        (second, lane) for second in range(10) for lane in (0, 1)
+    ]
+
+
 @pytest.mark.parametrize("make_lanes", [many, lambda n: together_of(n), lambda n: chain(n)])
 def test_however_many_tasks_the_lanes_stay_few(make_lanes):
     view = view_of(make_lanes(5000))

@@ -1,0 +1,700 @@
+"""Findings and sentences: what they say, in whose words, and when they keep silent."""
+
+import asyncio
+import linecache
+from itertools import count
+from math import nan
+
+import pytest
+
+from asyncteach import CHORES, LEISURE, Recording, async_task, run_in_turn, run_together
+from asyncteach import virtual_time as virtual_time_block
+from asyncteach.phrases import called, listing, span
+from asyncteach.places import Place
+from asyncteach.recorder import record
+from asyncteach.tape import RUNNING, STATES, WAITING, Block, Remark, Row, Tape, Wait, make_slices
+
+_cells = count(1)
+
+
+def cell(text):
+    """Keep a text where linecache finds it, as a notebook keeps its cells."""
+    path = f"<cell {next(_cells)}>"
+    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
+    return path
+
+
+def place(path, line, function="main", name="In [7]"):
+    return Place(name, line, function, path)
+
+
+def recording_of(tape):
+    return Recording.from_source("by hand", lambda: (tape, True))
+
+
+def task(label, **columns):
+    usual = {"coroutine": label, "spawned": 0.0, "finished": 1.0, "outcome": "returned"}
+    return Row(label, label, **{**usual, **columns})
+
+
+def make_tape(rows, slices=(), *, waits=(), blocks=(), remarks=(), duration=1.0, **more):
+    columns = list(zip(*slices, strict=True)) or [[], [], [], []]
+    codes = [STATES.index(state) for state in columns[1]]
+    return Tape(
+        list(rows),
+        make_slices(columns[0], codes, columns[2], columns[3]),
+        duration,
+        remarks=list(remarks),
+        find_waits=lambda: list(waits),
+        find_blocks=lambda: list(blocks),
+        **more,
+    )
+
+
+def findings_of(rows, *args, **keywords):
+    return recording_of(make_tape(rows, *args, **keywords)).findings
+
+
+def only(findings):
+    (found,) = findings
+    return found
+
+
+# How long a step held the loop, and for whom
+
+
+def block_at(line, *, seconds=0.31, delayed=((1, 0.25),), **more):
+    path = cell(f"import time\nfrom time import sleep\ndef parse(page):\n    {line}\n")
+    here = place(path, 4, "parse")
+    usual = {"task": 0, "who": "fetch-1", "start": 0.0, "end": seconds, "place": here}
+    return Block(**{**usual, "places": (here,), "doing": "", "delayed": delayed, **more})
+
+
+def tasks(number):
+    return [task(f"fetch-{n + 1}") for n in range(number)]
+
+
+def test_who_held_the_loop_for_how_long_and_who_waited_for_it():
+    found = only(findings_of(tasks(2), blocks=[block_at("time.sleep(0.3)")]))
+    assert found.kind == "blocked-loop"
+    assert found.message == (
+        "parse() held the loop for 0.31 s at In [7], line 4: fetch-2 waited 0.25 s for it."
+    )
+    assert (found.task, found.file, found.line, found.seconds) == ("fetch-1", "In [7]", 4, 0.31)
+
+
+def test_many_who_waited_are_not_all_named():
+    delayed = [(n, 0.3 - n / 100) for n in range(1, 11)]
+    found = only(findings_of(tasks(11), blocks=[block_at("time.sleep(1)", delayed=delayed)]))
+    assert found.message.endswith(
+        "fetch-2 waited 0.29 s for it, fetch-3 0.28 s, fetch-4 0.27 s and 7 more."
+    )
+
+
+def test_those_who_waited_equally_long_are_named_together():
+    delayed = [(1, 0.2), (2, 0.2)]
+    found = only(findings_of(tasks(3), blocks=[block_at("time.sleep(1)", delayed=delayed)]))
+    assert found.message.endswith(": fetch-2 and fetch-3 waited 0.2 s for it.")
+
+
+def test_one_line_is_one_finding_however_often_it_held_the_loop():
+    one = block_at("sleep(0.3)")
+    found = only(findings_of(tasks(2), blocks=[one, one._replace(start=1.0, end=1.2)]))
+    assert "held the loop two times at In [7], line 4, 0.51 s in all" in found.message
+
+
+@pytest.mark.parametrize(
+    ("line", "doing", "advice"),
+    [
+        ("time.sleep(0.3)", "", "`await asyncio.sleep(...)`"),
+        ("sleep(0.3)", "", "`await asyncio.sleep(...)`"),
+        ("page = requests.get(url)", "SSLSocket.read", "httpx.AsyncClient"),
+        ("page = urllib.request.urlopen(url).read()", "socket.recv", "httpx.AsyncClient"),
+        ("page = client.load(url)", "socket.recv_into", "asyncio's streams"),
+        ("text = open(path).read()", "", "Files can't be awaited"),
+        ("text = Path('a').read_text()", "", "Files can't be awaited"),
+        ("subprocess.run(['ls'])", "Popen.wait", "create_subprocess_exec"),
+        ("os.system('ls')", "", "create_subprocess_exec"),
+        ("name = input('who? ')", "", "asyncio.to_thread(input"),
+        ("rows = cursor.execute('select')", "", "async driver for the database"),
+        ("worker.join()", "Thread.join", "asyncio.to_thread"),
+        ("import pandas", "_find_and_load", "at the top of the file"),
+        ("tree = grow(page)", "", "process pool"),
+    ],
+)
+def test_the_advice_depends_on_what_the_line_does(line, doing, advice):
+    blocks = [block_at(line, doing=doing)]
+    assert advice in only(findings_of(tasks(2), blocks=blocks, cpu=0.3)).fix
+
+
+def test_computing_that_kept_nobody_waiting_is_no_finding():
+    assert findings_of(tasks(2), blocks=[block_at("grow(page)", delayed=())]) == []
+    assert findings_of(tasks(2), blocks=[block_at("grow(page)", delayed=((1, 0.001),))]) == []
+
+
+def test_a_step_without_processor_time_was_stretched_by_a_busy_machine():
+    assert findings_of(tasks(2), blocks=[block_at("grow(page)")], cpu=0.01) == []
+    assert findings_of(tasks(2), blocks=[block_at("grow(page)")], cpu=0.3) != []
+
+
+def test_sleeping_in_a_coroutine_is_a_finding_even_where_nobody_waited():
+    found = only(findings_of(tasks(1), blocks=[block_at("time.sleep(0.3)", delayed=())], cpu=0.0))
+    assert found.message.endswith(": nobody else could have worked meanwhile.")
+
+
+def test_a_kernels_own_work_is_nobodys_mistake():
+    block = block_at("x", place=None, places=(), task=None, who="Kernel.dispatch")
+    assert findings_of(tasks(2), blocks=[block]) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("return page * 2", True),
+        ("await asyncio.sleep(0)", False),
+        ("async with lock: return page", False),
+    ],
+)
+def test_an_await_of_what_never_waits(body, found):
+    lines = (
+        "async def double(page):",
+        f"    {body}",
+        "async def work():",
+        "    for page in range(9):",
+    )
+    path = cell("\n".join([*lines, "        await double(page)"]))
+    places = (place(path, 5, "work"), place(path, 2, "double"))
+    block = block_at("x", place=places[1], places=places, awaits=2)
+    kinds = [one.kind for one in findings_of(tasks(2), blocks=[block], cpu=0.3)]
+    assert kinds == (["await-without-yield"] if found else ["blocked-loop"])
+
+
+def running(*seconds, start=0.0):
+    slices = []
+    for number, length in enumerate(seconds):
+        slices.append((number, RUNNING, start, start + length))
+        start += length
+    return slices
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cpu", "found"),
+    [
+        ((0.3, 0.3), 0.6, True),
+        ((0.3, 0.3), nan, False),  # virtual time
+        ((0.3, 0.3), 0.05, False),  # it waited in its steps
+        ((0.05, 0.05), 0.1, False),
+        ((0.6,), 0.6, False),
+        ((0.58, 0.02), 0.6, False),
+    ],
+)
+def test_computing_in_several_tasks_is_told_once_and_only_with_proof(seconds, cpu, found):
+    kinds = [f.kind for f in findings_of(tasks(2), running(*seconds), duration=0.6, cpu=cpu)]
+    assert kinds == (["cpu-bound"] if found else [])
+
+
+def test_waiting_that_holds_the_loop_is_not_computing():
+    found = findings_of(
+        tasks(2),
+        running(0.3, 0.3),
+        blocks=[block_at("time.sleep(0.3)", end=0.3)],
+        duration=0.6,
+        cpu=0.5,
+    )
+    assert [one.kind for one in found] == ["blocked-loop"]
+
+
+# Awaits that could as well have waited together: in virtual time, to the second
+
+
+async def cook_rice():
+    await asyncio.sleep(40)
+
+
+async def wash_clothes():
+    await asyncio.sleep(20)
+    await asyncio.sleep(10)
+
+
+async def wash_dishes():
+    await asyncio.sleep(30)
+    return "clean"
+
+
+async def fetch(page):
+    await asyncio.sleep(10)
+    return page
+
+
+async def find_orders(user):
+    print(f"orders of {user}")
+    await asyncio.sleep(30)
+    return [user]
+
+
+async def chores_in_a_row():
+    await cook_rice()
+    await wash_clothes()
+    await wash_dishes()
+
+
+async def results_in_a_row():
+    first = await fetch(1)
+    print("one is there")
+    second = await fetch(2)
+    return first + second
+
+
+async def one_user(user=3):
+    page = await fetch(user)
+    orders = await find_orders(user)
+    return page, orders
+
+
+async def one_statement():
+    return await fetch(1), await fetch(2)
+
+
+async def tasks_awaited_at_once():
+    first = await asyncio.create_task(fetch(1))
+    second = await asyncio.create_task(fetch(2))
+    return first, second
+
+
+async def a_loop():
+    pages = []
+    for number in range(3):
+        pages.append(await fetch(number))
+
+
+async def a_loop_of_two():
+    for number in range(3):
+        page = await fetch(number)
+        await find_orders(page)
+
+
+async def a_comprehension():
+    return [await fetch(number) for number in range(4)]
+
+
+async def a_part_of_it():
+    first = await fetch(1)
+    second = await fetch(2)
+    return await fetch(first) + second
+
+
+SECONDS = {"rice": 40, "clothes": 30, "dishes": 30}
+
+
+async def helpers():
+    await async_task("rice", 40)
+    await async_task("clothes", 30)
+
+
+async def helpers_in_a_loop():
+    for name, seconds in SECONDS.items():
+        await async_task(name, seconds)
+
+
+@pytest.mark.parametrize(
+    ("program", "first", "words", "call"),
+    [
+        (
+            chores_in_a_row,
+            1,
+            ("three awaits in chores_in_a_row()", "100 s", "40 s"),
+            "cook_rice(), wash_clothes(), wash_dishes()",
+        ),
+        (results_in_a_row, 1, ("two awaits", "20 s", "10 s"), "fetch(1), fetch(2)"),
+        (one_user, 1, ("two awaits", "40 s", "30 s"), "fetch(user), find_orders(user)"),
+        (one_statement, 1, ("two awaits", "20 s", "10 s"), "fetch(1), fetch(2)"),
+        (tasks_awaited_at_once, 1, ("two awaits", "20 s", "10 s"), "fetch(1), fetch(2)"),
+        (a_loop, 3, ("three rounds", "30 s", "10 s"), "*(fetch(number) for number in range(3))"),
+        (a_loop_of_two, 2, ("three rounds", "120 s", "40 s"), "..."),
+        (
+            a_comprehension,
+            1,
+            ("four rounds", "40 s", "10 s"),
+            "*(fetch(number) for number in range",
+        ),
+        (a_part_of_it, 1, ("two awaits", "20 s", "10 s"), "fetch(1), fetch(2)"),
+        (helpers, 1, ("two awaits", "70 s", "40 s"), "async_task('rice', 40), async_task("),
+        (
+            helpers_in_a_loop,
+            2,
+            ("three rounds", "100 s", "40 s"),
+            "*(async_task(name, seconds) for",
+        ),
+    ],
+)
+def test_awaits_that_could_wait_together(program, first, words, call):
+    with record() as recording, virtual_time_block():
+        asyncio.run(program())
+    found = only(recording.findings)
+    line = program.__code__.co_firstlineno + first
+    what, total, together = words
+    assert (found.kind, found.file, found.line) == ("one-after-another", __file__, line)
+    assert what in found.message
+    assert f"test_diagnosis.py:{line}" in found.message
+    assert f"ran one after another: {total}; if no" in found.message
+    assert found.message.endswith(f"together they could take {together}.")
+    assert f"`await asyncio.gather({call}" in found.fix
+
+
+def test_a_beat_beside_them_keeps_it_silent():
+    async def beat():
+        for _ in range(20):
+            await asyncio.sleep(10)
+
+    async def main():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(beat())
+            await chores_in_a_row()
+
+    with record() as recording, virtual_time_block():
+        asyncio.run(main())
+    assert recording.findings == []
+
+
+def test_what_saves_little_is_not_worth_a_word():
+    async def main():
+        await chores_in_a_row()
+        await asyncio.sleep(1000)
+
+    with record() as recording, virtual_time_block():
+        asyncio.run(main())
+    assert recording.findings == []
+
+
+def sequence_in_cells(calling, defining, *, names=("first", "second")):
+    """Return the findings about two awaits of a cell whose functions another one defined."""
+    caller, callee = cell(calling), cell(defining)
+    lines = [n for n, text in enumerate(calling.splitlines(), 1) if "await" in text]
+    starts = [n for n, text in enumerate(defining.splitlines(), 1) if text.startswith("async")]
+    waits = [
+        Wait(0, 10.0 * n, 10.0 * n + 10, "sleep", "a sleep", places, (1, 2 + n))
+        for n, places in enumerate(
+            (place(caller, line, "<module>"), place(callee, start + 1, name, "In [6]"))
+            for line, start, name in zip(lines, starts, names, strict=True)
+        )
+    ]
+    slices = [(0, WAITING, 0.0, 10.0), (0, WAITING, 10.0, 20.0)]
+    rows = [task("cell", finished=nan, outcome="still running", was_there=True)]
+    return findings_of(rows, slices, waits=waits, duration=20.0)
+
+
+PLAIN = "async def one(x=0):\n    await wait()\nasync def two(x=0):\n    await wait()\n"
+
+
+def test_functions_may_come_from_another_cell():
+    found = only(sequence_in_cells("await one()\nawait two()\n", PLAIN, names=("one", "two")))
+    assert "These two awaits at In [7], line 1 (to line 2) ran one after another" in found.message
+
+
+@pytest.mark.parametrize(
+    ("calling", "defining"),
+    [
+        ("await one(box)\nawait two(box)", PLAIN.replace("wait()", "x.get()")),
+        ("box = await one()\nawait two(box)", PLAIN),
+        ("box = await one()\nlid = box + 1\nawait two(lid)", PLAIN),
+        ("if await one():\n    await two()", PLAIN),
+        ("x = await one() or 0\nawait two()", PLAIN),
+        ("await one()\nif x: print()\nawait two()", PLAIN),
+        ("await one()\nassert box\nawait two()", PLAIN),
+        ("await one()\nbox.open()\nawait two()", PLAIN),
+        ("try:\n    await one()\n    await two()\nfinally:\n    pass", PLAIN),
+        ("async with box:\n    await one()\n    await two()", PLAIN),
+        ("while True:\n    await one()\n    await two()", PLAIN),
+        ("await one('a.txt')\nawait two('a.txt')", PLAIN),
+        ("await one()\nawait two()", PLAIN.replace("wait()", "wait(box)")),
+        ("await one()\nawait two()", f"box = []\n{PLAIN.replace('wait()', 'box.append(1)')}"),
+        ("await one()\nawait two(", PLAIN),
+        ("await one()\nawait three()", PLAIN),
+    ],
+)
+def test_awaits_that_may_need_each_other_are_left_alone(calling, defining):
+    assert sequence_in_cells(calling, defining, names=("one", "two")) == []
+
+
+# Crowds
+
+
+def crowd(number, *, function="fetch", kind="sleep", places=True, parent=0):
+    path = cell(f"async def {function}():\n    pass\n")
+    chain = (place(path, 2, function),) if places else ()
+    rows = [task("main")]
+    rows += [
+        task(f"{function}-{n}", coroutine=function, parent=parent, place=place(path, 9))
+        for n in range(number)
+    ]
+    waits = [Wait(n, 0.0, 1.0, kind, "", chain, (n,)) for n in range(1, number + 1)]
+    return findings_of(rows, waits=waits)
+
+
+def test_a_thousand_requests_at_once():
+    found = only(crowd(1000, kind="socket"))
+    assert found.kind == "unbounded"
+    assert found.message.startswith("1,000 requests of fetch() were open at once")
+    assert "asyncio.Semaphore" in found.fix
+    assert (found.file, found.line) == ("In [7]", 9)
+
+
+def test_sleeps_that_stand_for_requests_are_told_with_care():
+    assert "A sleep costs little; a real request holds" in only(crowd(250)).message
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        {"number": 249},
+        {"number": 300, "function": "ring"},
+        {"number": 300, "kind": "semaphore"},
+        {"number": 300, "kind": "queue"},
+        {"number": 300, "kind": "thread"},
+        {"number": 300, "places": False},
+        {"number": 300, "kind": "socket", "parent": None},
+    ],
+)
+def test_crowds_that_are_fine(silent):
+    assert crowd(**silent) == []
+
+
+# Remarks
+
+
+HERE = Place("lesson.py", 3, "main", "lesson.py")
+
+
+def remarked(kind, *, rows=None, at=0.4, **fields):
+    rows = [task("main"), task("work", parent=0, place=HERE)] if rows is None else rows
+    usual = {"task": 1, "place": None, "text": ""}
+    return findings_of(rows, remarks=[Remark(kind, at=at, **{**usual, **fields})])
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "told", "message"),
+    [
+        (
+            "exception-never-retrieved",
+            {"text": "ValueError: sold out"},
+            "exception-never-retrieved",
+            "work failed with ValueError: sold out, and its exception was never looked at.",
+        ),
+        ("destroyed-pending", {}, "task-lost", "work was lost at lesson.py:3: nobody held on to"),
+        (
+            "cancelled-at-exit",
+            {},
+            "task-lost",
+            "work was started at lesson.py:3 and never awaited: it was cut off when main returned.",
+        ),
+        (
+            "thread-outlived",
+            {"others": (1,), "seconds": 0.5, "task": None},
+            "thread-outlived-timeout",
+            "work worked on in its thread for 0.5 s after the waiting for it at lesson.py:3 had",
+        ),
+        (
+            "never-awaited",
+            {"text": "save", "place": HERE, "task": None},
+            "never-awaited",
+            "save() was called at lesson.py:3 but never awaited",
+        ),
+        (
+            "raised",
+            {
+                "text": "RuntimeError: asyncio.run() cannot be called from a running event loop",
+                "place": HERE,
+                "task": None,
+            },
+            "asyncio-run-inside-loop",
+            "A loop was started at lesson.py:3 inside a loop that was running already",
+        ),
+    ],
+)
+def test_what_was_remarked_becomes_a_sentence(kind, fields, told, message):
+    found = only(remarked(kind, **fields))
+    assert found.kind == told
+    assert message in found.message
+    assert (found.file, found.line) == ("lesson.py", 3)
+
+
+def test_calls_that_were_never_awaited_are_counted():
+    remarks = [Remark("never-awaited", None, 0.1, HERE, "save")] * 3
+    found = only(findings_of([task("main")], remarks=remarks))
+    assert "save() was called 3 times at lesson.py:3" in found.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("raised", {"text": "ValueError: sold out"}),
+        ("thread-outlived", {"others": (1,), "seconds": 0.05}),
+        ("cancelled-at-exit", {"rows": [task("main"), task("handler")]}),
+        (
+            "cancelled-at-exit",
+            {"rows": [task("main", outcome="raised ValueError"), task("w", parent=0, place=HERE)]},
+        ),
+        (
+            "siblings-ran-on",
+            {
+                "rows": [task("main"), task("work", parent=0, outcome="cancelled")],
+                "task": 0,
+                "others": (1,),
+            },
+        ),
+        ("swallowed-cancellation", {"place": HERE}),  # nobody there who could have caught it
+        ("loop-not-watched", {"text": "record() can't watch the event loop."}),
+    ],
+)
+def test_what_has_an_innocent_explanation_is_no_finding(kind, fields):
+    assert remarked(kind, **fields) == []
+
+
+@pytest.mark.parametrize(
+    ("handler", "found"),
+    [
+        ("except asyncio.CancelledError", True),
+        ("except (ValueError, CancelledError)", True),
+        ("except", True),
+        ("except BaseException", True),
+        ("except Exception", False),
+        ("except TimeoutError", False),
+    ],
+)
+def test_only_who_catches_a_cancellation_can_have_swallowed_it(handler, found):
+    path = cell(f"async def work():\n    try:\n        await nap()\n    {handler}:\n        pass\n")
+    here = place(path, 3, "work")
+    remark = Remark("swallowed-cancellation", 0, 0.5, here, "")
+    waits = [Wait(0, 0.0, 0.5, "sleep", "", (here,), (1,))]
+    kinds = [one.kind for one in findings_of([task("work")], waits=waits, remarks=[remark])]
+    assert kinds == (["cancellation-swallowed"] if found else [])
+
+
+def test_a_task_that_is_meant_to_go_on_for_ever_may_end_with_the_program():
+    path = cell("async def beat():\n    while True:\n        await nap()\n")
+    rows = [task("main"), task("beat", parent=0, place=HERE, outcome="cancelled")]
+    waits = [Wait(1, 0.0, 1.0, "sleep", "", (place(path, 3, "beat"),), (1,))]
+    remarks = [Remark("cancelled-at-exit", 1, 1.0, HERE, "")]
+    assert findings_of(rows, waits=waits, remarks=remarks) == []
+
+
+def left_running(**columns):
+    opener = task("cell", was_there=True, finished=nan, outcome="still running")
+    usual = {"parent": 0, "place": HERE, "finished": nan, "outcome": "still running"}
+    return make_tape([opener, task("tick", **{**usual, **columns})])
+
+
+def test_a_task_that_goes_on_beside_later_cells():
+    found = only(recording_of(left_running()).findings)
+    assert (found.kind, found.task, found.line) == ("left-running", "tick", 3)
+    assert found.message == "tick was started at lesson.py:3 and left running."
+
+
+def test_as_long_as_the_block_is_open_tasks_may_be_at_work():
+    assert Recording.from_source("open", lambda: (left_running(), False)).findings == []
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"kind": "thread"}, {"loop": 1}, {"place": None}, {"parent": None}, {"was_there": True}],
+)
+def test_what_is_not_the_cells_own_may_go_on(columns):
+    assert recording_of(left_running(**columns)).findings == []
+
+
+# What explain() says
+
+
+def test_the_costliest_comes_first_and_each_has_its_number():
+    blocks = [
+        block_at("time.sleep(0.1)", seconds=0.1),
+        block_at("time.sleep(0.3)", seconds=0.3),
+    ]
+    remarks = [Remark("never-awaited", None, 0.1, HERE, "save")]
+    recording = recording_of(make_tape(tasks(2), blocks=blocks, remarks=remarks))
+    assert [found.seconds for found in recording.findings] == [0.3, 0.1, 0.0]
+    lines = recording.explain().splitlines()
+    assert lines[0].startswith("1 s, 2 tasks. Added up, they were running for")
+    assert [line[:2] for line in lines if line[:1].isdigit()][1:] == ["1.", "2.", "3."]
+
+
+def test_where_nothing_is_wrong_it_says_what_went_well():
+    slices = [(0, WAITING, 0.0, 40.0), (1, WAITING, 0.0, 30.0), (2, WAITING, 0.0, 30.0)]
+    said = recording_of(make_tape(tasks(3), slices, duration=40.0)).explain()
+    assert said.splitlines()[-1] == (
+        "3 tasks waited at the same time: 100 s of waiting took 40 s; "
+        "the loop was never held for longer than 50 ms."
+    )
+
+
+def test_a_parent_that_waits_for_its_children_is_not_counted_twice():
+    rows = [task("main"), task("a", parent=0), task("b", parent=0)]
+    slices = [(n, WAITING, 0.0, 1.0) for n in range(3)]
+    assert (
+        "2 tasks waited at the same time: 2 s of" in recording_of(make_tape(rows, slices)).explain()
+    )
+
+
+def test_what_could_not_be_kept_or_watched_is_said():
+    remarks = [Remark("loop-not-watched", None, 0.0, None, "record() can't watch uvloop.")]
+    said = recording_of(make_tape(tasks(1), remarks=remarks, dropped=1000)).explain()
+    assert "record() can't watch uvloop." in said
+    assert "1,000 steps more could not be kept." in said
+
+
+def test_jobs_in_threads_are_named_as_such():
+    rows = [task("main"), task("read", kind="thread"), task("write", kind="thread")]
+    assert "1 task and 2 jobs in threads." in recording_of(make_tape(rows)).explain()
+
+
+def test_the_story_is_told_in_minutes():
+    chores = asyncio.run(run_together(CHORES, clock="virtual"))
+    assert chores.findings == []
+    assert chores.explain().splitlines()[-1] == (
+        "3 tasks waited at the same time: 100.0 minutes of waiting took 40.0 minutes."
+    )
+    in_turn = run_in_turn(CHORES, clock="virtual")
+    assert "was waiting, for one thing at a time" in in_turn.explain()
+    leisure = asyncio.run(run_together(LEISURE, clock="virtual"))
+    assert leisure.explain().endswith("100.0 minutes of 100.0 minutes was work of your own.")
+
+
+def test_an_empty_recording_can_be_explained():
+    assert Recording("nothing", []).explain().endswith("No task has run.")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.0, "under 1 ms"),
+        (0.0994, "99 ms"),
+        (0.0996, "0.1 s"),
+        (0.3141, "0.31 s"),
+        (9.96, "10 s"),
+        (3600.0, "3,600 s"),
+    ],
+)
+def test_amounts_have_the_digits_that_matter(seconds, said):
+    assert span(seconds) == said
+
+
+def test_lists_read_as_one_says_them():
+    assert listing([]) == ""
+    assert listing(["a"]) == "a"
+    assert listing(["a", "b"]) == "a and b"
+    assert listing(list("abcdefg")) == "a, b, c and 4 more"
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("main", "main()"),
+        ("Shop.sell", "Shop.sell()"),
+        ("main.<locals>.fetch", "fetch()"),
+        ("main.<locals>.<listcomp>", "main()"),
+        ("<module>", ""),
+        ("<lambda>", ""),
+    ],
+)
+def test_functions_are_called_as_people_call_them(function, said):
+    assert called(function) == said
