@@ -45,6 +45,7 @@ _HOMES = {
     "activities": ("CHORES", "LEISURE", "Activity", "async_task", "chore", "leisure", "sync_task"),
     "clock": ("virtual_time",),
     "nesting": ("disable_asyncio_run", "enable_asyncio_run"),
+    "notebook": ("load_ipython_extension", "unload_ipython_extension"),
     "recorder": ("record",),
     "recording": ("Recording",),
     "runners": ("compare", "run_in_turn", "run_together"),

@@ -10,7 +10,7 @@ from asyncteach.advice import cause_of
 from asyncteach.findings import Finding, at, finding, speak
 from asyncteach.phrases import called, count, listing, span, spell
 from asyncteach.places import Place
-from asyncteach.source import pauses, read_source
+from asyncteach.source import is_await, pauses, read_source
 from asyncteach.tape import RUNNING, Block, Tape
 
 # Whom a block delayed by less than this, it did not harm.
@@ -35,7 +35,10 @@ def find_blocks(tape: Tape, *, computing: bool) -> Iterator[Finding]:
         # A machine that was busy elsewhere stretches any step: only processor time proves work.
         if not cause.waits and (computing or not believed):
             continue
-        if not cause.always and not any(seconds >= _HARM for _, seconds in block.delayed):
+        if not cause.always and not _harmed(tape, block):
+            continue
+        # What a library does under an await isn't the learner's to mend.
+        if not cause.waits and block.place and is_await(block.place):
             continue
         place = block.place
         where: tuple[object, ...] = (block.who,)
@@ -46,6 +49,14 @@ def find_blocks(tape: Tape, *, computing: bool) -> Iterator[Finding]:
     for blocks in groups.values():
         longest = max(blocks, key=lambda block: block.end - block.start)
         yield _without_yield(tape, longest, blocks) or _blocked(tape, longest, blocks)
+
+
+def _harmed(tape: Tape, block: Block) -> bool:
+    """Tell if anybody was kept from working who was there when the step began."""
+    return any(
+        seconds >= _HARM and tape.rows[task].spawned <= block.start
+        for task, seconds in block.delayed
+    )
 
 
 def _has_computed(tape: Tape) -> bool:

@@ -8,6 +8,7 @@ import ast
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from asyncteach.phrases import words_of
 from asyncteach.source import COMPREHENSIONS, LOOPS, Function, Scope, Source, walk_own
 from asyncteach.state import immutable, state_of, value_like
 from asyncteach.statements import awaits, loaded, quiet, stored
@@ -15,17 +16,26 @@ from asyncteach.statements import awaits, loaded, quiet, stored
 Callee = tuple[Source, Function]
 Lookup = Callable[[str], Callee | None]
 
-# What is called like this has its place in an order, or is slow on purpose.
+# What is called like this has its place in an order, is slow on purpose, or is to be compared.
 _ORDERED = {
-    *("acquire", "announce", "assert", "backoff", "begin", "boot", "check", "clean", "cleanup"),
-    *("close", "commit", "connect", "consume", "create", "delay", "delete", "demo"),
-    *("disconnect", "drain", "drop", "emit", "end", "ensure", "enter", "exit", "finish"),
-    *("first", "flush", "init", "initialise", "initialize", "join", "last", "leave", "lesson"),
-    *("limit", "lock", "login", "logout", "main", "migrate", "open", "pause", "phase", "poll"),
-    *("prepare", "print", "produce", "publish", "put", "ready", "release", "remove", "retry"),
-    *("rollback", "run", "say", "second", "send", "serve", "set", "setup", "shutdown", "sleep"),
-    *("stage", "start", "step", "stop", "tear", "teardown", "test", "then", "third"),
-    *("throttle", "tick", "type", "unlock", "verify", "wait", "warm", "write"),
+    *("acquire", "after", "animate", "announce", "answer", "ask", "assert", "async"),
+    *("asynchronous", "attempt", "backoff", "bad", "bare", "before", "begin", "bench"),
+    *("benchmark", "better", "blocking", "boot", "case", "chapter", "check", "clean"),
+    *("cleanup", "close", "commit", "compare", "concurrent", "concurrently", "connect"),
+    *("consume", "countdown", "create", "delay", "delete", "demo", "disconnect", "display"),
+    *("drain", "draw", "drop", "emit", "end", "ensure", "enter", "example", "exit"),
+    *("experiment", "fast", "finish", "first", "flush", "good", "init", "initialise"),
+    *("initialize", "input", "join", "last", "leave", "lesson", "limit", "lock", "login"),
+    *("logout", "main", "measure", "migrate", "move", "naive", "new", "next", "nonblocking"),
+    *("old", "open", "option", "parallel", "part", "pause", "phase", "play", "poll", "prepare"),
+    *("prev", "previous", "print", "produce", "profile", "prompt", "publish", "put", "ready"),
+    *("release", "remove", "render", "retry", "right", "rollback", "run", "say", "scenario"),
+    *("second", "send", "sequential", "sequentially", "serial", "serve", "set", "setup"),
+    *("show", "shutdown", "simple", "sleep", "slow", "slowly", "speak", "stage", "start"),
+    *("step", "stop", "sync", "synchronous", "take", "tear", "teardown", "test", "then"),
+    *("third", "throttle", "tick", "time", "timed", "timing", "together", "trial", "try"),
+    *("turn", "type", "unlock", "variant", "verify", "version", "wait", "warm", "way", "with"),
+    *("without", "write", "wrong"),
 }
 _WRAPPERS = ("asyncio.create_task", "asyncio.ensure_future", "asyncio.wait_for", "asyncio.shield")
 # The library's own stand-in for work that waits: it sleeps twice.
@@ -114,7 +124,7 @@ class _Reader:
             return None
         name = full.rpartition(".")[2]
         callee = self.lookup(name)
-        if full not in _STANDINS and (callee is None or set(name.lower().split("_")) & _ORDERED):
+        if full not in _STANDINS and (callee is None or words_of(name) & _ORDERED):
             return None
         for outer in self.source.around(node):
             if outer is statement:

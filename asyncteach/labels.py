@@ -51,12 +51,14 @@ def tell_apart(names: list[str]) -> list[str]:
     """
     taken = set(names)
     seen: set[str] = set()
+    numbers: dict[str, int] = {}  # the last that was given to a name: ten thousand may share one
     result = []
     for name in names:
-        number, own = 1, name
+        number, own = numbers.get(name, 1), name
         while own in seen or (number > 1 and own in taken):
             number += 1
             own = f"{name} ({number})"
+        numbers[name] = number
         seen.add(own)
         result.append(own)
     return result

@@ -13,7 +13,7 @@ from asyncteach.tape import RUNNING, STATES, Floats, Row, Slices, Tape
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
-_LOOPS = 8
+LOOPS = 8
 # How many siblings are shown each, tried from the most to the fewest until all lanes fit.
 _SIZES = (60, 30, 12, 6, 3, 1)
 _FEW = 5
@@ -127,8 +127,8 @@ def _loop_lanes(tape: Tape) -> list[Lane]:
     count = len(tape.rows)
     if len(tape.loops) < 2:
         return [Lane("loop", "loop", 0, [count])]
-    lanes = [Lane(name, "loop", 0, [count + n]) for n, name in enumerate(tape.loops[:_LOOPS])]
-    rest = range(count + _LOOPS, count + len(tape.loops))
+    lanes = [Lane(name, "loop", 0, [count + n]) for n, name in enumerate(tape.loops[:LOOPS])]
+    rest = range(count + LOOPS, count + len(tape.loops))
     return [*lanes, Lane(f"{len(rest):,} more loops", "loop", 0, rest)] if rest else lanes
 
 

@@ -12,6 +12,8 @@ from asyncteach.tape import Remark, Row, Tape
 
 # A thread that looks for a signal to stop takes a moment to see it.
 _MOMENT = 0.12
+# Tasks that end as soon as this after a failure weren't working on.
+_AT_ONCE = 0.02
 _SOME = ("tasks", "the first of some tasks")
 
 
@@ -64,7 +66,7 @@ def _cut_off(tape: Tape, remark: Remark) -> Iterator[Finding]:
     )
     told = any(r.kind == "siblings-ran-on" and remark.task in r.others for r in tape.remarks)
     main = tape.rows[ancestors(tape.rows, remark.task or 0)[-1]]
-    if awaited or told or main.outcome != "returned" or _is_endless(tape, remark.task):
+    if awaited or told or not _main_returned(tape, remark.task) or _is_endless(tape, remark.task):
         return
     message = (
         f"{speak(row)} was started{at(row.place)} and never awaited: it was cut off when "
@@ -74,20 +76,29 @@ def _cut_off(tape: Tape, remark: Remark) -> Iterator[Finding]:
     yield finding("task-lost", row, remark.seconds, row.place, message, fix)
 
 
+def _main_returned(tape: Tape, task: int | None) -> bool:
+    """Tell if the task at the root ended well: an error there takes all others with it."""
+    return tape.rows[[task or 0, *ancestors(tape.rows, task or 0)][-1]].outcome == "returned"
+
+
 def _is_endless(tape: Tape, task: int | None) -> bool:
     """Tell if a task is meant to work until it is cancelled, or if nobody can say."""
-    place = next((w.places[0] for w in tape.waits if w.task == task and w.places), None)
+    row = tape.rows[task or 0]
+    place = next((w.places[0] for w in tape.waits if w.task == task and w.places), row.place)
     source = read_source(place) if place else None
-    scope = source.scope(place) if source and place else None
-    return scope is not None and runs_forever(scope)
+    name = row.coroutine.rpartition(".")[2]
+    found = [f for f in source.functions if f.name == name] if source else []
+    return not found or any(runs_forever(function) for function in found)
 
 
 def _swallowed(tape: Tape, remark: Remark) -> Iterator[Finding]:
     row = _row(tape, remark)
     who = speak(row) if row else "A task"
     chain = [w.places for w in tape.waits if w.task == remark.task and remark.place in w.places]
-    if not any(catches_cancelled(place) for places in chain for place in places):
-        return  # a TaskGroup of Python 3.11 cancels the task around it and forgets to take it back
+    # A TaskGroup of Python 3.11 cancels the task around it and forgets to take it back.
+    grouped = any(w.task == remark.task and "its group" in w.what for w in tape.waits)
+    if grouped or not any(catches_cancelled(place) for places in chain for place in places):
+        return
     message = (
         f"{who} swallowed its cancellation{at(remark.place)}: it was cancelled, but ended as if it "
         f"had not been, so whoever cancelled it can't tell."
@@ -122,8 +133,10 @@ def _outlived(tape: Tape, remark: Remark) -> Iterator[Finding]:
 
 
 def _wrong_thread(tape: Tape, remark: Remark) -> Iterator[Finding]:
-    text = line_of(remark.place) if remark.place else ""
-    what = f"`{clip(text.partition('  #')[0], 60)}`" if text else "An asyncio object"
+    if remark.place is None:
+        return  # a library's own thread
+    text = line_of(remark.place).partition("  #")[0]
+    what = f"`{clip(text, 60)}`" if text else "An asyncio object"
     message = (
         f"{what} ran in another thread{at(remark.place)}: asyncio's objects belong to the "
         f"thread of their loop, and the loop doesn't notice what others do to them."
@@ -147,19 +160,20 @@ def _ran_on(tape: Tape, remark: Remark) -> Iterator[Finding]:
         for index in remark.others
         if index not in awaited and (tape.rows[index].outcome != "cancelled" or index in cut_off)
     ]
-    if not left:
-        return
     row = _row(tape, remark)
     ends = [tape.rows[index].finished for index in left]
-    seconds = max(tape.duration if isnan(end) else end for end in ends) - remark.at
+    seconds = max((tape.duration if isnan(end) else end for end in ends), default=0.0) - remark.at
+    # An error that ended the program has ended them all.
+    if seconds < _AT_ONCE or (cut_off & set(left) and not _main_returned(tape, left[0])):
+        return
     names = listing([speak(tape.rows[index]) for index in left])
     message = (
         f"gather() passed on {remark.text or 'an error'}{at(remark.place)}, and {names} worked on "
-        f"for {span(max(0.0, seconds))}: gather() doesn't cancel the others."
+        f"for {span(seconds)}: gather() doesn't cancel the others."
     )
     fix = "Use `async with asyncio.TaskGroup()`: it cancels the others and awaits them."
     place = remark.place or (row.place if row else None)
-    yield finding("siblings-ran-on", row, max(0.0, seconds), place, message, fix)
+    yield finding("siblings-ran-on", row, seconds, place, message, fix)
 
 
 def _left_running(tape: Tape) -> Iterator[Finding]:

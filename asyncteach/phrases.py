@@ -45,3 +45,13 @@ def called(function: str) -> str:
         outer = function.rpartition(".<locals>.")[0]
         return called(outer) if outer else ""
     return f"{own}()"
+
+
+def words_of(function: str) -> set[str]:
+    """Return the words that a function's name is made of, without its numbers.
+
+    >>> sorted(words_of("Shop.open_door2"))
+    ['door', 'open']
+    """
+    own = function.rpartition(".")[2].lower()
+    return {word.strip("0123456789") for word in own.split("_")}

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from asyncteach.axis import Axis
+from asyncteach.developing import develop
 from asyncteach.recording import Recording
 from asyncteach.scope import RawRemark, Session, current_session, open_session
 from asyncteach.stage import stage
@@ -63,6 +64,7 @@ class record:
         self._most = int(_check(max_slices, "max_slices", MAX_SLICES))
         self._title = str(title)
         self._session: Session | None = None
+        self._known: list[Session] = []
         self._token: Token[Session | None] | None = None
 
     def __enter__(self) -> Recording:
@@ -75,15 +77,14 @@ class record:
         outer = open_session()
         axis = stage.axis_of(loop, outer) or Axis(running_clock())
         session = self._session = Session(outer, axis, self._threshold, self._most)
+        self._known = known = [session]
         try:
             self._token = current_session.set(session)
             stage.open(session)
         except BaseException:  # an interrupt may come at any line
             self.__exit__(None, None, None)
             raise
-        from asyncteach.developing import develop
-
-        return Recording.from_source(self._title, lambda: (develop(session), session.closed))
+        return Recording.from_source(self._title, lambda: (develop(known[0]), known[0].closed))
 
     def __exit__(
         self,
@@ -102,6 +103,7 @@ class record:
         finally:
             try:
                 stage.close(session)
+                self._known[0] = session.detach()
             finally:
                 if self._token is not None:
                     # Left in another context, it stays there: a closed session is none.

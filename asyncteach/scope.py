@@ -1,5 +1,6 @@
 """Which recording a piece of code belongs to: tasks and threads inherit it with their context."""
 
+import copy
 from contextvars import Context, ContextVar
 from typing import Any, NamedTuple
 
@@ -46,6 +47,7 @@ class Session:
     """One open recording: what belongs to it, and since when."""
 
     def __init__(self, outer: "Session | None", axis: Axis, threshold: float, most: int) -> None:
+        self.origin = self
         self.outer = outer
         self.axis = axis
         self.threshold = threshold
@@ -65,11 +67,18 @@ class Session:
         self.remarks: list[RawRemark] = []
         self.failed = False
 
+    def detach(self) -> "Session":
+        """Return all that is known, and keep nothing: contexts of tasks still refer to this one."""
+        known = copy.copy(self)
+        self.taps, self.ends, self.witnesses, self.ready = {}, {}, {}, {}
+        self.openers, self.jobs, self.remarks = [], [], []
+        return known
+
     def owns(self, entry: Entry) -> bool:
         """Tell if a task or job belongs to this recording or to one inside it."""
         scope = entry.scope
         while scope is not None:
-            if scope is self:
+            if scope is self.origin:
                 return True
             scope = scope.outer
         return entry in self.openers

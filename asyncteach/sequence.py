@@ -20,6 +20,8 @@ from asyncteach.tape import Tape, Wait
 _IDLE = 0.8
 # What isn't worth a word: less of the recording, or fewer seconds.
 _SHARE, _SECONDS = 0.2, 0.02
+# How exactly the beginning of a wait is known.
+_CLOSE = 0.005
 
 
 @dataclass
@@ -119,6 +121,7 @@ def _alone(tape: Tape, task: int, units: list[list[Stretch]]) -> bool:
     """Tell if nothing else was going on: no other task, and a loop that was idle."""
     start, end = units[0][0].start, units[-1][-1].end
     older = ancestors(tape.rows, task)
+    inner = [0] * len(units)
     spawned = np.array([row.spawned for row in tape.rows])
     finished = np.array([row.finished for row in tape.rows])
     # Not a number, of one that is still running, is not before anything.
@@ -126,13 +129,19 @@ def _alone(tape: Tape, task: int, units: list[list[Stretch]]) -> bool:
         row = tape.rows[index]
         if index == task or index in older:
             continue
-        # What an await has started and ended itself belongs to it.
-        inside = task in ancestors(tape.rows, index) and any(
-            unit[0].start - 0.005 <= row.spawned and row.finished <= unit[-1].end + 0.005
-            for unit in units
-        )
-        if not inside:
+        # The task of a create_task() or a wait_for() belongs to its await. More of them work at
+        # the same time already: there the order may well be meant.
+        mine = task in ancestors(tape.rows, index)
+        homes = [
+            number
+            for number, unit in enumerate(units)
+            if mine
+            and unit[0].start - _CLOSE <= row.spawned
+            and row.finished <= unit[-1].end + _CLOSE
+        ]
+        if not homes or inner[homes[0]]:
             return False
+        inner[homes[0]] += 1
     waited = sum(stretch.waited for unit in units for stretch in unit)
     if waited < _IDLE * (end - start):
         return False

@@ -115,6 +115,15 @@ class Source:
         return any(isinstance(outer, (*LOOPS, *COMPREHENSIONS)) for outer in self.around(node))
 
 
+def is_await(place: Place) -> bool:
+    """Tell if the line awaits something."""
+    source = read_source(place)
+    statement = source.statement(place) if source else None
+    return statement is not None and any(
+        isinstance(node, ast.Await) and covers(node, place.line) for node in walk_own(statement)
+    )
+
+
 def pauses(scope: Scope) -> bool:
     """Tell if the function has a point at which it may give the loop back."""
     return any(

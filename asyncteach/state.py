@@ -8,6 +8,11 @@ from functools import lru_cache
 from asyncteach.source import Function, Scope, Source, walk_own
 
 _CLOCKS = ("time.time", "time.perf_counter", "time.monotonic")
+# Methods that leave something in files and databases for others.
+_OUTSIDE = {
+    *("read_text", "read_bytes", "write_text", "write_bytes", "unlink", "mkdir", "rename"),
+    *("execute", "executemany", "commit"),
+}
 # What a value can be handed to without being changed.
 _HARMLESS = {
     *("asyncio.sleep", "print", "str", "repr", "int", "float", "len", "round", "format", "abs"),
@@ -85,14 +90,18 @@ def immutable(source: Source, name: str, scope: Scope) -> bool:
     parent = source.parents.get(found[0])
     if not isinstance(parent, (ast.Assign, ast.AnnAssign)) or not _literal(source, parent.value):
         return False
-    # A list or a dict of constants is one as long as nobody changes it.
-    return not any(
-        isinstance(node, (ast.Attribute, ast.Subscript))
-        and isinstance(node.value, ast.Name)
-        and node.value.id == name
-        and (isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Load))
-        for node in ast.walk(source.tree)
-    )
+    # It is one as long as nobody changes it.
+    return not any(_changes(node, name) for node in ast.walk(source.tree))
+
+
+def _changes(node: ast.AST, name: str) -> bool:
+    """Tell if a node may change what the name stands for: `global x`, `x[0] = 1`, `x.append(1)`."""
+    if isinstance(node, (ast.Global, ast.Nonlocal)):
+        return name in node.names
+    if not isinstance(node, (ast.Attribute, ast.Subscript)):
+        return False
+    reads = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
+    return isinstance(node.value, ast.Name) and node.value.id == name and not reads
 
 
 @lru_cache(maxsize=256)
@@ -106,6 +115,7 @@ def state_of(source: Source, function: Function) -> frozenset[str]:
         if node in seen:
             continue
         seen.add(node)
+        found |= {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)} & _OUTSIDE
         for name in [n for n in ast.walk(node) if isinstance(n, ast.Name)]:
             scope = _scope_of(source, name)
             if any(_within(source, bound, node) for bound in _resolve(source, name.id, scope)):
@@ -114,9 +124,14 @@ def state_of(source: Source, function: Function) -> frozenset[str]:
             definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
             if bindings and all(isinstance(bound, definitions) for bound in bindings):
                 left += bindings
+                # A class may keep something for all.
+                if isinstance(source.parents.get(name), ast.Attribute):
+                    found.add(name.id)
             elif bindings:
                 if not immutable(source, name.id, scope):
                     found.add(name.id)
+            elif name.id in ("open", "input"):
+                found.add(name.id)
             elif not hasattr(builtins, name.id) and not _is_called(source, name):
                 # Another cell of the notebook has made it, nobody knows from what.
                 found.add(name.id)

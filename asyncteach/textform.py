@@ -8,7 +8,7 @@ import numpy as np
 
 from asyncteach import units
 from asyncteach.labels import clip, pad, width
-from asyncteach.lanes import Lane, View, lay_out, name_of
+from asyncteach.lanes import LOOPS, Lane, View, lay_out, name_of
 from asyncteach.raster import occupancy
 from asyncteach.tape import READY, RUNNING, STATES, WAITING, Block, Tape
 
@@ -35,7 +35,7 @@ def draw(recording: "Recording") -> str:
     if story:
         view = lay_out(tape, story=True, most=_LANES, only=range(_LANES))
     else:
-        view = lay_out(tape, most=_LANES)
+        view = lay_out(tape, most=_LANES - min(len(tape.loops), LOOPS + 1))
     names = [_label(lane) for lane in view.lanes]
     margin = max(width(name) for name in names) + 2
     lines = [recording.heading()]

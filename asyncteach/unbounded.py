@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from asyncteach.findings import Finding, finding
-from asyncteach.phrases import called
+from asyncteach.phrases import called, words_of
 from asyncteach.tape import Tape, Wait
 
 MANY = 250
@@ -54,11 +54,7 @@ def _is_outside(wait: Wait) -> bool:
         return bool(wait.places)
     if wait.kind not in ("sleep", "future"):
         return False
-    words = {
-        word
-        for place in wait.places
-        for word in place.function.rpartition(".")[2].lower().split("_")
-    }
+    words = set().union(*(words_of(place.function) for place in wait.places))
     return bool(words & _STANDS_FOR)
 
 

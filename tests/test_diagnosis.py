@@ -166,7 +166,7 @@ def test_an_await_of_what_never_waits(body, found):
     places = (place(path, 5, "work"), place(path, 2, "double"))
     block = block_at("x", place=places[1], places=places, awaits=2)
     kinds = [one.kind for one in findings_of(tasks(2), blocks=[block], cpu=0.3)]
-    assert kinds == (["await-without-yield"] if found else ["blocked-loop"])
+    assert ("await-without-yield" in kinds) == found
 
 
 def running(*seconds, start=0.0):
@@ -462,7 +462,8 @@ def test_crowds_that_are_fine(silent):
 # Remarks
 
 
-HERE = Place("lesson.py", 3, "main", "lesson.py")
+LESSON = cell("async def work():\n    await nap()\nwork()\n")
+HERE = Place("lesson.py", 3, "main", LESSON)
 
 
 def remarked(kind, *, rows=None, at=0.4, **fields):

@@ -3,11 +3,14 @@
 import asyncio
 import contextvars
 import logging
+import queue
 import random
 import sys
+import tempfile
 import threading
 import time
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 INNOCENTS = []
 
@@ -162,7 +165,7 @@ async def functions_that_share_a_global():
 async def functions_that_share_a_variable_around_them():
     count = 0
 
-    async def first_half():
+    async def add():
         nonlocal count
         await asyncio.sleep(0.05)
         count += 1
@@ -172,9 +175,91 @@ async def functions_that_share_a_variable_around_them():
         await asyncio.sleep(0.05)
         count *= 2
 
-    await first_half()
+    await add()
     await double()
     assert count == 2
+
+
+CURRENCY = "EUR"
+
+
+async def choose_currency():
+    global CURRENCY
+    await asyncio.sleep(0.05)
+    CURRENCY = "USD"
+
+
+async def convert(amount):
+    await asyncio.sleep(0.05)
+    return f"{amount} {CURRENCY}"
+
+
+@innocent
+async def a_global_that_one_function_binds_anew():
+    await choose_currency()
+    print(await convert(3))
+
+
+class Shop:
+    stock = 0
+
+
+async def deliver():
+    await asyncio.sleep(0.05)
+    Shop.stock += 1
+
+
+async def sell():
+    await asyncio.sleep(0.05)
+    Shop.stock -= 1
+
+
+@innocent
+async def a_class_that_keeps_something_for_all():
+    await deliver()
+    await sell()
+
+
+@innocent
+async def a_lesson_that_compares_two_ways():
+    async def fetch(page):
+        await asyncio.sleep(0.02)
+        return page
+
+    async def fetch_everything(first):
+        return await asyncio.gather(*(fetch(first + page) for page in range(3)))
+
+    async def sequential():
+        await asyncio.sleep(0.05)
+
+    async def concurrent():
+        await asyncio.sleep(0.05)
+
+    await sequential()
+    await concurrent()
+    await fetch_everything(1)
+    await fetch_everything(4)
+
+
+@innocent
+async def files_one_after_another():
+    def write(path):
+        time.sleep(0.05)
+        path.write_text("Dear Ann")
+
+    def read(path):
+        time.sleep(0.05)
+        return path.read_text()
+
+    async def make_letter(path):
+        await asyncio.to_thread(write, path)
+
+    async def find_letter(folder):
+        return await asyncio.to_thread(read, Path(folder, "letter.txt"))
+
+    with tempfile.TemporaryDirectory() as folder:
+        await make_letter(Path(folder, "letter.txt"))
+        assert await find_letter(folder) == "Dear Ann"
 
 
 @innocent
@@ -532,6 +617,54 @@ async def a_group_that_fails():
 
 
 @innocent
+async def a_group_that_fails_and_a_task_that_is_cancelled_later():
+    async def beat():
+        while True:
+            await asyncio.sleep(0.02)
+
+    async def fail():
+        await asyncio.sleep(0.02)
+        raise ValueError("no such page")
+
+    heart = asyncio.create_task(beat())
+    with suppress(ExceptionGroup):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail())
+    heart.cancel()
+    with suppress(asyncio.CancelledError):
+        await heart
+
+
+@innocent
+async def a_failed_gather_whose_rest_is_awaited():
+    async def fail():
+        await asyncio.sleep(0.02)
+        raise ValueError("no such page")
+
+    async def work():
+        await asyncio.sleep(0.08)
+
+    tasks = [asyncio.create_task(fail()), asyncio.create_task(work())]
+    try:
+        await asyncio.gather(*tasks)
+    except ValueError:
+        await asyncio.wait(tasks)
+
+
+@innocent
+async def waiting_for_some_with_a_deadline():
+    async def fetch(seconds):
+        await asyncio.sleep(seconds)
+        return seconds
+
+    tasks = [asyncio.create_task(fetch(seconds)) for seconds in (0.02, 0.04, 10)]
+    done, pending = await asyncio.wait(tasks, timeout=0.1)
+    assert (len(done), len(pending)) == (2, 1)
+    pending.pop().cancel()
+    await asyncio.sleep(0)
+
+
+@innocent
 async def a_failed_gather_whose_rest_is_cancelled():
     async def fail():
         await asyncio.sleep(0.02)
@@ -630,6 +763,35 @@ async def a_thread_that_hands_over_a_coroutine():
         return asyncio.run_coroutine_threadsafe(greet("Ann"), loop).result()
 
     assert await asyncio.to_thread(work) == "hello Ann"
+
+
+@innocent
+async def a_slow_thread_that_a_shield_protects():
+    job = asyncio.ensure_future(asyncio.to_thread(time.sleep, 0.2))
+    with suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(job), 0.05)
+    await job
+
+
+@innocent
+async def a_loop_of_its_own_in_a_thread():
+    async def fetch(page):
+        await asyncio.sleep(0.03)
+        return page
+
+    def work():
+        return asyncio.run(fetch(7))
+
+    assert await asyncio.to_thread(work) == 7
+
+
+@innocent
+async def a_result_that_a_thread_puts_into_a_queue_of_threads():
+    mailbox = queue.SimpleQueue()
+    thread = threading.Thread(target=lambda: mailbox.put("letter"))
+    thread.start()
+    assert await asyncio.to_thread(mailbox.get) == "letter"
+    thread.join()
 
 
 @innocent
