@@ -48,8 +48,7 @@ def develop(session: Session) -> Tape:
         cpu += end.cpu - begin.cpu
         steps = Steps(tap, roster, begin.steps, end.steps)
         parts += [*steps.slices(), _tails(loop, roster, steps, end)]
-        stretches = roster.times(read(tap.idle, begin.idle, end.idle))
-        idle.append((stretches[:, 0], stretches[:, 1]))
+        idle.append(_idle(tap, roster, steps, begin, end))
         notes = session.witnesses[tap].notes
         waits.append(WaitList(tap, roster, notes, steps, begin.waits, end.waits))
         later.append(_describe_later(tap, loop, roster, steps, begin))
@@ -81,6 +80,20 @@ def _describe_later(
     holds = find_holds(tap, roster, steps, begin.holds)
     samples, rows = tap.samples, roster.rows
     return lambda ready: describe_holds(holds, samples, rows, loop, ready)
+
+
+def _idle(
+    tap: Tap, roster: Roster, steps: Steps, begin: Marks, end: Marks
+) -> tuple[Floats, Floats]:
+    """Return when the loop was idle; on a virtual clock whenever it didn't execute anything."""
+    if not roster.session.axis.virtual:
+        table = read(tap.idle, begin.idle, end.idle)
+        return roster.times(table[:, 0]), roster.times(table[:, 1])
+    order = np.argsort(steps.start, kind="stable")
+    start = np.append(steps.start[order], roster.duration)
+    ended = np.insert(np.maximum.accumulate(steps.end[order]), 0, 0.0)
+    some = start > ended
+    return ended[some], start[some]
 
 
 def _tails(loop: int, roster: Roster, steps: Steps, end: Marks) -> Slices:

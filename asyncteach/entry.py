@@ -40,6 +40,7 @@ class Registry:
         self.entries: list[Entry | None] = []
         self.numbers: dict[int, int] = {}  # by the id of the task
         self.ends: list[float] = []  # when each task's last step ended, or when it was spawned
+        self.gone: dict[int, Entry] = {}  # those that failed and are gone, by the id of the task
         self._tap = tap
         self._tell_of_loss = tell_of_loss
 
@@ -69,9 +70,9 @@ class Registry:
         return entry
 
     def of(self, task: Any) -> Entry | None:
-        """Return the entry of a task that is alive, done or not."""
+        """Return the entry of a task that is alive, done or not, or that is just going."""
         number = self.numbers.get(id(task))
-        return None if number is None else self.entries[number]
+        return self.gone.get(id(task)) if number is None else self.entries[number]
 
     def alive(self) -> list[Entry]:
         """Return the entries of all tasks that are alive, done or not."""
@@ -83,3 +84,8 @@ class Registry:
             del self.numbers[entry.ident]
             if not entry.outcome:
                 self._tell_of_loss(entry)
+            elif entry.outcome.startswith("raised"):
+                # The collector of cycles tells us before asyncio finds that nobody has looked.
+                if len(self.gone) > 100:
+                    self.gone.clear()
+                self.gone[entry.ident] = entry

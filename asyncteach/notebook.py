@@ -98,11 +98,11 @@ class Extension:
         if line is None:
             return module
         first, *code = module.body
-        imports = [node for node in code if _is_future(node)]
-        body = code[len(imports) :] or [ast.Pass()]
+        top = _length_of_top(code)
+        body = code[top:] or [ast.Pass()]
         cell = CellTimeline(self._shell, read_options(line), self._over)
         block = ast.With([ast.withitem(ast.Name(_SLOT, ast.Load()))], body)
-        module.body = [*imports, ast.copy_location(block, first)]
+        module.body = [*code[:top], ast.copy_location(block, first)]
         # What IPython shows is computed in the block and shown after it, when nobody records.
         # Where it shows every expression, it finds them inside the block by itself.
         if self._shell.ast_node_interactivity != "all":
@@ -210,8 +210,19 @@ def _quoted_line(module: ast.AST) -> str | None:
     return None
 
 
-def _is_future(node: ast.stmt) -> bool:
-    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
+def _length_of_top(code: list[ast.stmt]) -> int:
+    """Return how many statements can't go into a block: a docstring and `__future__` imports."""
+    top = 0
+    for node in code:
+        match node:
+            case ast.ImportFrom(module="__future__"):
+                pass
+            case ast.Expr(value=ast.Constant(value=str())) if top == 0 and len(code) > 1:
+                pass
+            case _:
+                break
+        top += 1
+    return top
 
 
 def _take_last(body: list[ast.stmt], interactivity: str) -> tuple[ast.expr | None, ast.expr]:

@@ -7,11 +7,11 @@ from contextvars import Token
 from types import TracebackType
 from typing import Any
 
+from asyncteach import stage as stages
 from asyncteach.axis import Axis
 from asyncteach.developing import develop
 from asyncteach.recording import Recording
 from asyncteach.scope import RawRemark, Session, current_session, open_session
-from asyncteach.stage import stage
 from asyncteach.tap import check_loop
 from asyncteach.virtual_clock import running_clock
 from asyncteach.witness import say_error
@@ -75,12 +75,12 @@ class record:
         if problem:
             raise RuntimeError(problem)
         outer = open_session()
-        axis = stage.axis_of(loop, outer) or Axis(running_clock())
+        axis = stages.stage.axis_of(loop, outer) or Axis(running_clock())
         session = self._session = Session(outer, axis, self._threshold, self._most)
         self._known = known = [session]
         try:
             self._token = current_session.set(session)
-            stage.open(session)
+            stages.stage.open(session)
         except BaseException:  # an interrupt may come at any line
             self.__exit__(None, None, None)
             raise
@@ -102,7 +102,7 @@ class record:
                 session.note(RawRemark("raised", None, at, line, say_error(error)))
         finally:
             try:
-                stage.close(session)
+                stages.stage.close(session)
                 self._known[0] = session.detach()
             finally:
                 if self._token is not None:

@@ -231,7 +231,7 @@ class Recording:
     def plot(self, ax: "Axes | None" = None, **options: Any) -> "Axes":
         """Draw the timeline on `ax`, or on a figure of its own, and return the Axes.
 
-        Takes the options of `plot_timeline`.
+        Takes the options of `plot_timeline`: `start` and `end` for a part, `tasks` for some.
         """
         from asyncteach.timeline import plot_timeline
 

@@ -72,9 +72,13 @@ class Sheet:
 
 
 def lay_sheet(
-    view: View, *, page: float = 0.0, wide: float | None = None, high: float | None = None
-) -> Sheet:
-    """Place the lanes on a page so many inches wide, or on axes whose size is settled."""
+    view: View, *, page: float = 0.0, wide: float | None = None, high: float | None = None,
+    until: float = 0.0,
+) -> Sheet:  # fmt: skip
+    """Place the lanes on a page so many inches wide, or on axes whose size is settled.
+
+    `until` is where the longest recording ends that shares the axis.
+    """
     page = page or (wide or 0.0) / 0.775  # what Matplotlib gives to axes of its own
     columns = min(_NAME_COLUMNS, round(page * _NAMES_SHARE))
     if view.lanes[0].kind == "you":
@@ -90,7 +94,7 @@ def lay_sheet(
     inches = min(max(0.13, min(0.42, 1.2 / math.sqrt(units))), _MOST_INCHES / units)
     if high is not None:
         inches = high / units
-    notes = _place_notes(view, wide, inches)
+    notes = _place_notes(view, wide, inches, max(until, view.end))
     return Sheet(view, names, middles, sizes, notes, inches)
 
 
@@ -126,14 +130,15 @@ def _homes(view: View, block: Block) -> list[int]:
     return lanes
 
 
-def _place_notes(view: View, wide: float, inches: float) -> list[Note]:
+def _place_notes(view: View, wide: float, inches: float, until: float) -> list[Note]:
     """Find room for the lines of the longest blocks, where no two words meet."""
-    span = (view.end - view.start) or 1.0
+    span = (until - view.start) or 1.0
     points = wide * 72 / (span * (1.0 if view.part else 1.13))
+    columns = min(_NAME_COLUMNS, int(wide * 72 / _SIZE / _LETTER * 0.8))
     notes: list[Note] = []
     taken: list[tuple[float, float]] = []
     for block in sorted(seen_blocks(view), key=lambda one: one.start - one.end):
-        text = clip(block.place or block.doing or "", 32)
+        text = clip(block.place or block.doing or "", columns)
         if not text or len(notes) >= _WORDS:
             continue
         start, end = max(block.start, view.start), min(block.end, view.end)
@@ -145,7 +150,8 @@ def _place_notes(view: View, wide: float, inches: float) -> list[Note]:
         half = need / 2 / points
         # Words at the very edge are moved in, and keep clear of the line that marks the total.
         least, most = view.start + half, view.end - half * 1.05
-        x = max(least, min((start + end) / 2, most))
+        # Beside a longer recording a short one may be narrower than they are.
+        x = max(least, min((start + end) / 2, most)) if least <= most else view.end + half * 1.1
         if all(x + half < left or x - half > right for left, right in taken):
             taken.append((x - half - half * 0.1, x + half + half * 0.1))
             notes.append(Note(text, x, None))

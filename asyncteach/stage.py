@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 import sys
 import threading
 import warnings
@@ -16,7 +17,7 @@ from asyncteach.entry import Entry
 from asyncteach.labels import printable
 from asyncteach.replacements import Replacements
 from asyncteach.scope import RawRemark, Session, current_session, mark, open_session
-from asyncteach.stepper import learners_line
+from asyncteach.stepper import hide_frame, learners_line
 from asyncteach.tap import Tap, check_loop
 from asyncteach.virtual_clock import VirtualClock
 from asyncteach.waits import Line
@@ -52,11 +53,12 @@ class Stage:
             if len(self._sessions) == 1:
                 self._install()
             loop = asyncio._get_running_loop()
-            if loop is not None:
-                tap = self.attach(loop, session)
-                task = asyncio.current_task(loop)
-                if tap is not None and task is not None:
-                    session.openers.append(tap.adopt(task, session))
+            tap = None if loop is None else self.attach(loop, session)
+            # The recording begins when all is ready to see.
+            session.opened = session.axis.now()
+            task = None if loop is None else asyncio.current_task(loop)
+            if tap is not None and task is not None:
+                session.openers.append(tap.adopt(task, session))
 
     def close(self, session: Session) -> None:
         """Take away what no recording needs any more."""
@@ -73,7 +75,11 @@ class Stage:
             finally:
                 if not self._sessions:
                     self._replaced.undo()
-                    virtual_clock.watchers.remove(self)
+                    if self in virtual_clock.watchers:
+                        virtual_clock.watchers.remove(self)
+                if self._watchdog.error is not None:
+                    error, self._watchdog.error = self._watchdog.error, None
+                    self._warn(error)
 
     def axis_of(self, loop: Any, outer: Session | None) -> Axis | None:
         """Return the time that a new recording shares with those that are open already."""
@@ -144,6 +150,16 @@ class Stage:
         for session in self._users.pop(tap, ()):
             session.ends[tap] = mark(tap)
 
+    def abandon(self) -> None:
+        """Leave all recordings as they are, without asking any other thread."""
+        for session in self._sessions:
+            session.closed = True
+        for tap in self._taps.values():
+            tap.remove()
+        self._replaced.undo()
+        if self in virtual_clock.watchers:
+            virtual_clock.watchers.remove(self)
+
     def forget_closed_loops(self) -> None:
         """Take the taps off loops that are closed: their reels stay with the recordings."""
         with self._lock:
@@ -184,11 +200,14 @@ class Stage:
             for tap in list(self._taps.values()):
                 tap.stop()
         if first and self._sessions:
-            warnings.warn(
-                f"record() has failed and stopped recording; your code goes on: {error!r}",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+            self._warn(error)
+
+    def _warn(self, error: BaseException) -> None:
+        warnings.warn(
+            f"record() has failed and stopped recording; your code goes on: {error!r}",
+            RuntimeWarning,
+            stacklevel=4,
+        )
 
     # Virtual clocks
 
@@ -240,13 +259,16 @@ class Stage:
                 return original(loop)
             self.forget_closed_loops()
             tap = self.attach(loop, session)
-            if tap is None:
-                return original(loop)
-            tap.begin_thread()
+            if tap is not None:
+                tap.begin_thread()
             try:
                 return original(loop)
+            except BaseException as error:
+                hide_frame(error)
+                raise
             finally:
-                tap.end_thread()
+                if tap is not None:
+                    tap.end_thread()
 
         return run_forever
 
@@ -254,10 +276,17 @@ class Stage:
         @functools.wraps(original)
         def run(runner: Any, coro: Any, **keywords: Any) -> Any:
             session = open_session()
-            if session is not None and (problem := check_loop(runner.get_loop())):
-                session.note(RawRemark("loop-not-watched", None, session.axis.now(), None, problem))
-                warnings.warn(problem, RuntimeWarning, stacklevel=3)
-            return original(runner, coro, **keywords)
+            if session is not None and asyncio._get_running_loop() is None:
+                problem = check_loop(runner.get_loop())
+                if problem:
+                    at = session.axis.now()
+                    session.note(RawRemark("loop-not-watched", None, at, None, problem))
+                    warnings.warn(problem, RuntimeWarning, stacklevel=3)
+            try:
+                return original(runner, coro, **keywords)
+            except BaseException as error:
+                hide_frame(error)
+                raise
 
         return run
 
@@ -275,7 +304,7 @@ class Stage:
                 try:
                     run()
                 except BaseException as error:
-                    error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+                    hide_frame(error)
                     raise
                 finally:
                     current_session.reset(token)
@@ -283,8 +312,9 @@ class Stage:
             thread.run = run_in_session
             try:
                 return original(thread)
-            except BaseException:
+            except BaseException as error:
                 vars(thread).pop("run", None)
+                hide_frame(error)
                 raise
 
         return start
@@ -293,7 +323,11 @@ class Stage:
         @functools.wraps(original)
         def submit(executor: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
             session = open_session()
-            future = original(executor, function, *args, **kwargs)
+            try:
+                future = original(executor, function, *args, **kwargs)
+            except BaseException as error:
+                hide_frame(error)
+                raise
             if session is not None and not session.failed:
                 try:
                     self._watch_job(session, kind, function, args, future)
@@ -397,3 +431,14 @@ def name_function(function: Any, args: tuple[Any, ...]) -> str:
 
 
 stage = Stage()
+
+
+def _begin_anew() -> None:
+    """In a forked child: the loops, threads and locks of the parent's recordings are not here."""
+    global stage
+    stage.abandon()
+    stage = Stage()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)

@@ -107,17 +107,18 @@ def make_stepper(
     def create_task(*args: Any, **kwargs: Any) -> Any:
         nonlocal current
         scope = None if stopped else scope_of(kwargs.get("context"))
-        if scope is None:
-            return hide(create_before, *args, **kwargs)
         parent, at = current, now()
-        current = number = registry.reserve(at)
+        if scope is not None:
+            current = number = registry.reserve(at)
         try:
             task = create_before(*args, **kwargs)
         except BaseException as error:
-            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+            hide_frame(error)
             raise
         finally:
             current = parent
+        if scope is None:
+            return task
         try:
             if id(task) in numbers or not hasattr(task, "get_coro"):
                 return task  # of a task factory that gave something else, or has told us already
@@ -169,6 +170,8 @@ def make_stepper(
         nonlocal unsettled, current, since, began, ready_at
         entry = registry.of(task)
         if entry is None:
+            if unsettled is not None:
+                settle(now())
             since = began = ready_at = now()
             unsettled = current = number = registry.reserve(since)
             entry = registry.add(number, task, task.get_coro(), scope, None, since)
@@ -444,16 +447,9 @@ def learners_line(depth: int) -> Line | None:
     return None
 
 
-def hide(function: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call it, and let a traceback look as if nothing of ours stood between."""
-    try:
-        return function(*args, **kwargs)
-    except BaseException as error:
-        traceback = error.__traceback__
-        for _ in range(2):  # this frame, and by its own `raise` the caller's
-            traceback = traceback and traceback.tb_next
-        error.__traceback__ = traceback
-        raise
+def hide_frame(error: BaseException) -> None:
+    """Let the traceback look as if the function that calls this did not stand between."""
+    error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
 
 
 class _Raising:

@@ -12,7 +12,7 @@ from asyncteach.lookout import real_monotonic
 from asyncteach.observer import Observer
 from asyncteach.reel import Reel
 from asyncteach.replacements import Replacements
-from asyncteach.stepper import make_stepper
+from asyncteach.stepper import hide_frame, make_stepper
 
 HEARTBEAT = 0.1
 """Seconds after which an idle loop looks whether an interrupt has come."""
@@ -150,6 +150,10 @@ class Tap:
         stepper.rest(start)
         try:
             return self._wait(timeout)
+        except BaseException as error:
+            hide_frame(error)
+            hide_frame(error)  # and that of _wait
+            raise
         finally:
             end = now()
             stepper.wake(end)
@@ -179,7 +183,12 @@ class Tap:
         arguments = (executor, function, *args)
         if self._stopped:
             return self._hand_over_before(*arguments)
-        return self._observer.handed_over(self, lambda: self._hand_over_before(*arguments))
+        try:
+            return self._observer.handed_over(self, lambda: self._hand_over_before(*arguments))
+        except BaseException as error:
+            for _ in range(3):  # the lambda, the observer and this one
+                hide_frame(error)
+            raise
 
     def _lose(self, entry: Entry) -> None:
         try:

@@ -105,6 +105,11 @@ def draw_timelines(recordings: Sequence[Recording], *, width: float = _WIDTH) ->
     """Draw recordings below each other on one shared axis, on a picture so many inches wide.
 
     All in minutes of the story, or all in seconds: ValueError for a mix.
+
+    >>> from asyncteach import CHORES, run_in_turn
+    >>> picture = draw_timelines([run_in_turn(CHORES, clock="virtual")], width=7)
+    >>> picture.alt[:54]
+    'Timeline. Chores, one after another: 100.0 minutes, yo'
     """
     if not 3 <= width <= 50:
         raise ValueError(f"width={width!r} must be in inches, from 3 to 50: 9.0 suits a page.")
@@ -115,12 +120,13 @@ def draw_timelines(recordings: Sequence[Recording], *, width: float = _WIDTH) ->
             f"{clip(story, 60)!r} is in minutes of the story and {clip(code, 60)!r} in seconds: "
             "they share no axis, so draw each on a picture of its own."
         )
-    sheets = [lay_sheet(view_of(recording), page=width) for recording in recordings]
+    views = [view_of(recording) for recording in recordings]
+    longest = max(view.end for view in views)
+    sheets = [lay_sheet(view, page=width, until=longest) for view in views]
     picture = Picture(figsize=(width, _height(sheets)), layout="constrained")
     picture.alt = " ".join(recording.describe() for recording in recordings)
     heights = [sheet.height + 1.2 * sheet.inches for sheet in sheets]
     axes = picture.subplots(len(recordings), sharex=True, squeeze=False, height_ratios=heights)
-    longest = max(sheet.view.end for sheet in sheets)
     seen: set[str] = set()
     for ax, recording, sheet in zip(axes[:, 0], recordings, sheets, strict=True):
         seen |= _draw(ax, recording, sheet, longest, last=sheet is sheets[-1])

@@ -40,6 +40,8 @@ class Watchdog:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._wake: Any = None
+        self.error: Exception | None = None
+        """What has gone wrong in the thread."""
 
     def add(self, one: Watched) -> None:
         """Look after one more loop."""
@@ -68,8 +70,12 @@ class Watchdog:
     def _run(self, wake: Any) -> None:
         while not wake.acquire(timeout=self._period()):
             for one in self._watched:
-                look(one)
-                one.flush()
+                try:
+                    look(one)
+                    one.flush()
+                except Exception as error:
+                    self._watched = [other for other in self._watched if other is not one]
+                    self.error = error
 
     def _period(self) -> float:
         shortest = min((one.threshold for one in self._watched), default=1.0) * _PERIOD

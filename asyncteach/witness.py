@@ -108,6 +108,7 @@ class Witness(Observer):
     def vanished(self, tap: Tap, entry: Entry, at: float) -> None:
         entry.finished = at
         entry.outcome = "garbage-collected"
+        self._report("destroyed-pending", entry, at, entry.line, "")
 
     def complained(self, tap: Tap, context: dict[str, Any]) -> None:
         task = context.get("task") or context.get("future")
@@ -115,11 +116,10 @@ class Witness(Observer):
         message = str(context.get("message"))
         if entry is None or task is None:
             return
-        entry.name = task.get_name()
+        if hasattr(task, "get_name"):
+            entry.name = task.get_name()
         at = tap.axis.now()
-        if "was destroyed but it is pending" in message:
-            self._report("destroyed-pending", entry, at, entry.line, "")
-        elif "exception was never retrieved" in message:
+        if "exception was never retrieved" in message:
             text = say_error(context.get("exception"))
             self._report("exception-never-retrieved", entry, at, entry.line, text)
 

@@ -464,6 +464,19 @@ def test_before_and_after_share_an_axis():
     assert [ax.get_xlabel() for ax in figure.axes] == ["", "milliseconds"]
 
 
+@pytest.mark.parametrize("length", [0.02, 0.1, 0.3, 1.0])
+def test_no_words_meet_in_a_short_recording_beside_a_long_one(length):
+    blocks = [block(0, n * length / 5, n * length / 5 + 0.01) for n in range(5)]
+    short = make(["a"], [("a", "running", 0, length)], blocks=blocks)
+    figure = draw_timelines([make(["a"], [("a", "running", 0, 1)]), short])
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    words = extents(figure.axes[1].texts, canvas)
+    assert len(words) >= 2
+    assert not [(a, b) for n, a in enumerate(words) for b in words[:n] if a.overlaps(b)]
+    assert all(box.x1 <= figure.bbox.x1 for box in words)
+
+
 def test_minutes_and_seconds_share_no_axis():
     with pytest.raises(ValueError, match=r"'Leisure.*' is in minutes .* 'by hand' in seconds"):
         draw_timelines([together(LEISURE), three()])

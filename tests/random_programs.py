@@ -1,0 +1,268 @@
+"""Programs at random, as data: what tasks do, for tests that run one program in several ways.
+
+A program is a list of steps; `run` executes it on the running loop. Time is meant to be virtual,
+so that one program always does the same.
+"""
+
+import asyncio
+import contextvars
+import inspect
+import random
+import time
+import traceback
+
+from hypothesis import strategies as st
+
+LIMIT = 300
+"""Seconds after which a program is cancelled: some wait for what never comes."""
+
+place = contextvars.ContextVar("place", default="none")
+
+
+def programs(*, depth: int = 3):
+    """Return a strategy for programs."""
+    seconds = st.sampled_from([0.25, 0.5, 1, 1.5, 2, 3])
+    which = st.integers(0, 3)
+    simple = st.one_of(
+        st.tuples(st.just("sleep"), seconds),
+        st.tuples(st.just("sleep"), seconds),
+        st.just(("yield",)),
+        st.tuples(st.just("block"), seconds),
+        st.tuples(st.just("await"), which),
+        st.tuples(st.just("cancel"), which),
+        st.just(("set",)),
+        st.just(("wait",)),
+        st.just(("put",)),
+        st.just(("get",)),
+        st.tuples(st.just("soon"), seconds),
+        st.tuples(st.just("later"), seconds),
+        st.tuples(st.just("generate"), seconds),
+        st.just(("raise",)),
+    )
+    if depth == 0:
+        return st.lists(simple, max_size=4)
+    inner = programs(depth=depth - 1)
+    several = st.lists(inner, min_size=1, max_size=3)
+    nested = st.one_of(
+        st.tuples(st.just("spawn"), inner),
+        st.tuples(st.just("spawn"), inner),
+        st.tuples(st.just("make"), inner),
+        st.tuples(st.just("lock"), inner),
+        st.tuples(st.just("gather"), several),
+        st.tuples(st.just("group"), several),
+        st.tuples(st.just("timeout"), seconds, inner),
+        st.tuples(st.just("wait_for"), seconds, inner),
+        st.tuples(st.just("shield"), inner),
+        st.tuples(st.just("guard"), inner),
+        st.tuples(st.just("finally"), inner),
+        st.tuples(st.just("forget"), inner),
+    )
+    return st.lists(st.one_of(simple, nested, nested), max_size=5)
+
+
+class World:
+    """What the tasks of one program share, and the log of what they did in which order."""
+
+    def __init__(self, clock) -> None:
+        self.clock = clock
+        self.log: list[tuple] = []
+        self.lock = asyncio.Lock()
+        self.event = asyncio.Event()
+        self.queue: asyncio.Queue = asyncio.Queue(1)
+        self._random = random.Random(1)
+        self._first = int(asyncio.current_task().get_name().removeprefix("Task-"))
+
+    def lasts(self, seconds: float) -> float:
+        """Return about so many seconds: no two timers are ever due at the same time."""
+        return seconds + self._random.randrange(10**5) / 1e6
+
+    def name_task(self) -> str:
+        """Return the name of the running task; those that asyncio gave are counted from here."""
+        name = asyncio.current_task().get_name()
+        number = name.removeprefix("Task-")
+        return name if number == name else f"Task +{int(number) - self._first}"
+
+    def note(self, *what) -> None:
+        self.log.append((round(self.clock.seconds * 1e9), place.get(), *what))
+
+
+async def perform(world: World, program: list, name: str) -> str:
+    """Execute a program as one task, or as a part of one."""
+    place.set(name)
+    tasks: list[asyncio.Task] = []
+    for index, (kind, *arguments) in enumerate(program):
+        own = f"{name}.{index}"
+        world.note(kind, world.name_task())
+        await STEPS[kind](world, tasks, own, *arguments)
+    world.note("end")
+    return name
+
+
+async def _sleep(world, tasks, own, seconds):
+    await asyncio.sleep(world.lasts(seconds))
+
+
+async def _yield(world, tasks, own):
+    await asyncio.sleep(0)
+
+
+async def _block(world, tasks, own, seconds):
+    time.sleep(world.lasts(seconds))
+
+
+async def _await(world, tasks, own, which):
+    if which < len(tasks):
+        world.note("got", await tasks[which])
+
+
+async def _cancel(world, tasks, own, which):
+    if which < len(tasks):
+        world.note("cancel", tasks[which].cancel(f"by {own}"))
+
+
+async def _set(world, tasks, own):
+    world.event.set()
+
+
+async def _wait(world, tasks, own):
+    await world.event.wait()
+    world.event.clear()
+
+
+async def _put(world, tasks, own):
+    await world.queue.put(own)
+
+
+async def _get(world, tasks, own):
+    world.note("got", await world.queue.get())
+
+
+async def _soon(world, tasks, own, seconds):
+    def callback():
+        world.note("soon", own)
+        time.sleep(world.lasts(seconds))
+
+    asyncio.get_running_loop().call_soon(callback)
+
+
+async def _later(world, tasks, own, seconds):
+    asyncio.get_running_loop().call_later(world.lasts(seconds), world.note, "later", own)
+
+
+async def _generate(world, tasks, own, seconds):
+    async def numbers():
+        try:
+            for number in range(3):
+                await asyncio.sleep(world.lasts(seconds))
+                yield number
+        finally:
+            await asyncio.sleep(world.lasts(seconds))
+            world.note("generated", own)
+
+    async for number in numbers():
+        world.note("number", number)
+
+
+async def _raise(world, tasks, own):
+    raise ValueError(own)
+
+
+async def _spawn(world, tasks, own, program):
+    tasks.append(asyncio.create_task(perform(world, program, own), name=own))
+
+
+async def _make(world, tasks, own, program):
+    tasks.append(asyncio.Task(perform(world, program, own), name=own))
+
+
+async def _lock(world, tasks, own, program):
+    async with world.lock:
+        await perform(world, program, own)
+
+
+async def _gather(world, tasks, own, several):
+    world.note("got", await asyncio.gather(*parts(world, own, several), return_exceptions=False))
+
+
+async def _group(world, tasks, own, several):
+    async with asyncio.TaskGroup() as group:
+        for number, program in enumerate(several):
+            part = f"{own}.{number}"
+            tasks.append(group.create_task(perform(world, program, part), name=part))
+
+
+async def _timeout(world, tasks, own, seconds, program):
+    async with asyncio.timeout(world.lasts(seconds)):
+        await perform(world, program, own)
+
+
+async def _wait_for(world, tasks, own, seconds, program):
+    await asyncio.wait_for(perform(world, program, own), world.lasts(seconds))
+
+
+async def _shield(world, tasks, own, program):
+    tasks.append(asyncio.create_task(perform(world, program, own), name=own))
+    await asyncio.shield(tasks[-1])
+
+
+async def _guard(world, tasks, own, program):
+    try:
+        await perform(world, program, own)
+    except (ValueError, TimeoutError, ExceptionGroup) as error:
+        world.note("caught", *say(error))
+
+
+async def _finally(world, tasks, own, program):
+    try:
+        await perform(world, program, own)
+    except asyncio.CancelledError as error:
+        world.note("cancelled", *error.args)
+        await asyncio.sleep(world.lasts(0.5))
+        raise
+    finally:
+        await asyncio.sleep(world.lasts(0.25))
+        world.note("finally")
+
+
+async def _forget(world, tasks, own, program):
+    asyncio.ensure_future(perform(world, program, own)).set_name(own)
+
+
+def parts(world, own, several):
+    return [perform(world, program, f"{own}.{n}") for n, program in enumerate(several)]
+
+
+STEPS = {
+    name.strip("_"): step
+    for name, step in list(globals().items())
+    if name.startswith("_") and inspect.iscoroutinefunction(step)
+}
+
+
+def say(error: BaseException) -> list:
+    """Return an exception with all that belongs to it, and the lines it came from."""
+    lines = [(frame.name, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    said: list = [type(error).__name__, str(error), lines]
+    for name in ("__cause__", "__context__"):
+        other = getattr(error, name)
+        said.append(None if other is None else (type(other).__name__, str(other)))
+    if isinstance(error, BaseExceptionGroup):
+        said.append([say(one) for one in error.exceptions])
+    return said
+
+
+async def main(program: list, clock, around) -> list[tuple]:
+    """Run a program with `around()` around it; return its log, its end and what is left."""
+    world = World(clock)
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(
+        lambda _, context: world.note("complaint", context["message"], repr(context.get("exception")))
+    )
+    with around():
+        try:
+            async with asyncio.timeout(LIMIT):
+                world.note("result", await perform(world, program, "main"))
+        except Exception as error:
+            world.note("error", *say(error))
+        await asyncio.sleep(0)
+    return world.log
