@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from asyncteach.crowd import crowded, few_moments, shares_of
 from asyncteach.fonts import drawable, families
 from asyncteach.lanes import View
-from asyncteach.sheet import Sheet
+from asyncteach.sheet import NOTE_SIZE, Sheet
 from asyncteach.tape import READY, RUNNING, STATES, WAITING, Floats
 
 COLORS = {RUNNING: "#0b6e8f", READY: "#e8a33d", WAITING: "#cfe3ea"}
@@ -147,7 +147,7 @@ def draw_blocks(ax: Axes, sheet: Sheet) -> None:
             sheet.middles[note.lane] if note.lane is not None else sheet.top + 0.02,
             text,
             color="white" if note.lane is not None else ink,
-            fontsize=note.size,
+            fontsize=NOTE_SIZE,
             fontfamily=families([text]),
             horizontalalignment="center",
             verticalalignment="center" if note.lane is not None else "top",

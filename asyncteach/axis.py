@@ -25,8 +25,8 @@ class Axis:
         self.virtual = clock is not None
         """Tell if any of it was virtual: then processor time says nothing."""
         if clock is not None:
-            # From zero, so that whole nanoseconds stay whole.
-            self._follow(clock, began=0.0)
+            # From a small number, so that whole nanoseconds stay whole; not zero, which is no time.
+            self._follow(clock, began=1.0)
         self.start = self.now()
 
     def tell(self, follower: Callable[[Callable[[], float]], object]) -> None:

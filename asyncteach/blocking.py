@@ -17,7 +17,7 @@ from asyncteach.tape import RUNNING, Block, Tape
 _HARM = 0.02
 # How much of its time a step must have had a processor to count as computing: on a busy machine
 # it shares one.
-_COMPUTED = 0.3
+_COMPUTED = 0.1
 
 
 def find_blocks(tape: Tape, *, computing: bool) -> Iterator[Finding]:
@@ -63,7 +63,7 @@ def _has_computed(tape: Tape) -> bool:
     """Tell if there was as much processor time as the blocks that may have computed would need."""
     unsure = [b for b in tape.blocks if not cause_of(b.place, b.doing).waits]
     held = sum(block.end - block.start for block in unsure)
-    return isnan(tape.cpu) or tape.cpu >= _COMPUTED * held
+    return isnan(tape.cpu) or tape.cpu >= max(_COMPUTED * held, 0.6 * tape.threshold)
 
 
 def _blocked(tape: Tape, longest: Block, blocks: list[Block]) -> Finding:

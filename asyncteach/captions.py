@@ -34,6 +34,7 @@ TALL = 40
 
 
 def mark_total(ax: Axes, sheet: Sheet, limit: float, story: bool) -> None:
+    """Draw a dotted line where it all ended, and say how long it took."""
     ink, total = mpl.rcParams["text.color"], sheet.view.end
     lanes = len(sheet.view.lanes)
     ax.axvline(total, color=ink, linewidth=1, linestyle=":", zorder=1)
@@ -55,6 +56,7 @@ def _story_total(total: float) -> str:
 
 
 def write_title(ax: Axes, recording: Recording, view: View, unit: Unit) -> None:
+    """Write the title, clipped to the axes, and of a part from when to when it goes."""
     title, letters = recording.title, max(36, round(inches_of(ax) * 10.5))
     if view.part:
         start, end = (

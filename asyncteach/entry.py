@@ -24,6 +24,8 @@ class Entry(weakref.ref[Any]):
     spawned = finished = float("nan")
     line: Line | None = None
     where_cancelled: Line | None = None
+    excused = False
+    """Whether it may end as if nothing had been, though it was asked to be cancelled."""
     tap: Any = None
     job: Any = None
     trail: tuple[Any, ...] = ()  # weak references to the coroutines of its last wait

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asyncteach.places import Place, is_learners, place_of
+from asyncteach.places import Place, is_learners, is_ours, place_of
 from asyncteach.roster import Roster
 from asyncteach.steps import Steps
 from asyncteach.tap import Tap
@@ -99,6 +99,8 @@ def look(samples: list[Sample]) -> tuple[Place | None, tuple[Place, ...], str, i
         return None, (), "", 0
     line = innermost.most_common(1)[0][0]
     stack = stacks[line].most_common(1)[0][0]
+    while is_ours(stack[0][0]):  # sleep on a virtual clock
+        stack = stack[1:]
     places = tuple(place_of(*one) for one in reversed(stack) if is_learners(one[0].co_filename))
     doing = "" if stack[0] == line else stack[0][0].co_qualname
     awaits = sum(bool(code.co_flags & _COROUTINE) for code, _ in stack)

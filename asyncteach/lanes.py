@@ -226,12 +226,12 @@ def _siblings(
             folds.update(dict.fromkeys(many))
             title = f"{name or 'tasks'} {TIMES} {len(many):,}"
             folds[many[0]] = Lane(title, kind, depth, many)
-    lanes = []
+    lanes: list[Lane] = []
     for index in members:
-        row = rows[index]
-        own = Lane(name_of(row), row.kind, depth, [index]) if index not in folds else None
-        if lane := folds.get(index) or own:
-            lanes.append(lane)
+        if index not in folds:
+            lanes.append(Lane(name_of(rows[index]), rows[index].kind, depth, [index]))
+        elif fold := folds[index]:
+            lanes.append(fold)
     return lanes
 
 

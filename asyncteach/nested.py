@@ -10,7 +10,11 @@ def split_nested(running: Slices) -> tuple[Slices, Slices]:
 
     Returns them, and the stretches in which an interrupted task was ready to go on.
     """
-    order = np.lexsort((-running.end, running.start))
+    # What takes no time interrupts nobody.
+    moments = running[running.end <= running.start]
+    running = running[running.end > running.start]
+    # Of two that began and ended together the outer one was written down later.
+    order = np.lexsort((-np.arange(len(running)), -running.end, running.start))
     rows = zip(
         running.task[order].tolist(),
         running.start[order].tolist(),
@@ -40,7 +44,11 @@ def split_nested(running: Slices) -> tuple[Slices, Slices]:
             end = min(end, outer[2])
         open_steps.append([task, start, end])
     close_until(float("inf"))
-    return _make(pieces, RUNNING), _make([g for g in gaps if g[2] > g[1]], READY)
+    whole = _make(pieces, RUNNING)
+    columns = [
+        [getattr(part, c) for part in (moments, whole)] for c in ("task", "state", "start", "end")
+    ]
+    return Slices(*map(np.concatenate, columns)), _make([g for g in gaps if g[2] > g[1]], READY)
 
 
 def _make(rows: list[tuple[int, float, float]], state: str) -> Slices:

@@ -124,6 +124,7 @@ class CellTimeline:
     last: ast.expr | None = None
 
     def __init__(self, shell: Any, options: Options, over: "list[CellTimeline]") -> None:
+        self._shell = shell
         self._names = shell.user_ns
         self._options = options
         self._over = over
@@ -131,13 +132,13 @@ class CellTimeline:
 
     def __enter__(self) -> None:
         from asyncteach import record, virtual_time
-        from asyncteach.places import name_file
 
         del self._names[_SLOT]
         self._code = sys._getframe(1).f_code
         if self._options.virtual:
             self._stack.enter_context(virtual_time())
-        title = name_file(self._code.co_filename)
+        # Under another cell's magic the code has no file of IPython's.
+        title = name_cell(self._code.co_filename) or f"In [{self._shell.execution_count - 1}]"
         try:
             recorder = record(threshold=self._options.threshold, title=title)
             self._recording = self._stack.enter_context(recorder)

@@ -52,9 +52,12 @@ def _make_parser() -> argparse.ArgumentParser:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        sentence = message.removeprefix("argument ")
-        sentence = sentence.replace(": expected one argument", " needs a value behind it")
-        raise usage_error(f"{MAGIC}: {sentence}.")
+        option, _, reason = message.removeprefix("argument ").partition(": ")
+        if reason == "expected one argument":
+            reason = "needs a value behind it"
+        elif reason.startswith("ignored explicit argument"):
+            reason = "takes no value"
+        raise usage_error(f"{MAGIC}: {option} {reason}.")
 
 
 def _number(unit: str, least: float, most: float) -> Callable[[str], float]:

@@ -49,6 +49,11 @@ def is_learners(filename: str) -> bool:
     return not os.path.normcase(filename).startswith(_ROOTS)
 
 
+def is_ours(code: CodeType) -> bool:
+    """Tell if code belongs to this package."""
+    return os.path.dirname(code.co_filename) == os.path.dirname(__file__)
+
+
 def place_of(code: CodeType, line: int | None) -> Place:
     """Return the place of a line of that code; None: where its function begins."""
     path = code.co_filename

@@ -81,10 +81,10 @@ class Roster:
     def _row(self, entry: Entry) -> Row:
         is_done = bool(entry.outcome) and self.time(entry.finished) <= self.duration
         was_there = entry in self.session.openers
-        name, coroutine = printable(entry.name or entry.coroutine), printable(entry.coroutine)
-        label = entry.label or name
-        if _AUTOMATIC.fullmatch(name) and not entry.label:
-            label = coroutine.rpartition("<locals>.")[2] or name
+        coroutine = printable(entry.coroutine)
+        short = coroutine.rpartition("<locals>.")[2]
+        name = printable(entry.name) or short
+        label = entry.label or (short if _AUTOMATIC.fullmatch(name) and short else name)
         return Row(
             name,
             label,

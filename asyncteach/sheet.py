@@ -11,7 +11,7 @@ from asyncteach.tape import Block
 BAR = 0.62
 _THIN = 0.4
 _MOST_INCHES = 30.0
-_SIZE = 8.5
+NOTE_SIZE = 8.5
 _LETTER = 0.62  # of the size of the text, generous for the fonts that are used
 _NAME_COLUMNS = 32
 _NAMES_SHARE = 5.3  # columns an inch of the page: names take less than a half of it
@@ -26,7 +26,6 @@ class Note(NamedTuple):
     x: float
     lane: int | None
     """None: above all lanes."""
-    size: float = _SIZE
 
 
 @dataclass(frozen=True)
@@ -65,10 +64,9 @@ class Sheet:
         return self.middles[lane] - half, self.middles[lane] + half
 
     def outlines(self) -> list[tuple[int, Block]]:
-        """Return the blocks that are seen, each with the lanes that it is outlined in."""
+        """Return the longest blocks that are seen, each with a lane that it is outlined in."""
         view = self.view
-        blocks = sorted(seen_blocks(view), key=lambda one: one.start - one.end)[:_OUTLINES]
-        return [(lane, block) for block in blocks for lane in _homes(view, block)]
+        return [(lane, block) for block in _seen_blocks(view) for lane in _homes(view, block)]
 
 
 def lay_sheet(
@@ -98,9 +96,10 @@ def lay_sheet(
     return Sheet(view, names, middles, sizes, notes, inches)
 
 
-def seen_blocks(view: View) -> list[Block]:
-    """Return the blocks that lie in the interval, at least in part."""
-    return [one for one in view.tape.blocks if one.start <= view.end and one.end >= view.start]
+def _seen_blocks(view: View) -> list[Block]:
+    """Return the longest of the blocks that lie in the interval, at least in part."""
+    seen = [one for one in view.tape.blocks if one.start <= view.end and one.end >= view.start]
+    return sorted(seen, key=lambda block: block.start - block.end)[:_OUTLINES]
 
 
 def _label(lane: Lane, columns: int) -> str:
@@ -134,17 +133,17 @@ def _place_notes(view: View, wide: float, inches: float, until: float) -> list[N
     """Find room for the lines of the longest blocks, where no two words meet."""
     span = (until - view.start) or 1.0
     points = wide * 72 / (span * (1.0 if view.part else 1.13))
-    columns = min(_NAME_COLUMNS, int(wide * 72 / _SIZE / _LETTER * 0.8))
+    columns = min(_NAME_COLUMNS, int(wide * 72 / NOTE_SIZE / _LETTER * 0.8))
     notes: list[Note] = []
     taken: list[tuple[float, float]] = []
-    for block in sorted(seen_blocks(view), key=lambda one: one.start - one.end):
+    for block in _seen_blocks(view):
         text = clip(block.place or block.doing or "", columns)
         if not text or len(notes) >= _WORDS:
             continue
         start, end = max(block.start, view.start), min(block.end, view.end)
-        need = width(text) * _SIZE * _LETTER
+        need = width(text) * NOTE_SIZE * _LETTER
         lane = _homes(view, block)[-1]
-        if need + 6 < (end - start) * points and inches * BAR * 72 > _SIZE * 1.25:
+        if need + 6 < (end - start) * points and inches * BAR * 72 > NOTE_SIZE * 1.25:
             notes.append(Note(text, (start + end) / 2, lane))
             continue
         half = need / 2 / points

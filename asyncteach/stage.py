@@ -144,8 +144,8 @@ class Stage:
 
     def _remove(self, tap: Tap) -> None:
         self._watchdog.remove(tap)
-        tap.remove()
         self._taps.pop(tap.loop, None)
+        tap.remove()
         self._witnesses.pop(tap, None)
         for session in self._users.pop(tap, ()):
             session.ends[tap] = mark(tap)
@@ -235,6 +235,8 @@ class Stage:
         virtual_clock.watchers.append(self)
         put = self._replaced.put
         put(asyncio.BaseEventLoop, "run_forever", self._running(asyncio.BaseEventLoop.run_forever))
+        complain = asyncio.BaseEventLoop.call_exception_handler
+        put(asyncio.BaseEventLoop, "call_exception_handler", self._complaining(complain))
         put(asyncio.Runner, "run", self._checking(asyncio.Runner.run))
         put(threading.Thread, "start", self._starting(threading.Thread.start))
         put(ThreadPoolExecutor, "submit", self._submitting(ThreadPoolExecutor.submit, "thread"))
@@ -271,6 +273,17 @@ class Stage:
                     tap.end_thread()
 
         return run_forever
+
+    def _complaining(self, original: Callable[..., None]) -> Callable[..., None]:
+        # On the class and not on the loop: whoever replaces it there in a test finds his own.
+        @functools.wraps(original)
+        def call_exception_handler(loop: Any, context: dict[str, Any]) -> None:
+            tap = self._taps.get(loop)
+            if tap is not None:
+                tap.complain(context)
+            original(loop, context)
+
+        return call_exception_handler
 
     def _checking(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -350,7 +363,7 @@ class Stage:
         entry.job = job = Job()
         entry.tap = tap
         entry.name = entry.coroutine = name_function(function, args)
-        entry.line = learners_line(3)
+        entry.line = learners_line(3) or (parent.line if parent is not None else None)
         if future.running() or future.done():
             job.started = entry.spawned
         else:

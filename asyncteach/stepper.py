@@ -25,6 +25,7 @@ _Handle: Any = events.Handle
 _TimerHandle: Any = events.TimerHandle
 _SafeHandle: Any = getattr(events, "_ThreadSafeHandle", events.Handle)  # of its own from 3.14 on
 
+RUNNERS = (__file__, events.__file__)
 FUNCTION = types.FunctionType
 CAN_BE_EAGER = sys.version_info >= (3, 12)
 
@@ -127,6 +128,8 @@ def make_stepper(
             coroutine = args[0] if args else kwargs.get("coro")
             entry = registry.add(number, task, coroutine, scope, parent, at)
             entry.line = learners_line(2)
+            if kwargs and kwargs.get("name"):
+                entry.name = str(kwargs["name"])
             is_done = task.done()
             if is_done or (CAN_BE_EAGER and getattr(coroutine, "cr_suspended", False)):
                 # It was started eagerly, inside the step of its parent.
@@ -347,7 +350,7 @@ def make_stepper(
     def call_soon_slowly(callback: Any, *args: Any, context: Any) -> Any:
         handle = call_soon_before(callback, *args, context=context)
         if handle._source_traceback:
-            del handle._source_traceback[-1]
+            del handle._source_traceback[-2:]  # this function and call_soon
         if stopped or not ready or ready[-1] is not handle or type(handle) is not _Handle:
             return handle
         ready[-1] = mine = mark(handle)
@@ -437,12 +440,17 @@ def make_stepper(
 
 
 def learners_line(depth: int) -> Line | None:
-    """Return the learner's line that is being executed, `depth` frames up or further out."""
+    """Return the learner's line that is being executed, `depth` frames up or further out.
+
+    Not beyond the loop: who runs that has not written the code that the loop calls.
+    """
     frame: Any = sys._getframe(depth)
     while frame is not None:
         code = frame.f_code
         if is_learners(code.co_filename):
             return code, frame.f_lineno or code.co_firstlineno
+        if code.co_name == "_run" and code.co_filename in RUNNERS:
+            return None
         frame = frame.f_back
     return None
 
@@ -495,7 +503,7 @@ def _type_of_steps() -> Any:
 
     coroutine = nothing()
     loop: Any = Loop()
-    task: Any = asyncio.Task(coroutine, loop=loop)
+    task: Any = asyncio.Task(coroutine, loop=loop, name="probe")  # no automatic name is used up
     task._log_destroy_pending = False
     coroutine.close()
     kind = type(seen[0])

@@ -63,7 +63,6 @@ class Tap:
 
     def _install(self) -> None:
         loop, put = self.loop, self._replaced.put
-        self._complain_before = loop.call_exception_handler
         self._hand_over_before = loop.run_in_executor
         self._select_before = loop._selector.select
         self.axis.tell(self._stepper.set_now)
@@ -71,7 +70,6 @@ class Tap:
         put(loop, "call_at", self._stepper.call_at)
         put(loop, "call_soon_threadsafe", self._stepper.call_soon_threadsafe)
         put(loop, "create_task", self._stepper.create_task)
-        put(loop, "call_exception_handler", self._call_exception_handler)
         put(loop, "run_in_executor", self._run_in_executor)
         put(loop._selector, "select", self._select)
         self._stepper.adopt_ready()
@@ -84,11 +82,16 @@ class Tap:
         self.axis.forget(self._stepper.set_now)
         for timer in list(self.loop._scheduled):
             self._stepper.unmark(timer)
+        # What was stamped stays, maybe for long; the loop and all that was on it need not.
+        self.loop = self._select_before = self._hand_over_before = None
+        self.current = lambda: (0.0, None)
+        del self._stepper, self.adopt
 
     def stop(self) -> None:
         """Stamp nothing any more."""
-        self._stopped = True
-        self._stepper.stop()
+        if not self._stopped:
+            self._stopped = True
+            self._stepper.stop()
 
     def widen(self, threshold: float, most: int) -> None:
         """Serve one more recording, which asks for this much."""
@@ -171,13 +174,13 @@ class Tap:
             if len(self.loop._ready) > self._stepper.strangers():
                 return found
 
-    def _call_exception_handler(self, context: dict[str, Any]) -> None:
+    def complain(self, context: dict[str, Any]) -> None:
+        """Note what the loop's exception handler is about to be told."""
         if not self._stopped:
             try:
                 self._observer.complained(self, context)
             except Exception as error:
                 self._fail(error)
-        self._complain_before(context)
 
     def _run_in_executor(self, executor: Any, function: Any, *args: Any) -> Any:
         arguments = (executor, function, *args)

@@ -20,8 +20,7 @@ _KNOWN = {
     "BoundedSemaphore.acquire": ("semaphore", "a semaphore"),
     "Event.wait": ("event", "an event"),
     "Condition.wait": ("condition", "a condition"),
-    "Barrier._block": ("barrier", "a barrier"),
-    "Barrier._wait": ("barrier", "a barrier"),
+    "Barrier.wait": ("barrier", "a barrier"),
     "Queue.get": ("queue", "an item of a queue"),
     "Queue.put": ("queue", "room in a queue"),
     "Queue.join": ("queue", "a queue to be worked off"),
@@ -67,13 +66,17 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
     """Tell what a suspended task awaits; `is_job` knows the futures of threads and processes."""
     lines: list[Line] = []
     coroutines: list[Any] = []
-    code = frame = None
+    inner: list[tuple[CodeType, Any]] = []  # the frames of asyncio at the end of the chain
     for one, frame, code in _chain(task.get_coro()):
+        if code.co_filename.startswith(_ASYNCIO):
+            inner.append((code, frame))
+            continue
+        inner = []
         if frame is not None and is_learners(code.co_filename):
             lines.append((code, frame.f_lineno or code.co_firstlineno))
             coroutines.append(one)
-    kind, what, amount, target = _name(task, code, frame, is_job)
-    return Waiting(kind, what, amount, target, tuple(lines), tuple(coroutines))
+    what = _name(task, inner, is_job)
+    return Waiting(*what, tuple(lines), tuple(coroutines))
 
 
 def _chain(one: Any) -> Any:
@@ -105,16 +108,19 @@ def _inside(one: Any, kind: type) -> Any:
 
 
 def _name(
-    task: Any, code: CodeType | None, frame: Any, is_job: Callable[[Any], bool]
+    task: Any, inner: list[tuple[CodeType, Any]], is_job: Callable[[Any], bool]
 ) -> tuple[str, str, float, Any]:
     future = getattr(task, "_fut_waiter", None)
-    if code is not None and code.co_filename.startswith(_ASYNCIO):
+    # From outside inwards: Queue.join waits for an Event of its own, but that's its affair.
+    for code, frame in inner:
         name = code.co_qualname
-        if name == "sleep" and frame is not None:
-            delay = frame.f_locals.get("delay")
-            if isinstance(delay, (int, float)):
-                return "sleep", "a sleep of {} s", float(delay), None
-        if name in _KNOWN:
+        if frame is None:
+            continue
+        if name == "sleep" and isinstance(frame.f_locals.get("delay"), (int, float)):
+            return "sleep", "a sleep of {} s", float(frame.f_locals["delay"]), None
+        if name == "wait_for":
+            future = frame.f_locals.get("fut", future)  # behind a future of its own up to 3.11
+        elif name in _KNOWN:
             kind, what = _KNOWN[name]
             if what == "data from a stream" and _is_pipe(frame):
                 return "subprocess", "what a subprocess says", 0.0, None
@@ -126,11 +132,11 @@ def _name(
         return "tasks", "{} tasks together", float(len(children)), None
     if future is not None and is_job(future):
         return "thread", "{}", 0.0, future
-    inner = _inner_of_shield(future)
-    if inner is not None:
-        return "task", "{} (shielded)", 0.0, inner
-    if code is not None and not is_learners(code.co_filename):
-        return "future", f"something inside {code.co_qualname}()", 0.0, None
+    shielded = _inner_of_shield(future)
+    if shielded is not None:
+        return "task", "{} (shielded)", 0.0, shielded
+    if inner:
+        return "future", f"something inside {inner[-1][0].co_qualname}()", 0.0, None
     return "future", "a future", 0.0, None
 
 

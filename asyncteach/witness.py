@@ -70,8 +70,14 @@ class Witness(Observer):
         )
         tap.waits.fresh.extend((entry.number, until, number, amount, same))
         self._look_for_siblings(tap, entry, task, until, waiting.lines)
-        if task.cancelling() and waiting.lines:
-            entry.where_cancelled = waiting.lines[-1]
+        if task.cancelling():
+            entry.where_cancelled = waiting.lines[-1] if waiting.lines else None
+            # Up to Python 3.11 a TaskGroup cancels the task that has opened it, and never takes
+            # that back.
+            codes = [code for code, _ in waiting.lines]
+            entry.excused = sys.version_info < (3, 12) and any(
+                "TaskGroup" in code.co_names for code in codes
+            )
 
     def _look_for_siblings(
         self, tap: Tap, entry: Entry, task: Any, at: float, lines: tuple[Line, ...]
@@ -101,7 +107,7 @@ class Witness(Observer):
             entry.outcome = f"raised {say_error(error)}"
         else:
             entry.outcome = "returned"
-            if task.cancelling():
+            if task.cancelling() and not entry.excused:
                 line = entry.where_cancelled
                 self._report("swallowed-cancellation", entry, at, line, "")
 

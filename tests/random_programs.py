@@ -252,11 +252,11 @@ def say(error: BaseException) -> list:
 
 
 async def main(program: list, clock, around) -> list[tuple]:
-    """Run a program with `around()` around it; return its log, its end and what is left."""
+    """Run a program with `around()` around it; return what has happened, in order."""
     world = World(clock)
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(
-        lambda _, context: world.note("complaint", context["message"], repr(context.get("exception")))
+    me = asyncio.current_task()
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: world.note("complaint", context["message"])
     )
     with around():
         try:
@@ -264,5 +264,16 @@ async def main(program: list, clock, around) -> list[tuple]:
                 world.note("result", await perform(world, program, "main"))
         except Exception as error:
             world.note("error", *say(error))
-        await asyncio.sleep(0)
-    return world.log
+        left = sorted(asyncio.all_tasks() - {me}, key=lambda task: (len(task.get_name()), task.get_name()))
+        for task in left:
+            task.cancel()
+            try:
+                await task
+            except BaseException as error:
+                world.note("left", *say(error))
+    return in_order(program, world.log)
+
+
+def in_order(program: list, log: list[tuple]) -> list[tuple]:
+    """Return the log; a TaskGroup keeps its tasks in a set, so they end in any order."""
+    return sorted(log, key=lambda entry: (entry[0], repr(entry))) if "group" in repr(program) else log

@@ -182,7 +182,7 @@ def running(*seconds, start=0.0):
     [
         ((0.3, 0.3), 0.6, True),
         ((0.3, 0.3), nan, False),  # virtual time
-        ((0.3, 0.3), 0.05, False),  # it waited in its steps
+        ((0.3, 0.3), 0.02, False),  # it waited in its steps
         ((0.05, 0.05), 0.1, False),
         ((0.6,), 0.6, False),
         ((0.58, 0.02), 0.6, False),

@@ -75,7 +75,7 @@ CELLS = {
     "several values": "1\n2\n3",
     "a line magic": "%pwd\nhere = %pwd\nlen(here) > 0",
     "a shell command": "out = !echo hello\nout[0]",
-    "future import": "from __future__ import annotations\ndef f(x: nowhere): pass\nf.__annotations__",
+    "future import": "from __future__ import annotations\ndef f(x: y): pass\nf.__annotations__",
     "only a future import": "from __future__ import annotations",
     "docstring": "'a first string'\n5",
     "docstring alone": "'a first string'",
@@ -121,14 +121,20 @@ def outcome(shell, capsys, cell):
     result = run(shell, cell)
     seen = capsys.readouterr()
     error = result.error_before_exec or result.error_in_exec
-    left = {name: shell.user_ns.pop(name) for name in set(shell.user_ns) - before}
+    left = {name: shell.user_ns.pop(name) for name in shell.user_ns.keys() - before}
     names = {
-        name: plain(value) if isinstance(value, int | str | list | tuple) else type(value)
+        name: simple(value)
         for name, value in sorted(left.items())
-        if not re.fullmatch(r"_i?\d+|_timeline|_+|_exit_code", name)
+        if not re.fullmatch(r"_+i*\d*|_timeline|_exit_code", name)
     }
     value = shell.user_ns["Out"].pop(result.execution_count, None)
-    return [plain(part) for part in (type(error), error, seen.out, seen.err, names, value)]
+    parts = (type(error), error, seen.out, seen.err, names, simple(value))
+    return [plain(part) for part in parts]
+
+
+def simple(value):
+    """Return what is alike in two runs of a cell: not every value has a text that is."""
+    return value if isinstance(value, int | str | list | tuple | None) else type(value)
 
 
 def plain(thing):
@@ -162,3 +168,254 @@ def test_it_shows_what_the_shell_is_set_to_show(shell, capsys, cell, shown):
     with_timeline, without = both(shell, capsys, cell)
     if not (shown == "last" and "if" in cell):  # nobody sets that one
         assert with_timeline == without
+
+
+def test_nothing_but_the_recording_is_left_in_the_namespace(loaded):
+    before = set(loaded.user_ns)
+    run(loaded, f"{QUIET} --name mine\nx = 5")
+    new = loaded.user_ns.keys() - before
+    assert {name for name in new if not re.fullmatch(r"_+i*\d*", name)} == {"x", "mine"}
+    run(loaded, f"{QUIET}\n1 / 0")
+    assert "__timeline__" not in loaded.user_ns
+
+
+def test_other_cells_are_left_alone(loaded):
+    """A magic of a similar name, one further down, a string: none of them is ours."""
+    for first in ("x = 1", "%%timelines", "%%timeit", "# %%timeline", "'%%time'", "%timeline"):
+        lines = [f"{first}\n", "%%timeline\n"]
+        assert quote_first_line(lines) == lines
+    assert run(loaded, "'%%times'\n5").result == 5
+
+
+def test_no_line_moves():
+    """The first line becomes a string, and the others stay where they are."""
+    lines = ["%%timeline --name 'x'  # a note\n", "\n", "# a comment\n", "await f()\n"]
+    quoted = quote_first_line(lines)
+    assert quoted[1:] == lines[1:]
+    assert compile(quoted[0], "cell", "eval")
+
+
+# What it records
+
+
+def recording_of(shell, cell, options=""):
+    run(shell, f"{QUIET} {options}\n{cell}")
+    return shell.user_ns["_timeline"]
+
+
+def test_the_recording_is_of_the_cell(loaded):
+    """It is named after the cell, and begins and ends with the cell's own code."""
+    recording = recording_of(loaded, "import asyncio\nawait asyncio.sleep(30)", "--virtual")
+    assert recording.seconds == 30
+    assert recording.title == f"In [{loaded.execution_count - 1}]"
+
+
+def test_showing_the_value_is_not_recorded(loaded):
+    """What IPython does with the last value isn't the cell's own work."""
+    cell = "import time\nclass Slow:\n    def __repr__(self):\n        time.sleep(40)\nSlow()"
+    assert recording_of(loaded, cell.replace("time.sleep(40)", "return 'slow'")).blocked().empty
+    assert recording_of(loaded, cell.replace("40", "0.1")).blocked().empty
+
+
+def test_a_cell_that_fails_is_recorded(loaded):
+    cell = "import asyncio\nawait asyncio.sleep(30)\n1 / 0"
+    assert recording_of(loaded, cell, "--virtual").seconds == 30
+
+
+def test_the_options_are_heeded(loaded):
+    """The threshold decides what is reported, the variable keeps the recording."""
+    cell = "import asyncio, time\nasync def f():\n    time.sleep(0.4)\nawait f()"
+    run(loaded, f"{QUIET} --virtual --threshold 0.3 --name short\n{cell}")
+    run(loaded, f"{QUIET} --virtual --threshold 0.5 --name long\n{cell}")
+    assert len(loaded.user_ns["short"].blocked()) == 1
+    assert len(loaded.user_ns["long"].blocked()) == 0
+
+
+def test_the_timeline_comes_below_the_output_and_once(loaded, capsys):
+    run(
+        loaded, "%%timeline --virtual\nimport asyncio\nprint('mine')\nawait asyncio.sleep(0)\n'val'"
+    )
+    run(loaded, "print('the next cell')")
+    out = capsys.readouterr().out
+    assert out.index("mine") < out.index("'val'") < out.index("loop") < out.index("1 task")
+    assert out.count("1 task") == 1
+    assert out.endswith("the next cell\n")
+
+
+def test_the_timeline_comes_below_the_error_too(loaded, capsys):
+    run(loaded, "%%timeline --no-picture\nimport asyncio\nawait asyncio.sleep(0)\n1 / 0")
+    out = capsys.readouterr().out
+    assert out.count("Traceback") == 1
+    assert out.index("ZeroDivisionError") < out.index("1 task")
+
+
+@pytest.mark.parametrize(
+    ("option", "there", "gone"), [("text", "#", "Added"), ("picture", "Added", "#")]
+)
+def test_either_half_can_be_left_out(loaded, capsys, option, there, gone):
+    run(loaded, f"%%timeline --virtual --no-{option}\nimport asyncio\nawait asyncio.sleep(1)")
+    out = capsys.readouterr().out
+    assert there in out
+    assert gone not in out
+
+
+def test_the_explanation_comes_although_the_picture_fails(loaded, capsys, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr("asyncteach.timeline.draw_timelines", fail)
+    run(loaded, "%%timeline\nimport asyncio\nawait asyncio.sleep(0)")
+    out = capsys.readouterr().out
+    assert "no ink" in out
+    assert "1 task" in out
+
+
+def test_a_coroutine_as_the_last_value_is_told(loaded):
+    """Python can't warn of it, since Out keeps it; explain() names the call and the mending."""
+    (found,) = recording_of(loaded, "async def fetch(): pass\nx = 5\nfetch()").findings
+    assert (found.kind, found.line) == ("never-awaited", 4)
+    assert "`await fetch(" in found.fix
+    loaded.user_ns["Out"].pop(loaded.execution_count - 1).close()
+
+
+@pytest.mark.parametrize("last", ["plan", "await plan", "type(plan)", "plan.close()", "ended()"])
+def test_a_coroutine_that_is_no_mistake_is_not_told(loaded, last):
+    """Somebody who looks at a plan that they have made means to."""
+    cell = (
+        "async def fetch(): pass\nplan = fetch()\ndef ended():\n    plan.close()\n    return plan\n"
+    )
+    assert recording_of(loaded, cell + last).findings == []
+    loaded.user_ns["plan"].close()
+
+
+# With other magics
+
+
+@pytest.mark.parametrize("first", ["%%timeline\n\n%%time", "%%time\n%%timeline"])
+def test_it_can_be_stacked_with_other_magics(loaded, capsys, first):
+    result = run(loaded, f"{first}\nx = 5\nx")
+    assert result.success
+    assert result.result == loaded.user_ns["x"] == 5
+    out = capsys.readouterr().out
+    assert "Wall time" in out
+    assert "In [" in out
+
+
+def test_a_cell_that_runs_another_cell(loaded, capsys):
+    """Each recording is shown once."""
+    run(loaded, "%%timeline --no-picture\nget_ipython().run_cell('%%timeline --no-picture\\n5')\n6")
+    assert capsys.readouterr().out.count("Added up") == 2
+
+
+# What is said
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--thresold 3", "has no option '--thresold'"),
+        ("slow", "has no option 'slow'"),
+        ("--threshold", "--threshold needs a value"),
+        ("--threshold fast", "takes seconds, more than 0, and got 'fast'"),
+        ("--threshold 0", "takes seconds, more than 0, and got '0'"),
+        ("--threshold -1", "takes seconds, more than 0, and got '-1'"),
+        ("--threshold nan", "takes seconds, more than 0, and got 'nan'"),
+        ("--threshold inf", "takes seconds, more than 0, and got 'inf'"),
+        ("--width 2", "takes inches, 3 to 50, and got '2'"),
+        ("--width 51", "takes inches, 3 to 50, and got '51'"),
+        ("--name my-recording", "takes the name of a variable, and got 'my-recording'"),
+        ("--name class", "takes the name of a variable, and got 'class'"),
+        ("--virtual=yes", "--virtual takes no value"),
+        ("--name 'x", "a quotation mark on this line has no partner"),
+    ],
+)
+def test_a_wrong_option_gets_a_sentence_and_the_cell_is_not_run(loaded, capsys, line, words):
+    result = run(loaded, f"%%timeline {line}\nran = True")
+    assert isinstance(result.error_before_exec, UsageError)
+    assert words in str(result.error_before_exec)
+    seen = "".join(capsys.readouterr())
+    assert seen.strip().count("\n") == 0
+    assert "`%%timeline?`" in seen
+    assert "ran" not in loaded.user_ns
+
+
+@pytest.mark.parametrize("cell", ["%%timeline", "%%timeline --virtual\n\n   \n"])
+def test_a_cell_without_code_gets_a_sentence(loaded, capsys, cell):
+    assert not run(loaded, cell).success
+    assert "the code below it" in "".join(capsys.readouterr())
+
+
+def test_the_magic_itself_says_where_it_belongs(loaded):
+    with pytest.raises(UsageError, match="the first line of the cell"):
+        loaded.run_cell_magic("timeline", "", "5")
+
+
+def test_options_as_they_are_read():
+    options = read_options("%%timeline --width 5 --virtual --name x  # for later")
+    assert (options.width, options.virtual, options.name) == (5, True, "x")
+    assert (options.threshold, options.no_picture) == (0.05, False)
+
+
+def test_the_help_tells_every_option(loaded, monkeypatch):
+    pages = []
+    monkeypatch.setattr("IPython.core.page.page", pages.append)
+    run(loaded, "%%timeline?")
+    text = pages[0]["text/plain"]
+    for option in vars(read_options("%%timeline")):
+        assert f"--{option.replace('_', '-')} " in text
+
+
+def test_a_terminal_waits_for_the_code(loaded):
+    """The first line alone isn't a whole cell; a blank line ends it."""
+    check = loaded.input_transformer_manager.check_complete
+    assert check("%%timeline --width 5")[0] == "incomplete"
+    assert check("%%timeline\nx = 5")[0] == "incomplete"
+    assert check("%%timeline\nx = 5\n\n")[0] == "complete"
+
+
+# Coming and going
+
+
+def parts(shell):
+    """Return all that an extension can add to a shell."""
+    return (
+        [*shell.input_transformers_cleanup],
+        [*shell.ast_transformers],
+        {name: [*callbacks] for name, callbacks in shell.events.callbacks.items()},
+        {kind: {**magics} for kind, magics in shell.magics_manager.magics.items()},
+    )
+
+
+def test_unloading_leaves_the_shell_as_it_was(shell, capsys):
+    """However often it was loaded."""
+    before = parts(shell)
+    for command in ("load_ext", "load_ext", "reload_ext"):
+        shell.run_line_magic(command, "asyncteach")
+    assert run(shell, f"{QUIET}\n5").result == 5
+    shell.run_line_magic("unload_ext", "asyncteach")
+    assert parts(shell) == before
+    run(shell, "%%timeline\n5")
+    assert "Cell magic `%%timeline` not found" in "".join(capsys.readouterr())
+
+
+def test_somebody_elses_magic_of_that_name_comes_back(shell):
+    def other(line, cell):
+        return "other"
+
+    shell.register_magic_function(other, "cell", "timeline")
+    magics = shell.magics_manager.magics["cell"]
+    theirs = magics["timeline"]
+    try:
+        shell.run_line_magic("load_ext", "asyncteach")
+        assert magics["timeline"] is not theirs
+        shell.run_line_magic("unload_ext", "asyncteach")
+        assert magics["timeline"] is theirs
+    finally:
+        magics.pop("timeline")
+
+
+def test_a_cell_is_named_without_the_extension(shell):
+    """A recording names lines as the cell shows them, in any shell."""
+    run(shell, "import sys\npath = sys._getframe().f_code.co_filename")
+    assert name_cell(shell.user_ns["path"]) == f"In [{shell.execution_count - 1}]"
+    assert name_cell(__file__) is None

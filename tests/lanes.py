@@ -1,0 +1,94 @@
+"""What a recording shows, in forms that a test can compare."""
+
+import itertools
+from collections import defaultdict
+
+from asyncteach import Recording
+from asyncteach.tape import RUNNING, STATES
+
+
+def lane(recording: Recording, row: int) -> str:
+    """Return what a task did as times and states by turns: `0 running 0 waiting 1 running 1`.
+
+    A lane that doesn't begin where the task was spawned, has a gap or overlaps itself is refused.
+    """
+    tape = recording.tape
+    own = tape.slices[tape.slices.task == row]
+    at = tape.rows[row].spawned
+    said = [f"{at:g}"]
+    for state, start, end in zip(own.state.tolist(), own.start, own.end, strict=True):
+        assert start == at, f"{tape.rows[row].name}: {' '.join(said)}, then from {start}"
+        at = end
+        said += [STATES[state], f"{end:g}"]
+    assert at == tape.rows[row].finished or tape.rows[row].outcome == "still running"
+    return " ".join(said)
+
+
+def lanes(recording: Recording) -> dict[str, str]:
+    """Return the lanes of all tasks and jobs by the name that a picture shows."""
+    return {row.label: lane(recording, n) for n, row in enumerate(recording.tape.rows)}
+
+
+def waits(recording: Recording) -> list[tuple]:
+    """Return who waited, from when to when, for what kind of thing, in words."""
+    tape = recording.tape
+    return [
+        (tape.rows[wait.task].label, wait.start, wait.end, wait.kind, wait.what)
+        for wait in tape.waits
+    ]
+
+
+def blocks(recording: Recording) -> list[tuple]:
+    """Return who held the loop, from when to when, in which function, and who was delayed."""
+    tape = recording.tape
+    return [
+        (
+            block.who if block.task is None else tape.rows[block.task].label,
+            block.start,
+            block.end,
+            block.place and block.place.function.rpartition("<locals>.")[2],
+            {tape.rows[task].label: round(seconds, 9) for task, seconds in block.delayed},
+        )
+        for block in tape.blocks
+    ]
+
+
+def nanoseconds(seconds: float) -> int:
+    return round(seconds * 1e9)
+
+
+def check_invariants(recording: Recording, *, exact: bool = True) -> None:
+    """Refuse a recording in which anything can't have been."""
+    tape = recording.tape
+    end_of_all = nanoseconds(tape.duration)
+    pieces = defaultdict(list)
+    columns = (tape.slices.task, tape.slices.state, tape.slices.start, tape.slices.end)
+    for task, state, start, end in zip(*(column.tolist() for column in columns), strict=True):
+        pieces[task].append((nanoseconds(start), nanoseconds(end), STATES[state]))
+    totals = recording.tasks()
+    running = defaultdict(list)
+    for number, row in enumerate(tape.rows):
+        own = pieces[number]
+        spawned = nanoseconds(row.spawned)
+        closed = row.finished == row.finished
+        assert closed == (row.outcome != "still running"), row
+        finished = nanoseconds(row.finished) if closed else end_of_all
+        assert 0 <= spawned <= finished <= end_of_all, row
+        # They tile the life of the task.
+        edges = [spawned, *(end for _, end, _ in own)]
+        assert [start for start, _, _ in own] == edges[:-1], (row, own)
+        assert edges[-1] == finished, (row, own)
+        parts = sum(nanoseconds(totals[state][number]) for state in STATES)
+        assert parts == finished - spawned, row
+        if row.parent is not None:
+            assert row.parent < number
+            assert tape.rows[row.parent].spawned <= row.spawned
+        if row.kind == "task":
+            running[row.loop] += [one for one in own if one[2] == RUNNING]
+    for steps in running.values():
+        for (_, end, _), (start, _, _) in itertools.pairwise(sorted(steps)):
+            assert end <= start, "two tasks had one loop at the same time"
+    starts = recording.to_frame()["start"]
+    assert starts.is_monotonic_increasing
+    order = [number for number, _ in tape.tree()]
+    assert sorted(order) == list(range(len(tape.rows)))
