@@ -13,10 +13,15 @@ from asyncio import events
 from collections.abc import Callable
 from typing import Any
 
+from asyncteach.callbacks import (
+    Raising,
+    hide_frame,
+    learners_line,
+    name_callback,
+    type_of_steps,
+)
 from asyncteach.entry import Entry, Registry
 from asyncteach.observer import Observer
-from asyncteach.places import is_learners
-from asyncteach.waits import Line
 
 SHORTEST_WAIT = 0.001
 """Seconds of waiting from which on it is looked at what for: it costs some steps' worth."""
@@ -25,7 +30,6 @@ _Handle: Any = events.Handle
 _TimerHandle: Any = events.TimerHandle
 _SafeHandle: Any = getattr(events, "_ThreadSafeHandle", events.Handle)  # of its own from 3.14 on
 
-RUNNERS = (__file__, events.__file__)
 FUNCTION = types.FunctionType
 CAN_BE_EAGER = sys.version_info >= (3, 12)
 
@@ -78,7 +82,7 @@ def make_stepper(
     get_ident = threading.get_ident
     copy_context = contextvars.copy_context
     new: Any = object.__new__
-    step_type = _type_of_steps()
+    step_type = type_of_steps()
     call_soon_before, call_at_before = loop.call_soon, loop.call_at
     threadsafe_before, create_before = loop.call_soon_threadsafe, loop.create_task
     # Another's call_soon is called and its handle replaced; what asyncio's own does is done here.
@@ -312,7 +316,7 @@ def make_stepper(
         shim = new(_Handle)
         for name in ("_loop", "_callback", "_args", "_source_traceback"):
             setattr(shim, name, getattr(handle, name))
-        shim._cancelled, shim._repr, shim._context = False, None, _Raising(error)
+        shim._cancelled, shim._repr, shim._context = False, None, Raising(error)
         _Handle._run(shim)
 
     # What stands in for the loop's own methods
@@ -437,75 +441,3 @@ def make_stepper(
     stepper.rest, stepper.wake, stepper.strangers = rest, wake, lambda: strangers
     stepper.set_now, stepper.stop, stepper.unmark = set_now, stop, unmark
     return stepper
-
-
-def learners_line(depth: int) -> Line | None:
-    """Return the learner's line that is being executed, `depth` frames up or further out.
-
-    Not beyond the loop: who runs that has not written the code that the loop calls.
-    """
-    frame: Any = sys._getframe(depth)
-    while frame is not None:
-        code = frame.f_code
-        if is_learners(code.co_filename):
-            return code, frame.f_lineno or code.co_firstlineno
-        if code.co_name == "_run" and code.co_filename in RUNNERS:
-            return None
-        frame = frame.f_back
-    return None
-
-
-def hide_frame(error: BaseException) -> None:
-    """Let the traceback look as if the function that calls this did not stand between."""
-    error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
-
-
-class _Raising:
-    """A context in which every call raises the same."""
-
-    def __init__(self, error: BaseException) -> None:
-        self._error = error
-
-    def run(self, *_: Any) -> Any:
-        raise self._error
-
-
-def name_callback(callback: Any) -> str:
-    """Return what a callback is called: a task that isn't recorded by its name."""
-    owner = getattr(callback, "__self__", None)
-    if owner is not None and hasattr(owner, "get_coro"):
-        return str(owner.get_name())
-    return str(getattr(callback, "__qualname__", type(callback).__qualname__))
-
-
-def _type_of_steps() -> Any:
-    """Return the type of the callback by which a task asks for its next step.
-
-    asyncio has no name for it; it is that of the callback which a new task gives to its loop.
-    """
-    seen: list[Any] = []
-
-    class Loop:
-        def call_soon(self, callback: Any, *_: Any, context: Any = None) -> None:
-            seen.append(callback)
-
-        def get_debug(self) -> bool:
-            return False
-
-        def is_running(self) -> bool:
-            return False
-
-        def call_exception_handler(self, _: Any) -> None:
-            pass
-
-    async def nothing() -> None:
-        pass
-
-    coroutine = nothing()
-    loop: Any = Loop()
-    task: Any = asyncio.Task(coroutine, loop=loop, name="probe")  # no automatic name is used up
-    task._log_destroy_pending = False
-    coroutine.close()
-    kind = type(seen[0])
-    # The pure-Python task gives a bound method, and so would anybody else.
-    return None if kind is types.MethodType else kind

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from asyncteach.axis import Axis
+from asyncteach.callbacks import hide_frame
 from asyncteach.entry import Entry, Registry
 from asyncteach.lookout import real_monotonic
 from asyncteach.observer import Observer
 from asyncteach.reel import Reel
 from asyncteach.replacements import Replacements
-from asyncteach.stepper import hide_frame, make_stepper
+from asyncteach.stepper import make_stepper
 
 HEARTBEAT = 0.1
 """Seconds after which an idle loop looks whether an interrupt has come."""

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from asyncteach.callbacks import learners_line, name_callback
 from asyncteach.entry import Entry
 from asyncteach.labels import clip, printable
 from asyncteach.observer import Observer
 from asyncteach.places import is_learners
-from asyncteach.stepper import learners_line, name_callback
 from asyncteach.tap import Tap
 from asyncteach.waits import Line, describe
 
