@@ -13,7 +13,7 @@ import traceback
 
 from hypothesis import strategies as st
 
-LIMIT = 300
+LIMIT = 60
 """Seconds after which a program is cancelled: some wait for what never comes."""
 
 place = contextvars.ContextVar("place", default="none")
@@ -254,7 +254,7 @@ def say(error: BaseException) -> list:
 async def main(program: list, clock, around) -> list[tuple]:
     """Run a program with `around()` around it; return what has happened, in order."""
     world = World(clock)
-    me = asyncio.current_task()
+    before = asyncio.all_tasks()
     asyncio.get_running_loop().set_exception_handler(
         lambda _, context: world.note("complaint", context["message"])
     )
@@ -264,7 +264,7 @@ async def main(program: list, clock, around) -> list[tuple]:
                 world.note("result", await perform(world, program, "main"))
         except Exception as error:
             world.note("error", *say(error))
-        left = sorted(asyncio.all_tasks() - {me}, key=lambda task: (len(task.get_name()), task.get_name()))
+        left = sorted(asyncio.all_tasks() - before, key=lambda task: (len(task.get_name()), task.get_name()))
         for task in left:
             task.cancel()
             try:

@@ -10,7 +10,6 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-import asyncteach
 from asyncteach.notebook import name_cell, quote_first_line
 from asyncteach.options import read_options
 

@@ -78,7 +78,7 @@ def test_a_recording_can_be_looked_at_while_it_goes_on(program):
 
             async def look():
                 while True:
-                    await asyncio.sleep(0.3)
+                    await asyncio.sleep(2.3)
                     check_invariants(recording)
                     looks.append(len(recording))
 

@@ -1,0 +1,162 @@
+"""record() in a real kernel: the cell's own tasks, the right line, and everything put back."""
+
+import ast
+
+import pytest
+
+from .watching import kernel, needs_signals, nothing_is_left, run, value  # noqa: F401
+
+# One line of a helper blocks for 300 ms; 100 ms into it the timer of another task is due.
+PROGRAM = """
+    def parse():
+        time.sleep(0.3)
+
+    async def rude():
+        await asyncio.sleep(0.1)
+        parse()
+
+    async def patient():
+        try:
+            await asyncio.sleep(30)
+        finally:
+            time.sleep(0.06)
+
+    async def main():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(rude(), name="rude")
+            group.create_task(fetch("news", 0.2), name="victim")
+            waiting = group.create_task(patient(), name="patient")
+            await asyncio.sleep(0.5)
+            waiting.cancel()
+
+    with record() as recording:
+        {start}
+"""
+PARSE, HANDLER = 2, 11
+LOOK = """
+tasks = recording.tasks().set_index("task")
+first = recording.blocked().iloc[0]
+last = recording.blocked().iloc[-1]
+print([
+    [(row.task, row.file, row.line, row.function, row.delayed) for row in recording.blocked().itertuples()],
+    tasks.outcome[["rude", "victim", "patient"]].tolist(),
+    float(tasks.ready["victim"] / first.seconds),
+    float(tasks.running["patient"] / last.seconds),
+    [str(name) for name in tasks.coroutine[1:]],
+])
+"""  # noqa: E501
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["top-level await", "asyncio.run"])
+def test_the_line_that_blocks_and_whom_it_delays(kernel, nested):
+    """The right line of the right cell; the victim is ready for two thirds of the block."""
+    kernel.run("enable_asyncio_run()" if nested else "None")
+    try:
+        start = "asyncio.run(main())" if nested else "await main()"
+        cell = run(kernel, PROGRAM.format(start=start))
+        assert cell.status == "ok", cell.error
+    finally:
+        kernel.run("disable_asyncio_run()" if nested else "None")
+    looked = kernel.run(LOOK)
+    assert looked.status == "ok", looked.error
+    blocked, outcomes, late, handling, coroutines = ast.literal_eval(looked.stdout)
+    name = f"In [{cell.execution_count}]"
+    assert blocked == [
+        ("rude", name, PARSE, "parse", ["victim"]),
+        ("patient", name, HANDLER, "patient", []),
+    ]
+    assert outcomes == ["returned", "returned", "cancelled"]
+    assert 0.4 < late < 0.95
+    assert 0.9 < handling < 1.1  # the handler of the cancellation is shown running
+    assert coroutines == ["main"] * nested + ["rude", "fetch", "patient"]
+
+
+def test_a_helper_of_another_cell_is_named_after_that_cell(kernel):
+    helper = run(kernel, "def helper():\n    time.sleep(0.2)")
+    run(kernel, "with record() as recording:\n    await fetch('a')\n    helper()")
+    assert value(kernel, "recording.blocked()[['file', 'line']].values.tolist()") == (
+        f"[['In [{helper.execution_count}]', 2]]"
+    )
+
+
+def test_only_the_cells_own_tasks_are_seen(kernel):
+    """Neither the kernel's, nor what an earlier cell has left running, nor a later cell's."""
+    run(
+        kernel,
+        """
+        async def tick():
+            while True:
+                await asyncio.sleep(0.005)
+        ticking = asyncio.create_task(tick())
+        """,
+    )
+    kernel.run_all(
+        [
+            "with record() as one:\n    await asyncio.gather(fetch('a', 0.1), fetch('b'))",
+            "await fetch('outside')",
+            "async with record() as two:\n    later = asyncio.create_task(tick())\n    await fetch('c')",
+            "await fetch('after')",
+        ]
+    )
+    seen = "[list(recording.tasks()['coroutine'])[1:] for recording in (one, two)]"
+    assert value(kernel, seen) == "[['fetch', 'fetch'], ['tick']]"
+    run(kernel, "ticking.cancel(); later.cancel()")
+
+
+def test_two_cells_at_once(kernel):
+    """A task of one cell records while the next cell records too: each sees its own."""
+    kernel.run_all(
+        [
+            "async def watch(name):\n    with record() as recording:\n"
+            "        await asyncio.gather(fetch(name, 0.2), fetch(name, 0.1))\n    return recording",
+            "behind = asyncio.create_task(watch('a'))\nawait asyncio.sleep(0)",
+            "with record() as front:\n    await asyncio.gather(fetch('b', 0.05))",
+            "behind = await behind",
+        ]
+    )
+    assert value(kernel, "len(behind.tasks()), len(front.tasks())") == "(3, 2)"
+
+
+def test_threads_and_virtual_time(kernel):
+    run(
+        kernel,
+        """
+        from asyncteach import virtual_time
+        with virtual_time(), record() as recording:
+            await asyncio.gather(asyncio.to_thread(time.sleep, 60), fetch("rice", 2400))
+        """,
+    )
+    assert value(kernel, "recording.seconds, len(recording.tasks())") == "(2400.0, 4)"
+
+
+def test_a_cell_without_await(kernel):
+    """A block without any await, in a cell that the kernel runs without a task of its own."""
+    cell = run(kernel, "with record() as recording:\n    total = sum(range(1000))\nrecording")
+    assert cell.status == "ok", cell.error
+    assert sorted(cell.displays[0]) == ["image/png", "text/plain"]
+    assert value(kernel, "recording.findings") == "[]"
+
+
+@needs_signals
+def test_an_interrupt_ends_the_recording(kernel):
+    """It lands in an idle await, and what there was by then is recorded."""
+    cell = (
+        "with record() as recording:\n    print('started', flush=True)\n    await asyncio.sleep(30)"
+    )
+    interrupted = kernel.run(cell, interrupt_at="started", timeout=25)
+    assert interrupted.error.ename == "CancelledError"
+    assert "asyncteach" not in interrupted.error.traceback
+    assert value(kernel, "recording.seconds < 20") == "True"
+
+
+def test_the_error_in_a_block_has_its_usual_traceback(kernel):
+    plain = run(kernel, "if True:\n    await fetch('a')\n    await asyncio.gather(fetch(1 / 0))")
+    block = (
+        "with record() as recording:\n    await fetch('a')\n    await asyncio.gather(fetch(1 / 0))"
+    )
+    recorded = run(kernel, block)
+    assert recorded.error.ename == "ZeroDivisionError"
+    lines = [line for line in recorded.error.traceback.splitlines() if "record" not in line]
+    usual = [line for line in plain.error.traceback.splitlines() if "if True" not in line]
+    assert len(lines) == len(usual)
+    assert "asyncteach" not in recorded.error.traceback

@@ -1,0 +1,316 @@
+"""%%timeline in a real kernel: the cell as always, and its timeline below."""
+
+import pytest
+
+from .harness import faults, live_kernel
+from .watching import kernel, needs_signals, nothing_is_left, run, value  # noqa: F401
+
+PICTURE = ["image/png", "text/plain"]
+
+
+def test_a_cell_with_await(kernel):
+    """Prints, value, assignment and Out as always; below them the picture and the explanation."""
+    run_ = run(
+        kernel,
+        """
+        %%timeline --width 6
+        print("started")
+        news, weather = await asyncio.gather(fetch("news"), fetch("weather"))
+        news
+        """,
+    )
+    assert run_.status == "ok"
+    shown, picture = run_.displays
+    assert shown["text/plain"] == "'news'"
+    assert names(picture) == PICTURE
+    assert picture["text/plain"].startswith(f"In [{run_.execution_count}]: ")
+    assert "fetch (2)" in picture["text/plain"]
+    assert run_.stdout.startswith("started\n")
+    assert "3 tasks" in run_.stdout
+    assert value(kernel, f"weather, Out[{run_.execution_count}]") == "('weather', 'news')"
+
+
+def test_a_cell_without_await(kernel):
+    run_ = run(kernel, "%%timeline\nx = 41\nx + 1;")
+    assert (run_.status, run_.stderr) == ("ok", "")
+    assert [names(display) for display in run_.displays] == [PICTURE]
+
+
+def test_an_error_is_shown_once_with_the_lines_of_the_cell(kernel):
+    """The traceback is the learner's own, and the timeline comes although it failed."""
+    run_ = run(
+        kernel,
+        """
+        %%timeline
+        async def main():
+            await fetch("news")
+            return 1 / 0
+
+        await main()
+        """,
+    )
+    assert run_.status == "error"
+    assert run_.error.ename == "ZeroDivisionError"
+    cell = f"Cell In[{run_.execution_count}]"
+    assert f"{cell}, line 6\n" in run_.error.traceback
+    assert f"{cell}, line 4, in main()\n" in run_.error.traceback
+    assert "asyncteach" not in run_.error.traceback
+    assert [names(display) for display in run_.displays] == [PICTURE]
+    assert "1 task" in run_.stdout
+    assert run_.stderr == ""
+
+
+def test_a_syntax_error_has_the_line_that_the_cell_shows(kernel):
+    run_ = run(kernel, "%%timeline\nx = 1\nawait x x")
+    assert run_.error.ename == "SyntaxError"
+    assert f"Cell In[{run_.execution_count}], line 3\n" in run_.error.traceback
+    assert run_.displays == []
+
+
+def test_an_exception_group_is_shown_as_always(kernel):
+    run_ = run(
+        kernel,
+        """
+        %%timeline
+        async def fail():
+            raise ValueError("sold out")
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail())
+        """,
+    )
+    assert "ValueError: sold out" in run_.stderr
+    assert "asyncteach/" not in run_.stderr
+    assert run_.stderr.count("Exception Group Traceback") == 1
+    assert [names(display) for display in run_.displays] == [PICTURE]
+
+
+@needs_signals
+@pytest.mark.parametrize(
+    ("options", "wait"),
+    [
+        ("", "await asyncio.sleep(30)"),
+        ("", "await asyncio.Event().wait()"),
+        ("", "time.sleep(30)"),
+        ("--virtual", "await asyncio.to_thread(real[0], 3)"),
+    ],
+    ids=["an idle await", "a wait without end", "a blocking call", "virtual time"],
+)
+def test_an_interrupted_cell_is_shown(kernel, options, wait):
+    """Its error is the usual one, and the timeline of what was comes below."""
+    kernel.run("real = [time.sleep]  # a plain name would be made virtual too")
+    cell = f"%%timeline {options}\nprint('started', flush=True)\n{wait}"
+    run_ = kernel.run(cell, interrupt_at="started", timeout=25)
+    assert run_.error.ename in ("CancelledError", "KeyboardInterrupt")
+    assert f"Cell In[{run_.execution_count}], line 3\n" in run_.error.traceback
+    assert [names(display) for display in run_.displays] == [PICTURE]
+
+
+@needs_signals
+def test_how_soon_an_interrupt_lands(kernel):
+    """Although nothing at all happens on the loop: from the signal to the await that it ends."""
+    run_ = run(
+        kernel,
+        """
+        %%timeline --no-picture
+        import os, signal
+
+        def press_stop():
+            sent.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
+
+        sent = []
+        threading.Timer(0.5, press_stop).start()
+        try:
+            await asyncio.sleep(30)
+        finally:
+            landed = time.monotonic()
+        """,
+    )
+    assert run_.error.ename == "CancelledError"
+    assert float(value(kernel, "landed - sent[0]")) < 2
+
+
+def test_lines_are_named_as_the_cell_shows_them(kernel):
+    """The line that blocks, in the table and in the sentence, with the count of the cell."""
+    run_ = run(
+        kernel,
+        """
+        %%timeline --no-picture
+        def parse():
+            time.sleep(0.3)
+
+        async def rude():
+            await asyncio.sleep(0.05)
+            parse()
+
+        await asyncio.gather(rude(), fetch("news", 0.15))
+        """,
+    )
+    place = f"In [{run_.execution_count}], line 3"
+    assert f"parse() held the loop for 0.3 s at {place}: fetch waited" in run_.stdout
+    (file, line) = eval(value(kernel, "_timeline.blocked()[['file', 'line']].values[0].tolist()"))
+    assert f"{file}, line {line}" == place
+
+
+def test_what_is_left_running_is_named_with_what_to_do(kernel):
+    run_ = run(
+        kernel,
+        """
+        %%timeline --no-picture
+        left = asyncio.create_task(fetch("news", 30), name="forgotten")
+        await asyncio.sleep(0.01)
+        """,
+    )
+    assert f"forgotten was started at In [{run_.execution_count}], line 2 and left running" in (
+        run_.stdout
+    )
+    assert "Await it, or cancel it" in run_.stdout
+    kernel.run("left.cancel()")
+
+
+def test_an_exception_that_nobody_looked_at_is_told_in_its_cell(kernel):
+    run_ = run(
+        kernel,
+        """
+        %%timeline --no-picture
+        async def fail():
+            raise ValueError("sold out")
+
+        failed = asyncio.create_task(fail(), name="order")
+        await asyncio.sleep(0.01)
+        """,
+    )
+    assert "order failed with ValueError: sold out, and its exception was never" in run_.stdout
+    kernel.run("failed.exception()")
+
+
+def test_a_forgotten_await_on_the_last_line_is_told(kernel):
+    run_ = run(kernel, "%%timeline --no-picture\nfetch('news')")
+    assert f"fetch() was called at In [{run_.execution_count}], line 2 but never" in run_.stdout
+    assert "`await fetch(" in run_.stdout
+    kernel.run("_.close()")
+
+
+def test_other_cells_are_not_in_it(kernel):
+    """Neither the kernel's own tasks nor what an earlier cell has left running."""
+    kernel.run(
+        "async def tick():\n    while True:\n        await asyncio.sleep(0.005)\n"
+        "ticking = asyncio.create_task(tick(), name='tick')"
+    )
+    run_ = run(kernel, "%%timeline --no-picture\nawait asyncio.gather(fetch('news', 0.1))")
+    assert run_.status == "ok"
+    assert value(kernel, "list(_timeline.tasks()['coroutine'])[1:]") == "['fetch']"
+    kernel.run("ticking.cancel()")
+
+
+def test_cells_queued_at_once(kernel):
+    """Run All: each timeline stands in its own cell and shows that cell's tasks."""
+    cells = [
+        "%%timeline --no-picture --name one\nawait asyncio.gather(fetch('a'), fetch('b'))",
+        "%%timeline --no-picture --name two\n5",
+        "%%timeline --no-picture --name three --virtual\nawait fetch('c', 3600)",
+        "len(one.tasks()), one.title, two.title, three.seconds",
+    ]
+    runs = kernel.run_all(cells)
+    assert [run.status for run in runs] == ["ok"] * 4
+    assert ["Added up" in run.stdout for run in runs] == [True, True, True, False]
+    count = runs[0].execution_count
+    assert runs[3].displays[0]["text/plain"] == (f"(3, 'In [{count}]', 'In [{count + 1}]', 3600.0)")
+
+
+def test_virtual_time(kernel):
+    """Real time goes on after the cell, and its picture is the same on every machine."""
+    run_ = run(
+        kernel,
+        """
+        %%timeline --virtual --name cooked
+        from time import sleep
+
+        async def stare():
+            sleep(600)
+        await asyncio.gather(fetch("rice", 2400), stare())
+        """,
+    )
+    assert run_.status == "ok"
+    assert value(kernel, "cooked.seconds, [*cooked.blocked()['line']]") == "(2400.0, [5])"
+
+
+def test_magics_and_shell_commands_in_the_cell(kernel):
+    run_ = run(
+        kernel,
+        """
+        %%timeline --no-picture
+        folder = %pwd
+        !echo from the shell
+        await fetch(len(folder) > 0)
+        """,
+    )
+    assert run_.displays == [{"text/plain": "True"}]
+    assert run_.stdout.startswith("from the shell")
+
+
+def test_asyncio_run_in_the_cell(kernel):
+    """A pasted script, with asyncio.run() enabled: its tasks are seen, and so is what blocks."""
+    script = """
+        %%timeline --no-picture --name pasted
+        async def rude():
+            await asyncio.sleep(0.05)
+            time.sleep(0.3)
+
+        async def main():
+            await asyncio.gather(rude(), fetch("news", 0.15))
+
+        asyncio.run(main())
+        """
+    kernel.run("enable_asyncio_run()")
+    try:
+        run_ = run(kernel, script)
+    finally:
+        kernel.run("disable_asyncio_run()")
+    assert run_.status == "ok"
+    assert f"rude() held the loop for 0.3 s at In [{run_.execution_count}], line 4" in run_.stdout
+    assert value(kernel, "list(pasted.tasks()['coroutine'])[1:]") == "['main', 'rude', 'fetch']"
+
+
+def test_asyncio_run_in_the_cell_without_being_enabled(kernel):
+    """It fails as always, and the explanation says what to write."""
+    run_ = run(
+        kernel,
+        """
+        %%timeline --no-picture
+        async def main():
+            await fetch("news")
+        program = main()
+        try:
+            asyncio.run(program)
+        finally:
+            program.close()
+        """,
+    )
+    assert run_.error.ename == "RuntimeError"
+    assert "Write `await program` instead" in run_.stdout
+
+
+def test_wrong_options(kernel):
+    run_ = run(kernel, "%%timeline --threshhold 1\nran = True")
+    assert run_.error.ename == "UsageError"
+    assert "has no option '--threshhold'" in run_.stderr
+    assert value(kernel, "'ran' in globals()") == "False"
+
+
+def test_a_fresh_kernel_runs_all_of_it():
+    """Queued behind each other with the extension's loading first, as a notebook has it."""
+    cells = [
+        "%load_ext asyncteach",
+        "%%timeline\nimport asyncio\nawait asyncio.sleep(0.01, 'slept')",
+        "%reload_ext asyncteach",
+        "%%timeline\n_",
+        "%unload_ext asyncteach",
+        "1 + 1",
+    ]
+    with live_kernel() as kernel:
+        runs = kernel.run_all(cells)
+    assert faults(runs) == []
+    assert [len(run.displays) for run in runs] == [0, 2, 0, 2, 0, 1]
+    assert runs[3].displays[0]["text/plain"] == "'slept'"
