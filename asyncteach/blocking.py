@@ -10,7 +10,7 @@ from asyncteach.advice import cause_of
 from asyncteach.findings import Finding, at, finding, speak
 from asyncteach.phrases import called, count, listing, span, spell
 from asyncteach.places import Place
-from asyncteach.source import is_await, pauses, read_source
+from asyncteach.source import may_compute, pauses, read_source
 from asyncteach.tape import RUNNING, Block, Tape
 
 # Whom a block delayed by less than this, it did not harm.
@@ -28,8 +28,9 @@ def find_blocks(tape: Tape, *, computing: bool) -> Iterator[Finding]:
     groups: dict[tuple[object, ...], list[Block]] = {}
     believed = _has_computed(tape)
     for block in tape.blocks:
-        # A kernel's own work is nobody's mistake.
-        if block.place is None and block.task is None:
+        # A kernel's own work, or what nobody has seen: there is no line to mend.
+        place = block.place
+        if place is None:
             continue
         cause = cause_of(block.place, block.doing)
         # A machine that was busy elsewhere stretches any step: only processor time proves work.
@@ -37,14 +38,10 @@ def find_blocks(tape: Tape, *, computing: bool) -> Iterator[Finding]:
             continue
         if not cause.always and not _harmed(tape, block):
             continue
-        # What a library does under an await isn't the learner's to mend.
-        if not cause.waits and block.place and is_await(block.place):
+        if not cause.waits and not may_compute(place):
             continue
-        place = block.place
-        where: tuple[object, ...] = (block.who,)
-        if place is not None:
-            # Each look at a function that computes sees another line of it.
-            where = (place.path, place.function, place.line if cause.waits else None)
+        # Each look at a function that computes sees another line of it.
+        where = (place.path, place.function, place.line if cause.waits else None)
         groups.setdefault(where, []).append(block)
     for blocks in groups.values():
         longest = max(blocks, key=lambda block: block.end - block.start)
@@ -69,7 +66,7 @@ def _has_computed(tape: Tape) -> bool:
 def _blocked(tape: Tape, longest: Block, blocks: list[Block]) -> Finding:
     seconds = sum(block.end - block.start for block in blocks)
     place = longest.place
-    who = (called(place.function) if place else "") or longest.who or "One step"
+    who = (called(place.function) if place else "") or "The code"
     held = f"{who} held the loop for {span(seconds)}{at(place)}"
     if len(blocks) > 1:
         held = f"{who} held the loop {spell(len(blocks))} times{at(place)}, {span(seconds)} in all"

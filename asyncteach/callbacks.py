@@ -4,12 +4,20 @@ import asyncio
 import sys
 import types
 from asyncio import events
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from asyncteach.places import is_learners
 from asyncteach.waits import Line
 
 _LOOPS = (events.__file__, __file__.replace("callbacks", "stepper"))
+
+
+@lru_cache(maxsize=256)
+def line_of(code: CodeType, line: int) -> Line:
+    """Return the pair, the same one for the same line: ten thousand tasks may come from one."""
+    return code, line
 
 
 def learners_line(depth: int) -> Line | None:
@@ -21,7 +29,7 @@ def learners_line(depth: int) -> Line | None:
     while frame is not None:
         code = frame.f_code
         if is_learners(code.co_filename):
-            return code, frame.f_lineno or code.co_firstlineno
+            return line_of(code, frame.f_lineno or code.co_firstlineno)
         if code.co_name == "_run" and code.co_filename in _LOOPS:
             return None
         frame = frame.f_back

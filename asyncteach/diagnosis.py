@@ -9,6 +9,7 @@ from asyncteach.findings import Finding, told_once
 from asyncteach.mishaps import find_mishaps
 from asyncteach.phrases import count, span
 from asyncteach.sequence import find_sequences
+from asyncteach.source import look_again
 from asyncteach.tape import READY, RUNNING, STATES, WAITING, Tape
 from asyncteach.textform import say
 from asyncteach.unbounded import find_crowds
@@ -28,6 +29,7 @@ def find(recording: "Recording") -> list[Finding]:
     if recording.unit == "minutes":
         return []
     tape = recording.tape
+    look_again()
     # As long as the block is open, tasks have every right to be at work.
     is_over = recording._develop is None
     computing = list(find_computing(tape))

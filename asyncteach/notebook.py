@@ -159,8 +159,6 @@ class CellTimeline:
 
     def show(self) -> None:
         """Show the picture and the explanation, below all that the cell has shown."""
-        from IPython.display import display
-
         from asyncteach.timeline import draw_timelines
 
         recording, options = self._recording, self._options
@@ -168,7 +166,7 @@ class CellTimeline:
             if not options.no_picture:
                 png, about = draw_timelines([recording], width=options.width)._repr_png_()
                 bundle = {"image/png": png, "text/plain": str(recording)}
-                display(bundle, metadata={"image/png": about}, raw=True)
+                self._shell.display_pub.publish(bundle, {"image/png": about})
         finally:
             if not options.no_text:
                 print(recording.explain())
@@ -190,8 +188,9 @@ def quote_first_line(lines: list[str]) -> list[str]:
     """Make a string of the line `%%timeline`: so the cell is plain Python, and no line moves."""
     if not lines or lines[0].split()[:1] != [MAGIC]:
         return lines
-    from IPython.core.inputtransformer2 import cell_magic
+    from IPython.core import inputtransformer2
 
+    cell_magic: Any = inputtransformer2.cell_magic
     read_options(lines[0])
     code = next((n for n, line in enumerate(lines) if n and line.strip()), None)
     if code is None:

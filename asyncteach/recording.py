@@ -156,9 +156,10 @@ class Recording:
 
         slices = self.tape.slices
         names: Any = pandas.Index(self.names, dtype=object)
+        states: Any = list(STATES)
         columns = {
             "task": pandas.Categorical.from_codes(slices.task, names),
-            "state": pandas.Categorical.from_codes(slices.state, list(STATES)),
+            "state": pandas.Categorical.from_codes(slices.state, states),
             "start": slices.start,
             "end": slices.end,
         }

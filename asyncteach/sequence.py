@@ -37,16 +37,51 @@ class Series:
     times: int = 0
 
 
+class Lives:
+    """From when to when each task and each job was alive."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.rows = tape.rows
+        self.spawned = np.array([row.spawned for row in tape.rows])
+        finished = np.array([row.finished for row in tape.rows])
+        self.finished = np.where(np.isnan(finished), tape.duration, finished)
+        self._starts, self._ends = np.sort(self.spawned), np.sort(self.finished)
+        times = np.concatenate([self._starts, self._ends])
+        order = np.argsort(times, kind="stable")
+        changes = np.repeat([1, -1], len(self.rows))[order]
+        self._times, self._alive = times[order], np.cumsum(changes)
+
+    def count(self, start: float, end: float) -> int:
+        """Return how many were alive at some time between."""
+        begun = np.searchsorted(self._starts, end, "left")
+        return int(begun - np.searchsorted(self._ends, start, "right"))
+
+    def between(self, start: float, end: float) -> list[int]:
+        """Return who was alive at some time between."""
+        alive = (self.finished > start) & (self.spawned < end)
+        return [int(index) for index in np.flatnonzero(alive)]
+
+    def is_lonely(self, task: int) -> bool:
+        """Tell if there was ever a moment when hardly anybody was alive but the task."""
+        first = np.searchsorted(self._times, self.spawned[task], "right") - 1
+        last = np.searchsorted(self._times, self.finished[task], "left")
+        least = self._alive[first : max(last, first + 1)].min()
+        return bool(least <= 2 + len(ancestors(self.rows, task)))
+
+
 def find_sequences(tape: Tape) -> Iterator[Finding]:
     """Give a finding for each row of awaits that could as well have waited at the same time."""
+    lives = Lives(tape)
     by_task: dict[int, list[Wait]] = {}
     for wait in tape.waits:
         by_task.setdefault(wait.task, []).append(wait)
     rows: dict[object, Series] = {}
     for task, waits in by_task.items():
+        if not lives.is_lonely(task):
+            continue
         for frame in list_frames(tape, waits, by_task):
             for run, units in _runs(frame):
-                if len(units) < 2 or not _alone(tape, task, units):
+                if len(units) < 2 or not _alone(tape, lives, task, units):
                     continue
                 where = (frame.place.path, run.jobs[0].node.lineno, run.loop is None)
                 row = rows.setdefault(where, Series(task, run, units[0][0].place))
@@ -117,15 +152,14 @@ def _units(run: Run, stretches: list[Stretch]) -> Iterator[list[Stretch]]:
         yield unit
 
 
-def _alone(tape: Tape, task: int, units: list[list[Stretch]]) -> bool:
+def _alone(tape: Tape, lives: Lives, task: int, units: list[list[Stretch]]) -> bool:
     """Tell if nothing else was going on: no other task, and a loop that was idle."""
     start, end = units[0][0].start, units[-1][-1].end
     older = ancestors(tape.rows, task)
     inner = [0] * len(units)
-    spawned = np.array([row.spawned for row in tape.rows])
-    finished = np.array([row.finished for row in tape.rows])
-    # Not a number, of one that is still running, is not before anything.
-    for index in np.flatnonzero(~(finished <= start) & ~(spawned >= end)).tolist():
+    if lives.count(start, end) > 1 + len(older) + len(units):
+        return False
+    for index in lives.between(start, end):
         row = tape.rows[index]
         if index == task or index in older:
             continue

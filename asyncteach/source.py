@@ -115,13 +115,22 @@ class Source:
         return any(isinstance(outer, (*LOOPS, *COMPREHENSIONS)) for outer in self.around(node))
 
 
-def is_await(place: Place) -> bool:
-    """Tell if the line awaits something."""
-    source = read_source(place)
-    statement = source.statement(place) if source else None
-    return statement is not None and any(
-        isinstance(node, ast.Await) and covers(node, place.line) for node in walk_own(statement)
-    )
+def may_compute(place: Place) -> bool:
+    """Tell if the line may take long by itself; where it can't be read, it may.
+
+    What a library does under an await isn't the line's own, and a plain `return page` that seems
+    to take long was interrupted, by the garbage collector say.
+    """
+    if (source := read_source(place)) is None:
+        return True
+    if (statement := source.statement(place)) is None:
+        return False
+    nodes = [statement, *walk_own(statement)]
+    if any(isinstance(node, ast.Await) and covers(node, place.line) for node in nodes):
+        return False
+    works = (ast.Call, ast.BinOp, ast.Compare, ast.Subscript, ast.AugAssign, ast.Import)
+    hard = any(isinstance(node, (*works, ast.ImportFrom, *COMPREHENSIONS)) for node in nodes)
+    return hard or source.in_loop(statement)
 
 
 def pauses(scope: Scope) -> bool:
@@ -150,12 +159,21 @@ def _parse(text: str) -> Source | None:
         return None
 
 
-def read_source(place: Place) -> Source | None:
-    """Return the source that a place is in; None where it can't be read."""
-    path = place.path or place.file
-    linecache.checkcache(path)
+@lru_cache(maxsize=64)
+def _read(path: str) -> Source | None:
     lines = linecache.getlines(path)
     return _parse("".join(lines)) if lines else None
+
+
+def read_source(place: Place) -> Source | None:
+    """Return the source that a place is in; None where it can't be read."""
+    return _read(place.path or place.file)
+
+
+def look_again() -> None:
+    """Forget what files may have been changed since they were read."""
+    linecache.checkcache()
+    _read.cache_clear()
 
 
 def line_of(place: Place) -> str:

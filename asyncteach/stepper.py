@@ -114,7 +114,9 @@ def make_stepper(
         scope = None if stopped else scope_of(kwargs.get("context"))
         parent, at = current, now()
         if scope is not None:
-            current = number = registry.reserve(at)
+            current = number = len(ends)
+            ends.append(at)
+            entries.append(None)
         try:
             task = create_before(*args, **kwargs)
         except BaseException as error:
@@ -127,20 +129,21 @@ def make_stepper(
         try:
             if id(task) in numbers or not hasattr(task, "get_coro"):
                 return task  # of a task factory that gave something else, or has told us already
-            if task._source_traceback:
+            if loop._debug and task._source_traceback:
                 del task._source_traceback[-1]
             coroutine = args[0] if args else kwargs.get("coro")
             entry = registry.add(number, task, coroutine, scope, parent, at)
             entry.line = learners_line(2)
             if kwargs and kwargs.get("name"):
                 entry.name = str(kwargs["name"])
-            is_done = task.done()
-            if is_done or (CAN_BE_EAGER and getattr(coroutine, "cr_suspended", False)):
-                # It was started eagerly, inside the step of its parent.
-                ends[number] = end = now()
-                step((-1 - number, at, at, end))
-                if is_done:
-                    finish(number, task, end)
+            if CAN_BE_EAGER:
+                is_done = task.done()
+                if is_done or getattr(coroutine, "cr_suspended", False):
+                    # It was started eagerly, inside the step of its parent.
+                    ends[number] = end = now()
+                    step((-1 - number, at, at, end))
+                    if is_done:
+                        finish(number, task, end)
         except Exception as error:
             fail(error)
         return task

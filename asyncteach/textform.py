@@ -132,8 +132,10 @@ def _ending(tape: Tape, lane: Lane) -> str:
     if lane.kind in ("you", "loop"):
         return ""
     if not lane.folded:
-        outcome = tape.rows[lane.rows[0]].outcome
-        return "" if outcome == "returned" else f"  {clip(outcome, 50)}"
+        row = tape.rows[lane.rows[0]]
+        # Who has opened the recording goes on after it: that's no news.
+        is_plain = row.outcome == "returned" or row.was_there
+        return "" if is_plain else f"  {clip(row.outcome, 50)}"
     first = Counter(tape.rows[row].outcome.partition(" ")[0] for row in lane.rows)
     counted = [
         f"{first[word]:,} {word.replace('still', 'still running')}"

@@ -99,12 +99,12 @@ class Witness(Observer):
     def finished(self, tap: Tap, entry: Entry, task: Any, at: float) -> None:
         entry.name = task.get_name()
         entry.finished = at
-        entry.trail = ()
-        error = None if task.cancelled() else task._exception
+        if entry.trail:
+            entry.trail = ()
         if task.cancelled():
             entry.outcome = "cancelled"
-        elif error is not None:
-            entry.outcome = f"raised {say_error(error)}"
+        elif task._exception is not None:
+            entry.outcome = f"raised {say_error(task._exception)}"
         else:
             entry.outcome = "returned"
             if task.cancelling() and not entry.excused:

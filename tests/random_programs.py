@@ -262,7 +262,7 @@ async def main(program: list, clock, around) -> list[tuple]:
         try:
             async with asyncio.timeout(LIMIT):
                 world.note("result", await perform(world, program, "main"))
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             world.note("error", *say(error))
         left = sorted(asyncio.all_tasks() - before, key=lambda task: (len(task.get_name()), task.get_name()))
         for task in left:

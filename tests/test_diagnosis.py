@@ -137,13 +137,24 @@ def test_a_step_without_processor_time_was_stretched_by_a_busy_machine():
     assert findings_of(tasks(2), blocks=[block_at("grow(page)")], cpu=0.3) != []
 
 
+@pytest.mark.parametrize("line", ["return page", "await grow(page)", "x = await grow(page)"])
+def test_a_line_that_does_nothing_itself_is_not_blamed_for_a_pause(line):
+    assert findings_of(tasks(2), blocks=[block_at(line)], cpu=0.3) == []
+
+
+def test_who_was_spawned_by_the_step_itself_could_not_have_worked_before():
+    rows = [task("fetch-1"), task("fetch-2", spawned=0.1)]
+    assert findings_of(rows, blocks=[block_at("spawn(page)")], cpu=0.3) == []
+
+
 def test_sleeping_in_a_coroutine_is_a_finding_even_where_nobody_waited():
     found = only(findings_of(tasks(1), blocks=[block_at("time.sleep(0.3)", delayed=())], cpu=0.0))
     assert found.message.endswith(": nobody else could have worked meanwhile.")
 
 
-def test_a_kernels_own_work_is_nobodys_mistake():
-    block = block_at("x", place=None, places=(), task=None, who="Kernel.dispatch")
+@pytest.mark.parametrize("task", [None, 0])
+def test_where_no_line_is_known_there_is_none_to_mend(task):
+    block = block_at("x", place=None, places=(), task=task, who="Kernel.dispatch")
     assert findings_of(tasks(2), blocks=[block]) == []
 
 

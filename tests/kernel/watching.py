@@ -1,13 +1,13 @@
-"""What the tests of recordings in a kernel share: one kernel, which each leaves as it was."""
+"""What the tests of recordings in a kernel share."""
 
 import sys
 import textwrap
 
 import pytest
 
-from .harness import CellRun, LiveKernel, live_kernel
+from .harness import CellRun, LiveKernel
 
-START = """
+BEFORE = """
 %load_ext asyncteach
 import asyncio, sys, threading, time
 from asyncteach import disable_asyncio_run, enable_asyncio_run, record
@@ -27,29 +27,14 @@ def touched():
         vars(loop._selector).keys(), type(loop), asyncio.BaseEventLoop.run_forever,
         [thread.name for thread in threading.enumerate() if "asyncteach" in thread.name],
     )
+
+await asyncio.to_thread(int)  # a loop makes its threads when the first is needed
+before = touched()
 """
 
 needs_signals = pytest.mark.skipif(
     sys.platform == "win32", reason="an interrupt is no signal there"
 )
-
-
-@pytest.fixture(scope="module")
-def kernel():
-    """One kernel for all tests of a module."""
-    with live_kernel() as kernel:
-        assert kernel.run(START).status == "ok"
-        # A loop's threads are made when the first is needed.
-        assert kernel.run("await asyncio.to_thread(int)\nbefore = touched()").status == "ok"
-        yield kernel
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left(kernel):
-    """After each test the loop has what it had, and nobody watches."""
-    yield
-    run = kernel.run("print(touched() == before)")
-    assert run.stdout == "True\n", run.error
 
 
 def run(kernel: LiveKernel, cell: str, **options) -> CellRun:
