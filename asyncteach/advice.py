@@ -4,7 +4,7 @@ import ast
 from typing import NamedTuple
 
 from asyncteach.places import Place
-from asyncteach.source import line_of, read_source
+from asyncteach.source import read_source
 
 _THREAD = "hand it to a thread: `await asyncio.to_thread(...)`"
 
@@ -21,16 +21,26 @@ class Cause(NamedTuple):
 
 _SLEEP = Cause("Write `await asyncio.sleep(...)`: it hands the loop back while it sleeps.")
 _HTTP = Cause(f"Use an async client such as httpx.AsyncClient, or {_THREAD}.")
-_SOCKET = Cause(f"Use asyncio's streams (`await asyncio.open_connection(...)`), or {_THREAD}.")
-_FILE = Cause("Files can't be awaited: write `await asyncio.to_thread(...)` around the reading "
-              "or writing, so that a thread does it.", always=False)  # fmt: skip
+_SOCKET = Cause(
+    "Use an async client, or asyncio's streams (`await asyncio.open_connection(...)`), or "
+    f"{_THREAD}."
+)
+_FILE = Cause(
+    "Files can't be awaited: write `await asyncio.to_thread(...)` around the reading or writing, "
+    "so that a thread does it.",
+    always=False,
+)
 _PROCESS = Cause("Start the program with `await asyncio.create_subprocess_exec(...)` and await it.")
 _INPUT = Cause("Ask in a thread: `await asyncio.to_thread(input, ...)`.")
 _DATABASE = Cause(f"Use an async driver for the database, or {_THREAD}.", always=False)
-_THREADS = Cause("Await the thread's result instead of blocking for it: start the work with "
-                 "`await asyncio.to_thread(...)`.")  # fmt: skip
-_LOCK = Cause("Between tasks use asyncio's own Lock, Event or Queue and `await` it: those of "
-              "`threading` and `queue` stop the whole loop.")  # fmt: skip
+_THREADS = Cause(
+    "Await the thread's result instead of blocking for it: start the work with "
+    "`await asyncio.to_thread(...)`."
+)
+_LOCK = Cause(
+    "Between tasks use asyncio's own Lock, Event or Queue and `await` it: those of `threading` "
+    "and `queue` stop the whole loop."
+)
 _IMPORT = Cause("Import at the top of the file, before the loop runs.", waits=False, always=False)
 _COMPUTING = Cause(
     "If it computes, `await asyncio.to_thread(...)` keeps the loop answering, and a process pool "
@@ -55,12 +65,11 @@ _CALLED = {
     "os.popen": _PROCESS,
     "input": _INPUT,
     "sqlite3.": _DATABASE,
-    "psycopg": _DATABASE,
+    "psycopg.": _DATABASE,
+    "psycopg2.": _DATABASE,
     "pymysql.": _DATABASE,
     "open": _FILE,
     "shutil.": _FILE,
-    "json.dump": _COMPUTING,
-    "json.load": _COMPUTING,
 }
 # What a line calls on some object, by the end of its name.
 _METHODS = {
@@ -84,46 +93,45 @@ _METHODS = {
 _SEEN = {
     "socket.": _SOCKET,
     "ssl.": _SOCKET,
+    "SocketIO.": _SOCKET,
     "SSLSocket.": _SOCKET,
-    "HTTPConnection": _HTTP,
-    "HTTPResponse": _HTTP,
+    "HTTPConnection.": _HTTP,
+    "HTTPResponse.": _HTTP,
     "subprocess.": _PROCESS,
     "Popen.": _PROCESS,
-    "Thread.join": _THREADS,
-    "threading.Thread.join": _THREADS,
+    "Thread.": _THREADS,
+    "Condition.wait": _THREADS,  # asyncio's own hands the loop back
     "Future.result": _THREADS,
     "sqlite3.": _DATABASE,
-    "importlib": _IMPORT,
+    "importlib.": _IMPORT,
     "_find_and_load": _IMPORT,
 }
+_LOCKING = ("acquire", "wait", "get", "put")
 
 
 def _begins(name: str, table: dict[str, Cause]) -> Cause | None:
     for start, cause in table.items():
-        if name == start or (start[-1] in "._" and name.startswith(start)):
-            return cause
-        if name.startswith(f"{start}."):
+        if name == start or name.startswith(start if start[-1] in "._" else f"{start}."):
             return cause
     return None
 
 
 def cause_of(place: Place | None, doing: str) -> Cause:
     """Return why that line holds the loop, from its source and from what was seen at work."""
+    seen = _begins(doing, _SEEN)
     source = read_source(place) if place else None
-    if place is not None and source is not None:
-        if isinstance(source.statement(place), (ast.Import, ast.ImportFrom)):
-            return _IMPORT
-        for name in source.calls(place):
-            if cause := _begins(name, _CALLED) or _METHODS.get(name.rpartition(".")[2]):
-                return cause
-            method = name.rpartition(".")[2]
-            if (method, "Thread" in doing) == ("join", True) or method == doing[-6:] == "result":
-                return _THREADS
-            if method in ("acquire", "wait", "get", "put") and doing.startswith(
-                ("threading.", "queue.", "Condition.", "Event.", "Queue.")
-            ):
-                return _LOCK
-        text = line_of(place)
-        if ".read(" in text or ".write(" in text or text.startswith(("with open(", "for line in")):
-            return _begins(doing, _SEEN) or (_FILE if "open(" in text else _COMPUTING)
-    return _begins(doing, _SEEN) or _COMPUTING
+    if place is None or source is None:
+        return seen or _COMPUTING
+    if isinstance(source.statement(place), (ast.Import, ast.ImportFrom)):
+        return _IMPORT
+    names = source.calls(place)
+    for name in names:
+        if cause := _begins(name, _CALLED):
+            return cause
+    for name in names:
+        method = name.rpartition(".")[2]
+        if cause := _METHODS.get(method):
+            return cause
+        if seen is _THREADS and method in _LOCKING:
+            return _LOCK
+    return seen or _COMPUTING

@@ -14,6 +14,18 @@ from asyncteach.waits import Line
 _LOOPS = (events.__file__, __file__.replace("callbacks", "stepper"))
 
 
+_STEPS = (None, "task_wakeup", "__step", "__wakeup")
+
+
+def task_of(callback: Any) -> Any:
+    """Return the task whose step a callback is, else None: `task.cancel` is no step."""
+    if getattr(callback, "__name__", None) in _STEPS:
+        task = getattr(callback, "__self__", None)
+        if hasattr(task, "get_coro"):
+            return task
+    return None
+
+
 @lru_cache(maxsize=256)
 def line_of(code: CodeType, line: int) -> Line:
     """Return the pair, the same one for the same line: ten thousand tasks may come from one."""

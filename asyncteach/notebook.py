@@ -137,10 +137,8 @@ class CellTimeline:
         self._code = sys._getframe(1).f_code
         if self._options.virtual:
             self._stack.enter_context(virtual_time())
-        # Under another cell's magic the code has no file of IPython's.
-        title = name_cell(self._code.co_filename) or f"In [{self._shell.execution_count - 1}]"
         try:
-            recorder = record(threshold=self._options.threshold, title=title)
+            recorder = record(threshold=self._options.threshold, title="This cell")
             self._recording = self._stack.enter_context(recorder)
         except RuntimeError as error:
             self._stack.close()

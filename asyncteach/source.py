@@ -68,12 +68,27 @@ class Source:
         return max(found, key=lambda node: (node.lineno, node.col_offset), default=None)
 
     def calls(self, place: Place) -> list[str]:
-        """Return the full names of what the place's statement calls at its line."""
+        """Return the full names of what the place's statement calls at its line by itself.
+
+        What it awaits is asyncio's to call: `await process.communicate()` holds nothing up.
+        """
         statement = self.statement(place)
         if statement is None:
             return []
         nodes = [statement, *walk_own(statement)]
-        calls = [n for n in nodes if isinstance(n, ast.Call) and covers(n, place.line)]
+        awaited: set[ast.AST] = set()
+        for node in nodes:
+            if isinstance(node, ast.Await):
+                awaited.update(ast.walk(node))
+            elif isinstance(node, ast.AsyncFor):
+                awaited.update(ast.walk(node.iter))
+            elif isinstance(node, ast.AsyncWith):
+                awaited.update(part for item in node.items for part in ast.walk(item))
+        calls = [
+            node
+            for node in nodes
+            if isinstance(node, ast.Call) and covers(node, place.line) and node not in awaited
+        ]
         return [self.name(call.func) for call in calls]
 
     def name(self, node: ast.expr) -> str:

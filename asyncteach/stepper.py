@@ -18,6 +18,7 @@ from asyncteach.callbacks import (
     hide_frame,
     learners_line,
     name_callback,
+    task_of,
     type_of_steps,
 )
 from asyncteach.entry import Entry, Registry
@@ -150,9 +151,9 @@ def make_stepper(
 
     def find(handle: Any) -> int | None:
         """Return the number of the task whose step a handle is; None: it isn't one of ours."""
-        task = getattr(handle._callback, "__self__", None)
-        number = numbers.get(id(task))
-        if number is None and not stopped and hasattr(task, "get_coro"):
+        task = task_of(handle._callback)
+        number = None if task is None else numbers.get(id(task))
+        if number is None and task is not None and not stopped:
             try:
                 number = see(handle, task)
             except Exception as error:
@@ -380,8 +381,7 @@ def make_stepper(
 
     def adopt_ready() -> None:
         for place, handle in enumerate(list(ready)):
-            task = getattr(handle._callback, "__self__", None)
-            if type(handle) is _Handle and hasattr(task, "get_coro"):
+            if type(handle) is _Handle and task_of(handle._callback) is not None:
                 ready[place] = mark(handle)
 
     def call_at(when: float, callback: Any, *args: Any, context: Any = None) -> Any:

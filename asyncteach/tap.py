@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from asyncteach.axis import Axis
-from asyncteach.callbacks import hide_frame
+from asyncteach.callbacks import hide_frame, task_of
 from asyncteach.entry import Entry, Registry
 from asyncteach.lookout import real_monotonic
 from asyncteach.observer import Observer
@@ -131,11 +131,11 @@ class Tap:
             due = timer.when()
             if self.axis.is_plain and due <= now and not timer.cancelled() and timer._args:
                 for callback, _ in getattr(timer._args[0], "_callbacks", None) or ():
-                    entry = self.entry_of(getattr(callback, "__self__", None))
+                    entry = self.entry_of(task_of(callback))
                     if entry is not None:
                         yield entry, due
         for handle in list(self.loop._ready):
-            entry = self.entry_of(getattr(handle._callback, "__self__", None))
+            entry = self.entry_of(task_of(handle._callback))
             since = getattr(handle, "_since", None)
             if entry is not None and since:
                 yield entry, since

@@ -110,7 +110,9 @@ def test_one_line_is_one_finding_however_often_it_held_the_loop():
         ("sleep(0.3)", "", "`await asyncio.sleep(...)`"),
         ("page = requests.get(url)", "SSLSocket.read", "httpx.AsyncClient"),
         ("page = urllib.request.urlopen(url).read()", "socket.recv", "httpx.AsyncClient"),
-        ("page = client.load(url)", "socket.recv_into", "asyncio's streams"),
+        ("page = client.load(url)", "SocketIO.readinto", "asyncio's streams"),
+        ("name = box.get()", "Condition.wait", "asyncio's own Lock, Event or Queue"),
+        ("name = job.result()", "Condition.wait", "asyncio.to_thread"),
         ("text = open(path).read()", "", "Files can't be awaited"),
         ("text = Path('a').read_text()", "", "Files can't be awaited"),
         ("subprocess.run(['ls'])", "Popen.wait", "create_subprocess_exec"),
@@ -137,7 +139,15 @@ def test_a_step_without_processor_time_was_stretched_by_a_busy_machine():
     assert findings_of(tasks(2), blocks=[block_at("grow(page)")], cpu=0.3) != []
 
 
-@pytest.mark.parametrize("line", ["return page", "await grow(page)", "x = await grow(page)"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "return page",
+        "await grow(page)",
+        "output, _ = await process.communicate()",
+        "async with database.execute(page) as rows: return rows",
+    ],
+)
 def test_a_line_that_does_nothing_itself_is_not_blamed_for_a_pause(line):
     assert findings_of(tasks(2), blocks=[block_at(line)], cpu=0.3) == []
 

@@ -1,8 +1,11 @@
 """%%timeline in a real kernel: the cell as always, and its timeline below."""
 
+import json
+from pathlib import Path
+
 import pytest
 
-from .harness import faults, live_kernel
+from .harness import code_cells, faults, live_kernel, run_all
 from .watching import needs_signals, run, value
 
 PICTURE = ["image/png", "text/plain"]
@@ -23,7 +26,7 @@ def test_a_cell_with_await(kernel):
     shown, picture = run_.displays
     assert shown["text/plain"] == "'news'"
     assert sorted(picture) == PICTURE
-    assert picture["text/plain"].startswith(f"In [{run_.execution_count}]: ")
+    assert picture["text/plain"].startswith("This cell: ")
     assert "fetch (2)" in picture["text/plain"]
     assert run_.stdout.startswith("started\n")
     assert "3 tasks" in run_.stdout
@@ -210,13 +213,12 @@ def test_cells_queued_at_once(kernel):
         "%%timeline --no-picture --name one\nawait asyncio.gather(fetch('a'), fetch('b'))",
         "%%timeline --no-picture --name two\n5",
         "%%timeline --no-picture --name three --virtual\nawait fetch('c', 3600)",
-        "len(one.tasks()), one.title, two.title, three.seconds",
+        "len(one.tasks()), len(two.tasks()), three.seconds",
     ]
     runs = kernel.run_all(cells)
     assert [run.status for run in runs] == ["ok"] * 4
     assert ["Added up" in run.stdout for run in runs] == [True, True, True, False]
-    count = runs[0].execution_count
-    assert runs[3].displays[0]["text/plain"] == (f"(3, 'In [{count}]', 'In [{count + 1}]', 3600.0)")
+    assert runs[3].displays[0]["text/plain"] == "(3, 1, 3600.0)"
 
 
 def test_virtual_time(kernel):
@@ -314,3 +316,17 @@ def test_a_fresh_kernel_runs_all_of_it():
     assert faults(runs) == []
     assert [len(run.displays) for run in runs] == [0, 2, 0, 2, 0, 1]
     assert runs[3].displays[0]["text/plain"] == "'slept'"
+
+
+def test_the_lesson_names_the_line_that_blocks():
+    """What its cell prints is what is stored, with the number of the cell that its text names."""
+    path = Path(__file__).parents[2] / "notebooks" / "04-what-the-loop-does.ipynb"
+    cells = {cell["id"]: cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]}
+    cell = cells["broken-timeline"]
+    (stored,) = [output["text"] for output in cell["outputs"] if output["output_type"] == "stream"]
+    source, count = "".join(cell["source"]), cells["define-save"]["execution_count"]
+    runs = run_all(code_cells(path)[0][: cell["execution_count"]])
+    assert runs[-1].source == source
+    assert runs[-1].stdout == "".join(stored)
+    assert f"In [{count}], line 2" in runs[-1].stdout
+    assert f"`In [{count}]`" in "".join(cells["explain-blocked"]["source"])
