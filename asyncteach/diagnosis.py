@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from asyncteach.blocking import find_blocks, find_computing
-from asyncteach.findings import Finding, told_once
+from asyncteach.findings import Finding, at, told_once
 from asyncteach.mishaps import find_mishaps
 from asyncteach.phrases import count, span
 from asyncteach.sequence import find_sequences
@@ -73,7 +73,11 @@ def _heading(tape: Tape, unit: str) -> list[str]:
         f"{_amount(totals[RUNNING], unit)}, ready for {_amount(totals[READY], unit)} and waiting "
         f"for {_amount(totals[WAITING], unit)}."
     ]
-    lines += [remark.text for remark in tape.remarks if remark.kind == "loop-not-watched"]
+    for remark in tape.remarks:
+        if remark.kind == "loop-not-watched":
+            lines.append(remark.text)
+        elif remark.kind == "raised":
+            lines.append(f"It ended with {remark.text}{at(remark.place)}.")
     if tape.dropped:
         lines.append(f"{count(tape.dropped, 'step')} more could not be kept.")
     return lines

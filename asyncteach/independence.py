@@ -126,11 +126,12 @@ class _Reader:
         callee = self.lookup(name)
         if full not in _STANDINS and (callee is None or words_of(name) & _ORDERED):
             return None
+        # Whether and when it is awaited at all is decided by what came before it.
+        decides = (ast.BoolOp, ast.IfExp, ast.Lambda, ast.Await, ast.NamedExpr, ast.Yield)
         for outer in self.source.around(node):
             if outer is statement:
                 break
-            # Whether it is awaited at all is decided by what came before it.
-            if isinstance(outer, (ast.BoolOp, ast.IfExp, ast.Lambda, ast.Await, ast.NamedExpr)):
+            if isinstance(outer, decides):
                 return None
         return Job(node, call, name, callee)
 
@@ -197,15 +198,13 @@ class _Reader:
             return
         if any(isinstance(node, (*stops, ast.AsyncWith, ast.Match)) for node in inner):
             return
-        own = stored(loop.target) | (
-            {loop.target.id} if isinstance(loop.target, ast.Name) else set()
-        )
+        own = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
         carried = set().union(*(stored(statement) for statement in loop.body))
         for statement in loop.body:
             here = [job for job in jobs if job.node in set(awaits(statement))]
             if isinstance(statement, ast.If) and here:
                 return
-            if not here and not isinstance(statement, ast.If) and not quiet(statement):
+            if not here and not quiet(statement):
                 return
             for job in here:
                 read = job.reads()

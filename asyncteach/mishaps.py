@@ -36,7 +36,8 @@ def _exception(tape: Tape, remark: Remark) -> Iterator[Finding]:
     row = _row(tape, remark)
     who = speak(row) if row else "A task"
     place = remark.place or (row.place if row else None)
-    message = f"{who} failed with {remark.text}, and its exception was never looked at."
+    born = f", started{at(place)}," if place else ""
+    message = f"{who}{born} failed with {remark.text}, and its exception was never looked at."
     fix = "Keep the task and await it, or give it to a TaskGroup: then its error reaches you."
     yield finding("exception-never-retrieved", row, 0.0, place, message, fix)
 

@@ -124,25 +124,27 @@ class CellTimeline:
     last: ast.expr | None = None
 
     def __init__(self, shell: Any, options: Options, over: "list[CellTimeline]") -> None:
-        self._shell = shell
         self._names = shell.user_ns
+        self._publish = shell.display_pub.publish
         self._options = options
         self._over = over
         self._stack = ExitStack()
 
     def __enter__(self) -> None:
+        from IPython.core.error import UsageError
+
         from asyncteach import record, virtual_time
 
         del self._names[_SLOT]
         self._code = sys._getframe(1).f_code
-        if self._options.virtual:
-            self._stack.enter_context(virtual_time())
         try:
+            if self._options.virtual:
+                self._stack.enter_context(virtual_time())
             recorder = record(threshold=self._options.threshold, title="This cell")
             self._recording = self._stack.enter_context(recorder)
-        except RuntimeError as error:
+        except RuntimeError as error:  # a loop that isn't asyncio's own
             self._stack.close()
-            raise usage_error(str(error)) from None
+            raise UsageError(str(error)) from None
 
     def __exit__(
         self,
@@ -164,7 +166,7 @@ class CellTimeline:
             if not options.no_picture:
                 png, about = draw_timelines([recording], width=options.width)._repr_png_()
                 bundle = {"image/png": png, "text/plain": str(recording)}
-                self._shell.display_pub.publish(bundle, {"image/png": about})
+                self._publish(bundle, {"image/png": about})
         finally:
             if not options.no_text:
                 print(recording.explain())

@@ -81,10 +81,10 @@ class record:
         try:
             self._token = current_session.set(session)
             stages.stage.open(session)
+            return Recording.from_source(self._title, lambda: (develop(known[0]), known[0].closed))
         except BaseException:  # an interrupt may come at any line
             self.__exit__(None, None, None)
             raise
-        return Recording.from_source(self._title, lambda: (develop(known[0]), known[0].closed))
 
     def __exit__(
         self,
@@ -92,24 +92,36 @@ class record:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        session, self._session = self._session, None
-        if session is None:
-            return
-        try:
-            if error is not None:
-                line = _last_line(traceback)
-                at = session.axis.now()
-                session.note(RawRemark("raised", None, at, line, say_error(error)))
-        finally:
+        interrupt: KeyboardInterrupt | None = None
+        while self._session is not None:
             try:
-                stages.stage.close(session)
-                self._known[0] = session.detach()
-            finally:
-                if self._token is not None:
-                    # Left in another context, it stays there: a closed session is none.
-                    with contextlib.suppress(ValueError):
-                        current_session.reset(self._token)
-                    self._token = None
+                self._close(self._session, error, traceback)
+            except KeyboardInterrupt as one:  # first everything is put back
+                interrupt = one
+        if interrupt is not None:
+            raise interrupt
+
+    def _close(
+        self, session: Session, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the recording; after an interrupt once more, from the beginning."""
+        if error is not None and not session.closed:
+            line = _last_line(traceback)
+            session.note(RawRemark("raised", None, session.axis.now(), line, say_error(error)))
+        stages.stage.close(session)
+        if self._known[0] is session:
+            self._known[0] = session.detach()
+        if self._token is not None:
+            # Left in another context, it stays there: a closed session is none.
+            with contextlib.suppress(ValueError, RuntimeError):
+                current_session.reset(self._token)
+            self._token = None
+        self._session = None
+
+    def __del__(self) -> None:
+        # Of a block that was never left: a generator that nobody has run to its end.
+        if getattr(self, "_session", None) is not None:
+            self.__exit__(None, None, None)
 
     async def __aenter__(self) -> Recording:
         return self.__enter__()

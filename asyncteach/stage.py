@@ -36,7 +36,7 @@ class Stage:
         """Put in place what a recording needs, and tap the loop that is running, if any."""
         with self._lock:
             self._sessions.append(session)
-            if len(self._sessions) == 1:
+            if self not in virtual_clock.watchers:
                 virtual_clock.watchers.append(self)
                 self._surroundings.install()
             loop = asyncio._get_running_loop()
@@ -48,25 +48,27 @@ class Stage:
                 session.openers.append(tap.adopt(task, session))
 
     def close(self, session: Session) -> None:
-        """Take away what no recording needs any more."""
+        """Take away what no recording needs any more.
+
+        Whatever an interrupt has left undone of it, or of `open`, is done by a second call.
+        """
         with self._lock:
-            if session not in self._sessions:
-                return
-            if not session.failed:
+            if not session.failed and not session.closed:
                 session.ended = session.axis.now()
             session.closed = True
-            self._sessions.remove(session)
-            try:
-                for tap in session.taps:
-                    self._detach(tap, session)
-            finally:
-                if not self._sessions:
-                    self._surroundings.undo()
-                    if self in virtual_clock.watchers:
-                        virtual_clock.watchers.remove(self)
-                if self._watchdog.error is not None:
-                    error, self._watchdog.error = self._watchdog.error, None
-                    self._warn(error)
+            for tap in list(session.taps):
+                self._detach(tap, session)
+            if session in self._sessions:
+                self._sessions.remove(session)
+            if not self._sessions:
+                for tap in list(self._taps.values()):
+                    self._remove(tap)
+                self._surroundings.undo()
+                while self in virtual_clock.watchers:
+                    virtual_clock.watchers.remove(self)
+            error, self._watchdog.error = self._watchdog.error, None
+        if error is not None:
+            self._warn(error)
 
     def tap_of(self, loop: Any) -> Tap | None:
         """Return what is on a loop, if anything is."""
@@ -97,10 +99,11 @@ class Stage:
                 witness = Witness(functools.partial(self._report, loop), self.give_up)
                 scope_of = (lambda _: session) if session.everything else open_session
                 tap = Tap(loop, session.axis, scope_of, witness)
+                # Known first, put in place then: an interrupt may come between any two lines.
                 self._witnesses[tap] = witness
-                self._taps[loop] = tap
                 self._users[tap] = set()
-                self._watchdog.add(tap)
+                self._taps[loop] = tap
+                tap.install()
             scope: Session | None = session
             while scope is not None:
                 if not scope.closed and scope not in self._users[tap]:
@@ -109,6 +112,7 @@ class Stage:
                     scope.witnesses[tap] = self._witnesses[tap]
                     tap.widen(scope.threshold, scope.most)
                 scope = scope.outer
+            self._watchdog.add(tap)
             return tap
 
     def _detach(self, tap: Tap, session: Session) -> None:
@@ -139,11 +143,13 @@ class Stage:
 
     def _remove(self, tap: Tap) -> None:
         self._watchdog.remove(tap)
-        self._taps.pop(tap.loop, None)
-        tap.remove()
-        self._witnesses.pop(tap, None)
-        for session in self._users.pop(tap, ()):
+        for session in self._users.get(tap, ()):
             session.ends[tap] = mark(tap)
+        loop = tap.loop
+        tap.remove()
+        self._taps.pop(loop, None)
+        self._users.pop(tap, None)
+        self._witnesses.pop(tap, None)
 
     def abandon(self) -> None:
         """Leave all recordings as they are, without asking any other thread."""

@@ -1,6 +1,7 @@
 """Single statements: what they await, read, bind or change."""
 
 import ast
+import builtins
 
 from asyncteach.source import walk_own
 
@@ -33,18 +34,34 @@ def loaded(node: ast.AST) -> set[str]:
     return {n.id for n in walk_own(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
+_NOTES = ("debug", "info", "warning", "error", "append", "add", "extend")
+_TEXTS = ("format", "join", "split", "strip", "lower", "upper", "replace")
+_CLOCKS = ("time", "perf_counter", "monotonic")
+
+
 def quiet(statement: ast.stmt) -> bool:
-    """Tell if a statement without awaits only notes or prints something."""
-    if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Pass, ast.Import)):
+    """Tell if a statement without awaits only notes, prints or works something out."""
+    if isinstance(statement, (ast.Pass, ast.Import)):
         return True
+    if isinstance(statement, ast.If):
+        return all(quiet(inner) for inner in [*statement.body, *statement.orelse])
+    if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+        calls = [node for node in walk_own(statement) if isinstance(node, ast.Call)]
+        return all(_is_harmless(call) for call in calls)
     if not isinstance(statement, ast.Expr):
         return False
-    if isinstance(statement.value, ast.Constant):
-        return True
     call = statement.value
-    if not isinstance(call, ast.Call):
-        return False
-    if isinstance(call.func, ast.Name):
-        return call.func.id == "print"
-    notes = ("debug", "info", "warning", "error", "append", "add", "extend")
-    return isinstance(call.func, ast.Attribute) and call.func.attr in notes
+    if isinstance(call, ast.Call):
+        return _called(call) in (*_NOTES, "print")
+    return isinstance(call, ast.Constant)
+
+
+def _is_harmless(call: ast.Call) -> bool:
+    """Tell if a call gives a value and leaves everything as it was."""
+    if isinstance(call.func, ast.Name) and call.func.id in vars(builtins):
+        return call.func.id not in ("open", "input", "exec", "eval", "next", "setattr")
+    return _called(call) in (*_TEXTS, *_CLOCKS)
+
+
+def _called(call: ast.Call) -> str:
+    return ast.unparse(call.func).rpartition(".")[2]

@@ -308,6 +308,10 @@ def make_stepper(
         callback = handle._callback
         try:
             run(handle)
+        except BaseException as error:
+            hide_frame(error)
+            hide_frame(error)  # and that of asyncio's own _run: the caller stands for it
+            raise
         finally:
             last = end = now()
             since = end if outer else 0.0

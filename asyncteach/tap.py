@@ -60,12 +60,12 @@ class Tap:
         self.current = stepper.current
         self.adopt = stepper.adopt
         self._replaced = Replacements()
-        self._install()
-
-    def _install(self) -> None:
-        loop, put = self.loop, self._replaced.put
-        self._hand_over_before = loop.run_in_executor
         self._select_before = loop._selector.select
+        self._hand_over_before = loop.run_in_executor
+
+    def install(self) -> None:
+        """Put everything on the loop."""
+        loop, put = self.loop, self._replaced.put
         self.axis.tell(self._stepper.set_now)
         put(loop, "call_soon", self._stepper.call_soon)
         put(loop, "call_at", self._stepper.call_at)
@@ -78,15 +78,17 @@ class Tap:
 
     def remove(self) -> None:
         """Take everything off the loop again."""
+        if self.loop is None:
+            return
         self.stop()
         self._replaced.undo()
         self.axis.forget(self._stepper.set_now)
         for timer in list(self.loop._scheduled):
             self._stepper.unmark(timer)
         # What was stamped stays, maybe for long; the loop and all that was on it need not.
-        self.loop = self._select_before = self._hand_over_before = None
         self.current = lambda: (0.0, None)
-        del self._stepper, self.adopt
+        self._stepper = self.adopt = None  # type: ignore[assignment]
+        self.loop = self._select_before = self._hand_over_before = None
 
     def stop(self) -> None:
         """Stamp nothing any more."""

@@ -119,7 +119,8 @@ def _name(
         if name == "sleep" and isinstance(frame.f_locals.get("delay"), (int, float)):
             return "sleep", "a sleep of {} s", float(frame.f_locals["delay"]), None
         if name == "wait_for":
-            future = frame.f_locals.get("fut", future)  # behind a future of its own up to 3.11
+            inside = frame.f_locals.get("fut")  # behind a future of its own up to 3.11
+            future = inside if asyncio.isfuture(inside) else future
         elif name in _KNOWN:
             kind, what = _KNOWN[name]
             if what == "data from a stream" and _is_pipe(frame):

@@ -1,7 +1,7 @@
 """A thread that looks which line holds an event loop, when a step has lasted for long."""
 
+import _thread
 import sys
-import threading
 from types import CodeType, FrameType
 from typing import Any, Protocol
 
@@ -33,57 +33,55 @@ class Watched(Protocol):
 
 
 class Watchdog:
-    """One thread for all loops under record, for as long as there are any."""
+    """One thread for all loops under record, for as long as there are any.
+
+    It is a bare thread with bare locks: an interrupt inside `Thread.start` or an Event would leave
+    those half done.
+    """
 
     def __init__(self) -> None:
-        self._watched: list[Watched] = []
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._wake: Any = None
         self.error: Exception | None = None
         """What has gone wrong in the thread."""
+        self._watched: list[Watched] = []
+        self._wake: Any = None  # released when the thread of this one is to end
+        self._alive = _thread.allocate_lock()  # held by the thread
 
     def add(self, one: Watched) -> None:
         """Look after one more loop."""
-        with self._lock:
-            self._watched = [*self._watched, one]
-            if self._thread is None:
-                # A bare lock: an interrupt inside an Event would leave the Event's own lock held.
-                self._wake = threading.Lock()
-                self._wake.acquire()
-                self._thread = threading.Thread(
-                    target=self._run, args=(self._wake,), name="asyncteach-watchdog", daemon=True
-                )
-                start_thread(self._thread)
+        self._watched = [*(other for other in self._watched if other is not one), one]
+        if self._wake is None:
+            wake = _thread.allocate_lock()
+            wake.acquire()
+            self._wake = wake
+            self._alive = _thread.allocate_lock()
+            _thread.start_new_thread(self._run, (wake, self._alive))
 
     def remove(self, one: Watched) -> None:
         """Look after it no longer; with the last one the thread ends."""
-        with self._lock:
-            self._watched = [other for other in self._watched if other is not one]
-            if self._watched or self._thread is None:
-                return
-            thread, self._thread = self._thread, None
-            self._wake.release()
-        if thread is not threading.current_thread():
-            thread.join()
+        self._watched = [other for other in self._watched if other is not one]
+        wake = self._wake
+        if self._watched or wake is None:
+            return
+        self._wake = None
+        if wake.locked():
+            wake.release()
+        with self._alive:  # until it has ended
+            pass
 
-    def _run(self, wake: Any) -> None:
-        while not wake.acquire(timeout=self._period()):
-            for one in self._watched:
-                try:
-                    look(one)
-                    one.flush()
-                except Exception as error:
-                    self._watched = [other for other in self._watched if other is not one]
-                    self.error = error
+    def _run(self, wake: Any, alive: Any) -> None:
+        with alive:
+            while self._wake is wake and not wake.acquire(timeout=self._period()):
+                for one in self._watched:
+                    try:
+                        look(one)
+                        one.flush()
+                    except Exception as error:
+                        self._watched = [other for other in self._watched if other is not one]
+                        self.error = error
 
     def _period(self) -> float:
         shortest = min((one.threshold for one in self._watched), default=1.0) * _PERIOD
         return min(max(shortest, _SHORTEST), _LONGEST)
-
-
-start_thread = threading.Thread.start
-"""The plain one: a thread of ours belongs to no recording and to no virtual clock."""
 
 
 def look(one: Watched) -> None:

@@ -70,7 +70,7 @@ class World:
         self.event = asyncio.Event()
         self.queue: asyncio.Queue = asyncio.Queue(1)
         self._random = random.Random(1)
-        self._first = int(asyncio.current_task().get_name().removeprefix("Task-"))
+        self._first = int(asyncio.current_task().get_name().rpartition("-")[2])
 
     def lasts(self, seconds: float) -> float:
         """Return about so many seconds: no two timers are ever due at the same time."""
@@ -84,6 +84,11 @@ class World:
 
     def note(self, *what) -> None:
         self.log.append((round(self.clock.seconds * 1e9), place.get(), *what))
+
+    def complain(self, _, context) -> None:
+        # That of garbage comes when it is collected, at any time.
+        if "handle" in context:
+            self.note("complaint", context["message"])
 
 
 async def perform(world: World, program: list, name: str) -> str:
@@ -143,6 +148,7 @@ async def _soon(world, tasks, own, seconds):
         time.sleep(world.lasts(seconds))
 
     asyncio.get_running_loop().call_soon(callback)
+    asyncio.get_running_loop().call_soon(int, "no number")
 
 
 async def _later(world, tasks, own, seconds):
@@ -255,25 +261,31 @@ async def main(program: list, clock, around) -> list[tuple]:
     """Run a program with `around()` around it; return what has happened, in order."""
     world = World(clock)
     before = asyncio.all_tasks()
-    asyncio.get_running_loop().set_exception_handler(
-        lambda _, context: world.note("complaint", context["message"])
-    )
+    asyncio.get_running_loop().set_exception_handler(world.complain)
     with around():
-        try:
-            async with asyncio.timeout(LIMIT):
-                world.note("result", await perform(world, program, "main"))
-        except (Exception, asyncio.CancelledError) as error:
-            world.note("error", *say(error))
-        left = sorted(asyncio.all_tasks() - before, key=lambda task: (len(task.get_name()), task.get_name()))
-        for task in left:
-            task.cancel()
-            try:
-                await task
-            except BaseException as error:
-                world.note("left", *say(error))
+        task = asyncio.create_task(perform(world, program, "main"), name="main")
+        await asyncio.wait([task], timeout=LIMIT)
+        await end(world, task)
+        for left in sorted(asyncio.all_tasks() - before, key=lambda task: task.get_name()):
+            await end(world, left)
     return in_order(program, world.log)
+
+
+async def end(world: World, task: asyncio.Task) -> None:
+    """Cancel a task until it gives in, and note what became of it."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=world.lasts(10))
+    if task.cancelled():
+        world.note("cancelled", task.get_name())
+    elif task.exception():
+        world.note("raised", task.get_name(), *say(task.exception()))
+    else:
+        world.note("returned", task.get_name(), task.result())
 
 
 def in_order(program: list, log: list[tuple]) -> list[tuple]:
     """Return the log; a TaskGroup keeps its tasks in a set, so they end in any order."""
-    return sorted(log, key=lambda entry: (entry[0], repr(entry))) if "group" in repr(program) else log
+    if "group" not in repr(program):
+        return log
+    return sorted(log, key=lambda entry: (entry[0], repr(entry)))

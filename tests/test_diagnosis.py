@@ -423,6 +423,7 @@ def test_functions_may_come_from_another_cell():
         ("await one()\nif x: print()\nawait two()", PLAIN),
         ("await one()\nassert box\nawait two()", PLAIN),
         ("await one()\nbox.open()\nawait two()", PLAIN),
+        ("await one()\nlid = box.open()\nawait two()", PLAIN),
         ("try:\n    await one()\n    await two()\nfinally:\n    pass", PLAIN),
         ("async with box:\n    await one()\n    await two()", PLAIN),
         ("while True:\n    await one()\n    await two()", PLAIN),
@@ -500,7 +501,7 @@ def remarked(kind, *, rows=None, at=0.4, **fields):
             "exception-never-retrieved",
             {"text": "ValueError: sold out"},
             "exception-never-retrieved",
-            "work failed with ValueError: sold out, and its exception was never looked at.",
+            "work, started at lesson.py:3, failed with ValueError: sold out, and its exception was",
         ),
         ("destroyed-pending", {}, "task-lost", "work was lost at lesson.py:3: nobody held on to"),
         (
@@ -662,6 +663,12 @@ def test_what_could_not_be_kept_or_watched_is_said():
     said = recording_of(make_tape(tasks(1), remarks=remarks, dropped=1000)).explain()
     assert "record() can't watch uvloop." in said
     assert "1,000 steps more could not be kept." in said
+
+
+def test_an_error_that_ended_the_recording_is_said():
+    remarks = [Remark("raised", None, 0.5, HERE, "ValueError: sold out")]
+    said = recording_of(make_tape(tasks(1), remarks=remarks)).explain()
+    assert "It ended with ValueError: sold out at lesson.py:3." in said
 
 
 def test_jobs_in_threads_are_named_as_such():

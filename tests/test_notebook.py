@@ -12,6 +12,7 @@ from traitlets.config import Config
 
 from asyncteach.notebook import name_cell, quote_first_line
 from asyncteach.options import read_options
+from asyncteach.virtual_clock import running_clock
 
 QUIET = "%%timeline --no-picture --no-text"
 
@@ -347,6 +348,17 @@ def test_a_cell_without_code_gets_a_sentence(loaded, capsys, cell):
 def test_the_magic_itself_says_where_it_belongs(loaded):
     with pytest.raises(UsageError, match="the first line of the cell"):
         loaded.run_cell_magic("timeline", "", "5")
+
+
+@pytest.mark.parametrize("options", ["", "--virtual"])
+def test_a_loop_that_cannot_be_watched_gets_a_sentence(loaded, capsys, monkeypatch, options):
+    """No traceback of ours; the cell's code doesn't run, and time is real again."""
+    monkeypatch.setattr("asyncteach.recorder.check_loop", lambda loop: "can't watch this loop.")
+    result = run(loaded, f"{QUIET} {options}\nimport asyncio\nawait asyncio.sleep(0)\nran = True")
+    assert isinstance(result.error_in_exec, UsageError)
+    assert "".join(capsys.readouterr()).strip() == "UsageError: can't watch this loop."
+    assert "ran" not in loaded.user_ns
+    assert running_clock() is None
 
 
 def test_options_as_they_are_read():

@@ -13,6 +13,9 @@ from lanes import check_invariants, nanoseconds
 
 from asyncteach import record, virtual_time
 
+# A program that is cut off may leave coroutines that it meant to start.
+pytestmark = pytest.mark.filterwarnings("ignore:coroutine 'perform' was never awaited")
+
 often = settings(
     max_examples=120,
     deadline=None,

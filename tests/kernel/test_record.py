@@ -94,13 +94,14 @@ def test_only_the_cells_own_tasks_are_seen(kernel):
         [
             "with record() as one:\n    await asyncio.gather(fetch('a', 0.1), fetch('b'))",
             "await fetch('outside')",
-            "async with record() as two:\n    late = asyncio.create_task(tick())\n    await fetch(1)",
+            "async with record() as two:\n"
+            "    later = asyncio.create_task(tick())\n    await fetch()",
             "await fetch('after')",
         ]
     )
     seen = "[list(recording.tasks()['coroutine'])[1:] for recording in (one, two)]"
     assert value(kernel, seen) == "[['fetch', 'fetch'], ['tick']]"
-    run(kernel, "ticking.cancel(); late.cancel()")
+    run(kernel, "ticking.cancel(); later.cancel()")
 
 
 def test_two_cells_at_once(kernel):

@@ -184,7 +184,8 @@ def test_an_exception_that_nobody_looked_at_is_told_in_its_cell(kernel):
         await asyncio.sleep(0.01)
         """,
     )
-    assert "order failed with ValueError: sold out, and its exception was never" in run_.stdout
+    assert "1. order" in run_.stdout
+    assert "failed with ValueError: sold out, and its exception was never" in run_.stdout
     kernel.run("failed.exception()")
 
 

@@ -12,7 +12,7 @@ BEFORE = """
 import asyncio, sys, threading, time
 from asyncteach import disable_asyncio_run, enable_asyncio_run, record
 
-async def fetch(name, seconds=0.01):
+async def fetch(name="page", seconds=0.01):
     await asyncio.sleep(seconds)
     return name
 

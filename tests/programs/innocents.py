@@ -433,6 +433,22 @@ async def an_async_generator():
 
 
 @innocent
+async def an_async_generator_that_is_asked_one_by_one():
+    async def fetch(page):
+        await asyncio.sleep(0.04)
+        return page
+
+    async def pages():
+        yield await fetch(1)
+        yield await fetch(2)
+        yield await fetch(3)
+
+    async for page in pages():
+        if page == 2:
+            break
+
+
+@innocent
 async def a_condition():
     condition = asyncio.Condition()
     ready = False
