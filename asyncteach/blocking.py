@@ -34,7 +34,7 @@ def find_blocks(tape: Tape, *, computing: bool) -> Iterator[Finding]:
             continue
         cause = cause_of(block.place, block.doing)
         # A machine that was busy elsewhere stretches any step: only processor time proves work.
-        if not cause.waits and (computing or not believed):
+        if not cause.waits and (computing or not believed or block.busy < _COMPUTED):
             continue
         if not cause.always and not _harmed(tape, block):
             continue

@@ -78,8 +78,8 @@ def _describe_later(
     tap: Tap, loop: int, roster: Roster, steps: Steps, begin: Marks
 ) -> Callable[[Slices], list[Block]]:
     holds = find_holds(tap, roster, steps, begin.holds)
-    samples, rows = tap.samples, roster.rows
-    return lambda ready: describe_holds(holds, samples, rows, loop, ready)
+    samples, efforts, rows = tap.samples, tap.efforts, roster.rows
+    return lambda ready: describe_holds(holds, samples, efforts, rows, loop, ready)
 
 
 def _idle(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from math import nan
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +13,13 @@ from asyncteach.steps import Steps
 from asyncteach.tap import Tap
 from asyncteach.tape import Block, Row, Slices
 from asyncteach.waits import Line
-from asyncteach.watchdog import Sample
+from asyncteach.watchdog import Effort, Sample
 
 SHORTEST_DELAY = 0.001
 """Seconds that a task must have been ready during a block to count as delayed by it."""
 
 Samples = dict[float, list[Sample]]
+Efforts = dict[float, Effort]
 
 _COROUTINE = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR
 
@@ -64,7 +66,7 @@ def _pieces(
 
 
 def describe_holds(
-    holds: list[Hold], samples: Samples, rows: list[Row], loop: int, ready: Slices
+    holds: list[Hold], samples: Samples, efforts: Efforts, rows: list[Row], loop: int, ready: Slices
 ) -> list[Block]:
     """Return the blocks of one loop: with their line, and with those who were ready meanwhile."""
     loops = np.array([row.loop for row in rows] or [0])
@@ -80,10 +82,17 @@ def describe_holds(
             continue  # a stranger's work that has kept nobody waiting
         place, places, doing, awaits = look(samples.get(hold.key, []))
         worst = tuple(sorted(delayed.items(), key=lambda one: -one[1]))
-        blocks.append(
-            Block(hold.row, hold.who, hold.start, hold.end, place, places, doing, worst, awaits)
-        )
+        busy = _share(efforts.get(hold.key, []))
+        what = (place, places, doing, worst, busy, awaits)
+        blocks.append(Block(hold.row, hold.who, hold.start, hold.end, *what))
     return blocks
+
+
+def _share(effort: Effort) -> float:
+    """Return which share of the time between two looks the thread had a processor."""
+    if len(effort) < 2 or effort[1][0] <= effort[0][0]:
+        return nan
+    return (effort[1][1] - effort[0][1]) / (effort[1][0] - effort[0][0])
 
 
 def look(samples: list[Sample]) -> tuple[Place | None, tuple[Place, ...], str, int]:

@@ -14,6 +14,7 @@ from asyncteach.observer import Observer
 from asyncteach.reel import Reel
 from asyncteach.replacements import Replacements
 from asyncteach.stepper import make_stepper
+from asyncteach.watchdog import Effort
 
 HEARTBEAT = 0.1
 """Seconds after which an idle loop looks whether an interrupt has come."""
@@ -51,6 +52,7 @@ class Tap:
         self.idle = Reel(2)  # start, end
         self.holds: list[tuple[float, float, str]] = []  # long callbacks that are no task's step
         self.samples: dict[float, list[Any]] = {}  # stacks, by when the step began
+        self.efforts: dict[float, Effort] = {}  # processor time, by the same
         self.cuts: list[int] = []  # steps that are only the first part of one
         self.cpu = 0.0  # seconds of processor time of the thread that runs it
         self._cpu_start: tuple[int, float] | None = None

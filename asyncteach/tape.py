@@ -76,6 +76,8 @@ class Block(NamedTuple):
     """The innermost function on the stack, a library's perhaps, as `socket.recv`."""
     delayed: tuple[tuple[int, float], ...]
     """Which tasks were ready meanwhile, and for how many seconds."""
+    busy: float = nan
+    """Which share of the time its thread had a processor; nan: unknown, or virtual time."""
     awaits: int = 0
     """How many coroutines were on the stack: more than one means an await that never waited."""
 

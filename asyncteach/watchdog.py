@@ -2,9 +2,11 @@
 
 import _thread
 import sys
+import time
 from types import CodeType, FrameType
 from typing import Any, Protocol
 
+from asyncteach.lookout import real_monotonic
 from asyncteach.waits import Line
 
 _PERIOD = 0.25  # of the threshold: every long step is looked at several times
@@ -17,11 +19,16 @@ Sample = tuple[Line, ...]
 """The lines on the stack, the innermost first."""
 
 
+Effort = list[tuple[float, float]]
+"""The time and the thread's processor time at the first and at the last look at a step."""
+
+
 class Watched(Protocol):
     """A loop that is looked after."""
 
     threshold: float
     samples: dict[float, list[Sample]]
+    efforts: dict[float, Effort]
     loop: Any
     axis: Any
 
@@ -91,10 +98,16 @@ def look(one: Watched) -> None:
         return
     if one.axis.now() - since < one.threshold * _AGE:
         return
-    frame = sys._current_frames().get(one.loop._thread_id or 0)
-    sample = read_stack(frame)
+    thread = one.loop._thread_id or 0
+    sample = read_stack(sys._current_frames().get(thread))
     if sample and one.current()[0] == since:
         add_sample(one, since, sample)
+        effort = one.efforts.setdefault(since, [])
+        del effort[1:]
+        # That step is still under way, so its thread is there; an unknown one would be fatal.
+        if hasattr(time, "pthread_getcpuclockid"):
+            clock = time.pthread_getcpuclockid(thread)
+            effort.append((real_monotonic(), time.clock_gettime(clock)))
 
 
 def add_sample(one: Watched, since: float, sample: Sample) -> None:

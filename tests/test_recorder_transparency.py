@@ -439,7 +439,7 @@ def same(check):
 CHECKS = [
     check
     for check in list(globals().values())
-    if inspect.iscoroutinefunction(check) and check.__module__ == __name__
+    if inspect.iscoroutinefunction(check)
 ]
 
 
