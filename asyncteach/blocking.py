@@ -48,6 +48,11 @@ def find_blocks(tape: Tape, *, computing: bool) -> Iterator[Finding]:
         yield _without_yield(tape, longest, blocks) or _blocked(tape, longest, blocks)
 
 
+def _waits(block: Block) -> bool:
+    """Tell if what held the loop did nothing itself, by its line or by its processor time."""
+    return cause_of(block.place, block.doing).waits or block.busy < _COMPUTED
+
+
 def _harmed(tape: Tape, block: Block) -> bool:
     """Tell if anybody was kept from working who was there when the step began."""
     return any(
@@ -144,7 +149,7 @@ def find_computing(tape: Tape) -> Iterator[Finding]:
     if lasted < 0.2 or total < 0.9 * lasted or len(busy) < 2:
         return
     # Waiting that holds the loop isn't computing; not a number, in virtual time, is no proof.
-    waited = sum(b.end - b.start for b in tape.blocks if cause_of(b.place, b.doing).waits)
+    waited = sum(b.end - b.start for b in tape.blocks if _waits(b))
     if waited > 0.1 * total or not tape.cpu >= _COMPUTED * total:
         return
     places = [block.place for block in tape.blocks if block.place]
