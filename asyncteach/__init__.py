@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from asyncteach.recorder import record
     from asyncteach.recording import Recording
     from asyncteach.runners import compare, run_in_turn, run_together
-    from asyncteach.timeline import plot_timeline
+    from asyncteach.timeline import draw_timelines, plot_timeline
 
 __version__ = "0.1.0"
 
@@ -31,6 +31,7 @@ __all__ = [
     "chore",
     "compare",
     "disable_asyncio_run",
+    "draw_timelines",
     "enable_asyncio_run",
     "leisure",
     "plot_timeline",
@@ -49,7 +50,7 @@ _HOMES = {
     "recorder": ("record",),
     "recording": ("Recording",),
     "runners": ("compare", "run_in_turn", "run_together"),
-    "timeline": ("plot_timeline",),
+    "timeline": ("draw_timelines", "plot_timeline"),
 }
 
 

@@ -208,7 +208,12 @@ class Surroundings:
                 at = session.axis.now()
                 name = coroutine.__qualname__
                 session.note(RawRemark("never-awaited", None, at, line, name))
-            original(coroutine)
+            if coroutine.cr_origin is None:
+                # As the original says it; called from here, it would name our line.
+                text = f"coroutine '{coroutine.__qualname__}' was never awaited"
+                warnings.warn(text, category=RuntimeWarning, stacklevel=2, source=coroutine)
+            else:
+                original(coroutine)
 
         return warn_unawaited_coroutine
 

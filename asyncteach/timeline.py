@@ -3,7 +3,7 @@
 import base64
 import inspect
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from textwrap import wrap
 from typing import Any
 
@@ -101,16 +101,23 @@ class Picture(Figure):
         return png, {"width": width, "height": height, "alt": self.alt}
 
 
-def draw_timelines(recordings: Sequence[Recording], *, width: float = _WIDTH) -> Picture:
-    """Draw recordings below each other on one shared axis, on a picture so many inches wide.
+def draw_timelines(recordings: Iterable[Recording], *, width: float = _WIDTH) -> Picture:
+    """Draw recordings below each other on one axis, as before and after; return the picture.
 
-    All in minutes of the story, or all in seconds: ValueError for a mix.
+    It is `width` inches wide and shows itself at the end of a notebook's cell; `savefig` saves it.
+    Raises TypeError for what isn't a Recording, ValueError for none of them and for a mix of story
+    minutes and seconds.
 
     >>> from asyncteach import CHORES, run_in_turn
     >>> picture = draw_timelines([run_in_turn(CHORES, clock="virtual")], width=7)
     >>> picture.alt[:54]
     'Timeline. Chores, one after another: 100.0 minutes, yo'
     """
+    recordings = [recordings] if isinstance(recordings, Recording) else list(recordings)
+    for recording in recordings:
+        _check_recording(recording, "draw_timelines")
+    if not recordings:
+        raise ValueError("draw_timelines() got an empty list: give it at least one Recording.")
     if not 3 <= width <= 50:
         raise ValueError(f"width={width!r} must be in inches, from 3 to 50: 9.0 suits a page.")
     if len({recording.unit for recording in recordings}) > 1:
@@ -146,7 +153,13 @@ def _draw(
         draw_blocks(ax, sheet)
         seen = draw_outcomes(ax, sheet) | ({"block"} if sheet.outlines() else set())
     name_lanes(ax, sheet)
-    ax.set_xlim(view.start, limit)
+    # On a shared axis what is there already must stay whole.
+    others = [one for one in ax.get_shared_x_axes().get_siblings(ax) if one is not ax]
+    drawn = any(text.get_gid() == "total" for one in others for text in one.texts)
+    ax.set_xlim(
+        min(view.start, ax.get_xlim()[0]) if drawn else view.start,
+        max(limit, ax.get_xlim()[1]) if drawn else limit,
+    )
     # A short part far from the start would have endless numbers in a unit that suits its length.
     unit = MINUTES if story else unit_for(max(longest - view.start, longest / 100))
     if not story:
@@ -168,7 +181,7 @@ def _height(sheets: Sequence[Sheet]) -> float:
     return 0.9 + sum(sheet.height + 0.4 for sheet in sheets)
 
 
-def _check_recording(recording: object) -> None:
+def _check_recording(recording: object, function: str = "plot_timeline") -> None:
     __tracebackhide__ = True
     if isinstance(recording, Recording):
         return
@@ -179,7 +192,7 @@ def _check_recording(recording: object) -> None:
     else:
         fix = "pass what `run_in_turn(CHORES)` or `await run_together(CHORES)` returns"
     kind = type(recording).__name__.lstrip("_")
-    raise TypeError(f"plot_timeline() draws a Recording and got {_a(kind)}: {fix}.")
+    raise TypeError(f"{function}() draws a Recording and got {_a(kind)}: {fix}.")
 
 
 def _check_axes(ax: object) -> None:

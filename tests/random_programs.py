@@ -76,9 +76,9 @@ class World:
         """Return about so many seconds: no two timers are ever due at the same time."""
         return seconds + self._random.randrange(10**5) / 1e6
 
-    def name_task(self) -> str:
-        """Return the name of the running task; those that asyncio gave are counted from here."""
-        name = asyncio.current_task().get_name()
+    def name_of(self, task: asyncio.Task) -> str:
+        """Return the name of a task; those that asyncio gave are counted from here."""
+        name = task.get_name()
         number = name.removeprefix("Task-")
         return name if number == name else f"Task +{int(number) - self._first}"
 
@@ -97,7 +97,7 @@ async def perform(world: World, program: list, name: str) -> str:
     tasks: list[asyncio.Task] = []
     for index, (kind, *arguments) in enumerate(program):
         own = f"{name}.{index}"
-        world.note(kind, world.name_task())
+        world.note(kind, world.name_of(asyncio.current_task()))
         await STEPS[kind](world, tasks, own, *arguments)
     world.note("end")
     return name
@@ -277,11 +277,11 @@ async def end(world: World, task: asyncio.Task) -> None:
         task.cancel()
         await asyncio.wait([task], timeout=world.lasts(10))
     if task.cancelled():
-        world.note("cancelled", task.get_name())
+        world.note("cancelled", world.name_of(task))
     elif task.exception():
-        world.note("raised", task.get_name(), *say(task.exception()))
+        world.note("raised", world.name_of(task), *say(task.exception()))
     else:
-        world.note("returned", task.get_name(), task.result())
+        world.note("returned", world.name_of(task), task.result())
 
 
 def in_order(program: list, log: list[tuple]) -> list[tuple]:
