@@ -51,7 +51,7 @@ def is_learners(filename: str) -> bool:
 
 def is_ours(code: CodeType) -> bool:
     """Tell if code belongs to this package."""
-    return os.path.dirname(code.co_filename) == os.path.dirname(__file__)
+    return code.co_filename.startswith(os.path.dirname(__file__) + os.sep)
 
 
 def place_of(code: CodeType, line: int | None) -> Place:

@@ -422,7 +422,7 @@ def make_stepper(
 
     def wake(at: float) -> None:
         nonlocal idle, idle_to, strangers, last
-        last = at
+        last = at if axis.is_plain else 0.0  # a virtual clock may jump after this
         if idle:
             idle, idle_to, strangers = False, at, 0
 

@@ -88,7 +88,7 @@ class World:
     def complain(self, _, context) -> None:
         # That of garbage comes when it is collected, at any time.
         if "handle" in context:
-            self.note("complaint", context["message"])
+            self.note("complaint", context["message"].partition("(")[0])
 
 
 async def perform(world: World, program: list, name: str) -> str:
@@ -241,7 +241,7 @@ def parts(world, own, several):
 STEPS = {
     name.strip("_"): step
     for name, step in list(globals().items())
-    if name.startswith("_") and inspect.iscoroutinefunction(step)
+    if name.startswith("_") and inspect.isfunction(step)
 }
 
 

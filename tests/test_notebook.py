@@ -23,6 +23,7 @@ def bare_shell():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "__main__", sys.modules["__main__"])
         patch.setattr(sys, "displayhook", sys.displayhook)
+        patch.delenv("VIRTUAL_ENV", raising=False)  # IPython warns of another one than its own
         for name in ("exit", "quit"):
             patch.setattr(builtins, name, getattr(builtins, name))
         config = Config({"HistoryManager": {"hist_file": ":memory:"}})

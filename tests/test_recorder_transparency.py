@@ -439,7 +439,7 @@ def same(check):
 CHECKS = [
     check
     for check in list(globals().values())
-    if inspect.iscoroutinefunction(check)
+    if inspect.isfunction(check) and inspect.iscoroutinefunction(check)
 ]
 
 

@@ -418,10 +418,9 @@ def test_eager_tasks_run_inside_the_step_that_makes_them():
 
     recording = watch(main)
     assert lanes(recording) == {
-        "main": "0 running 0.125 ready 0.375 running 0.375 ready 0.875 running 0.875 "
-        "waiting 1.875 running 1.875",
+        "main": "0 running 0.125 ready 0.375 ready 0.875 running 0.875 waiting 1.875 running 1.875",
         "at once": "0.125 running 0.375",
-        "around": "0.375 running 0.375 ready 0.875 running 0.875 waiting 1.875 running 1.875",
+        "around": "0.375 ready 0.875 running 0.875 waiting 1.875 running 1.875",
         "inner": "0.375 running 0.875 waiting 1.875 running 1.875",
     }
     assert parents(recording)["inner"] == "around"
@@ -570,7 +569,7 @@ def test_a_helpers_line_holds_the_loop_while_a_timer_is_due():
     assert row["function"].endswith("helper")
     assert row["delayed"] == ["victim"]
     (block,) = recording.tape.blocks
-    assert block.doing == "sleep"
+    assert block.doing == ""  # nothing between that line and the interpreter
 
 
 # In real time: no amounts, only who, where and in which order
@@ -695,7 +694,6 @@ def test_streams_are_waited_for_as_sockets():
     found = {(who, kind, what) for who, _, _, kind, what in waits(recording)}
     assert ("main", "socket", "data from a stream") in found
     assert ("answer", "socket", "data from a stream") in found
-    assert parents(recording)["answer"] == "main"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its own loop for subprocesses isn't watched")
