@@ -99,7 +99,7 @@ class LoopHook:
                 self._install(self.loop, name, self._watch_file)
 
     def _install(self, owner: Any, name: str, method: Callable[..., Any]) -> None:
-        original = getattr(owner, name)
+        original = self.replaced.take(owner, name)
 
         def replacement(*args: Any, **kwargs: Any) -> Any:
             # Where somebody has wrapped this and it can't be taken away, it passes through.

@@ -112,9 +112,11 @@ class record:
         if self._known[0] is session:
             self._known[0] = session.detach()
         if self._token is not None:
-            # Left in another context, it stays there: a closed session is none.
+            # Left in another context, or under another recording that was opened after it and goes
+            # on, it stays there: a closed session is none.
             with contextlib.suppress(ValueError, RuntimeError):
-                current_session.reset(self._token)
+                if current_session.get() is session:
+                    current_session.reset(self._token)
             self._token = None
         self._session = None
 

@@ -32,7 +32,7 @@ def install(block: object, namespace: dict[str, Any]) -> None:
         if is_first:
             for owner, name, make in _REPLACED:
                 original = getattr(owner, name)
-                stand_in = functools.wraps(original)(make(original))
+                stand_in = functools.wraps(original)(make(_replaced.take(owner, name)))
                 _replaced.put(owner, name, stand_in)
                 if owner is time:
                     _stand_in_of[id(original)] = stand_in

@@ -84,8 +84,9 @@ def make_stepper(
     copy_context = contextvars.copy_context
     new: Any = object.__new__
     step_type = type_of_steps()
-    call_soon_before, call_at_before = loop.call_soon, loop.call_at
-    threadsafe_before, create_before = loop.call_soon_threadsafe, loop.create_task
+    call_soon_before, call_at_before = tap.before("call_soon"), tap.before("call_at")
+    threadsafe_before = tap.before("call_soon_threadsafe")
+    create_before = tap.before("create_task")
     # Another's call_soon is called and its handle replaced; what asyncio's own does is done here.
     slow = not (
         type(loop).call_soon is asyncio.BaseEventLoop.call_soon
@@ -186,7 +187,10 @@ def make_stepper(
             since = began = ready_at = now()
             unsettled = current = number = registry.reserve(since)
             entry = registry.add(number, task, task.get_coro(), scope, None, since)
-            observer.joined(tap, entry, task)
+            try:
+                observer.joined(tap, entry, task)
+            except Exception as error:
+                fail(error)
         return entry
 
     # Steps

@@ -5,9 +5,11 @@ import functools
 import sys
 import threading
 import warnings
+import weakref
 from asyncio import runners
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from asyncteach.callbacks import hide_frame, learners_line
@@ -16,6 +18,7 @@ from asyncteach.labels import printable
 from asyncteach.replacements import Replacements
 from asyncteach.scope import RawRemark, Session, current_session, open_session
 from asyncteach.tap import check_loop
+from asyncteach.waits import shielded
 from asyncteach.witness import say_error
 
 
@@ -34,32 +37,51 @@ class Surroundings:
     def __init__(self, stage: Any) -> None:
         self._stage = stage
         self._replaced = Replacements()
-        self.undo = self._replaced.undo
+
+    def undo(self) -> None:
+        """Put everything back."""
+        self._replaced.undo()
 
     def install(self) -> None:
         """Put everything in its place."""
-        put = self._replaced.put
-        put(asyncio.BaseEventLoop, "run_forever", self._running(asyncio.BaseEventLoop.run_forever))
-        complain = asyncio.BaseEventLoop.call_exception_handler
-        put(asyncio.BaseEventLoop, "call_exception_handler", self._complaining(complain))
-        put(asyncio.Runner, "run", self._checking(asyncio.Runner.run))
-        put(threading.Thread, "start", self._starting(threading.Thread.start))
-        put(ThreadPoolExecutor, "submit", self._submitting(ThreadPoolExecutor.submit, "thread"))
+        loop = asyncio.BaseEventLoop
+        self._put(loop, "run_forever", self._running)
+        self._put(loop, "call_exception_handler", self._complaining)
+        self._put(asyncio.Runner, "run", self._checking)
+        self._put(threading.Thread, "start", self._starting)
+        self._put(ThreadPoolExecutor, "submit", partial(self._submitting, kind="thread"))
         process = sys.modules.get("concurrent.futures.process")
         if process is not None:  # who hasn't imported it has none
             pool = process.ProcessPoolExecutor
-            put(pool, "submit", self._submitting(pool.submit, "process"))
-        names = vars(warnings)
-        put_name = self._replaced.put_name
-        if "_warn_unawaited_coroutine" in names:
-            name = "_warn_unawaited_coroutine"
-            put_name(names, name, self._warning(names[name]))
-        names = vars(runners)
-        if "_cancel_all_tasks" in names:
-            put_name(names, "_cancel_all_tasks", self._cancelling(names["_cancel_all_tasks"]))
+            self._put(pool, "submit", partial(self._submitting, kind="process"))
+        for owner in (asyncio, asyncio.tasks):
+            self._put(owner, "shield", self._shielding)
+        self._put_name(warnings, "_warn_unawaited_coroutine", self._warning)
+        self._put_name(runners, "_cancel_all_tasks", self._cancelling)
+
+    def _put(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        stand_in = make(self._replaced.take(owner, name))
+        self._replaced.put(owner, name, functools.wraps(getattr(owner, name))(stand_in))
+
+    def _put_name(self, module: Any, name: str, make: Callable[[Any], Any]) -> None:
+        names = vars(module)
+        if name in names:  # of Python's own, without a promise to stay
+            self._replaced.put_name(names, name, functools.wraps(names[name])(make(names[name])))
+
+    def _shielding(self, original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def shield(arg: Any) -> Any:
+            try:
+                outer = original(arg)
+            except BaseException as error:
+                hide_frame(error)
+                raise
+            if isinstance(arg, asyncio.Task) and outer is not arg:
+                shielded[outer] = weakref.ref(arg)
+            return outer
+
+        return shield
 
     def _running(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
-        @functools.wraps(original)
         def run_forever(loop: Any) -> None:
             session = open_session()
             if session is None or session.failed:
@@ -81,7 +103,6 @@ class Surroundings:
 
     def _complaining(self, original: Callable[..., None]) -> Callable[..., None]:
         # On the class and not on the loop: whoever replaces it there in a test finds his own.
-        @functools.wraps(original)
         def call_exception_handler(loop: Any, context: dict[str, Any]) -> None:
             tap = self._stage.tap_of(loop)
             if tap is not None:
@@ -91,7 +112,6 @@ class Surroundings:
         return call_exception_handler
 
     def _checking(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
         def run(runner: Any, coro: Any, **keywords: Any) -> Any:
             session = open_session()
             if session is not None and asyncio._get_running_loop() is None:
@@ -109,7 +129,6 @@ class Surroundings:
         return run
 
     def _starting(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
-        @functools.wraps(original)
         def start(thread: Any) -> None:
             session = open_session()
             if session is None or getattr(thread, "_target", None) is _pool_worker():
@@ -138,7 +157,6 @@ class Surroundings:
         return start
 
     def _submitting(self, original: Callable[..., Any], kind: str) -> Callable[..., Any]:
-        @functools.wraps(original)
         def submit(executor: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
             session = open_session()
             try:
@@ -200,7 +218,6 @@ class Surroundings:
             self._stage.witness_of(tap).take_job(entry)
 
     def _warning(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
-        @functools.wraps(original)
         def warn_unawaited_coroutine(coroutine: Any) -> None:
             session = open_session()
             if session is not None:
@@ -218,7 +235,6 @@ class Surroundings:
         return warn_unawaited_coroutine
 
     def _cancelling(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
-        @functools.wraps(original)
         def cancel_all_tasks(loop: Any) -> None:
             tap = self._stage.tap_of(loop)
             if tap is not None:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from asyncteach.axis import Axis
@@ -50,6 +51,7 @@ class Tap:
         self.steps = Reel(4)  # task, ready since, start, end
         self.waits = Reel(5)  # task, end, note, amount, how many coroutines are the same
         self.idle = Reel(2)  # start, end
+        self.jobs: list[Entry] = []  # that its tasks have handed to threads and processes
         self.holds: list[tuple[float, float, str]] = []  # long callbacks that are no task's step
         self.samples: dict[float, list[Any]] = {}  # stacks, by when the step began
         self.efforts: dict[float, Effort] = {}  # processor time, by the same
@@ -58,12 +60,13 @@ class Tap:
         self._cpu_start: tuple[int, float] | None = None
         self._observer = observer
         self._stopped = False
+        self._replaced = Replacements()
+        self.before = partial(self._replaced.take, loop)
+        self._select_before = self._replaced.take(loop._selector, "select")
+        self._hand_over_before = self.before("run_in_executor")
         self._stepper = stepper = make_stepper(self, loop, observer, scope_of)
         self.current = stepper.current
         self.adopt = stepper.adopt
-        self._replaced = Replacements()
-        self._select_before = loop._selector.select
-        self._hand_over_before = loop.run_in_executor
 
     def install(self) -> None:
         """Put everything on the loop."""
@@ -83,14 +86,16 @@ class Tap:
         if self.loop is None:
             return
         self.stop()
-        self._replaced.undo()
+        is_gone = self._replaced.undo()
         self.axis.forget(self._stepper.set_now)
         for timer in list(self.loop._scheduled):
             self._stepper.unmark(timer)
         # What was stamped stays, maybe for long; the loop and all that was on it need not.
         self.current = lambda: (0.0, None)
         self._stepper = self.adopt = None  # type: ignore[assignment]
-        self.loop = self._select_before = self._hand_over_before = None
+        self.loop = None
+        if is_gone:
+            self._select_before = self._hand_over_before = None  # type: ignore[assignment]
 
     def stop(self) -> None:
         """Stamp nothing any more."""

@@ -23,6 +23,7 @@ class WaitList:
         row = roster.rows_of(tap, table[:, 0].astype(np.int64))
         table, row = table[row >= 0], row[row >= 0]
         self._rows, self._numbers, self._notes = roster.rows, roster.numbers[tap], notes
+        self._jobs = [roster.row_of.get(entry) for entry in tap.jobs]
         # By name, since an entry would keep all that its loop has stamped.
         self._strangers = {
             number: entry.name
@@ -88,4 +89,6 @@ class WaitList:
             if row >= 0:
                 return what.format(self._rows[row].label), row
             return what.format(self._strangers.get(int(amount)) or "a task"), None
+        if kind in ("thread", "process") and amount >= 0:
+            return what, self._jobs[int(amount)]
         return what, None

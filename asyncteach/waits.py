@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from asyncteach.places import is_learners
 
@@ -47,6 +48,10 @@ _KNOWN = {
     "_AsCompletedIterator._wait_for_one": ("tasks", "the first of some tasks"),
     "as_completed.<locals>._wait_for_one": ("tasks", "the first of some tasks"),
 }
+
+
+shielded: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+"""For each future that `asyncio.shield` has given a weak reference to the task behind it."""
 
 
 class Waiting(NamedTuple):
@@ -133,9 +138,9 @@ def _name(
         return "tasks", "{} tasks together", float(len(children)), None
     if future is not None and is_job(future):
         return "thread", "{}", 0.0, future
-    shielded = _inner_of_shield(future)
-    if shielded is not None:
-        return "task", "{} (shielded)", 0.0, shielded
+    task_behind = shielded[future]() if future in shielded else None
+    if task_behind is not None:
+        return "task", "{} (shielded)", 0.0, task_behind
     if inner:
         return "future", f"something inside {inner[-1][0].co_qualname}()", 0.0, None
     return "future", "a future", 0.0, None
@@ -145,13 +150,3 @@ def _is_pipe(frame: Any) -> bool:
     reader = frame.f_locals.get("self") if frame is not None else None
     transport = getattr(reader, "_transport", None)
     return "Pipe" in type(transport).__name__ or "Subprocess" in type(transport).__name__
-
-
-def _inner_of_shield(future: Any) -> Any:
-    """Return the task behind `asyncio.shield`: only a callback of the outer future knows it."""
-    for callback, _ in getattr(future, "_callbacks", None) or ():
-        if getattr(callback, "__qualname__", "") == "shield.<locals>._outer_done_callback":
-            for cell in callback.__closure__ or ():
-                if isinstance(cell.cell_contents, asyncio.Task):
-                    return cell.cell_contents
-    return None

@@ -47,7 +47,7 @@ class Witness(Observer):
                 what = what.format(clip(target.get_name(), 60)) if kind == "task" else what
                 amount = -1.0
             elif kind == "thread":
-                kind, amount = other.kind, -2.0
+                kind, amount = other.kind, float(other.ident)
                 what = f"a {other.kind} ({other.name})"
                 entry.job = other
                 if not other.outcome:
@@ -72,10 +72,10 @@ class Witness(Observer):
         self._look_for_siblings(tap, entry, task, until, waiting.lines)
         if task.cancelling():
             entry.where_cancelled = waiting.lines[-1] if waiting.lines else None
-            # Up to Python 3.11 a TaskGroup cancels the task that has opened it, and never takes
+            # Up to Python 3.12 a TaskGroup cancels the task that has opened it, and never takes
             # that back.
             codes = [code for code, _ in waiting.lines]
-            entry.excused = sys.version_info < (3, 12) and any(
+            entry.excused = sys.version_info < (3, 13) and any(
                 "TaskGroup" in code.co_names for code in codes
             )
 
@@ -145,6 +145,8 @@ class Witness(Observer):
             future = call()
             for entry in self._handing:
                 self.jobs[future] = entry
+                entry.ident = len(tap.jobs)
+                tap.jobs.append(entry)
         finally:
             self._handing = before
         return future

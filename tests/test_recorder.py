@@ -1,0 +1,488 @@
+"""record() as one uses it: whose tasks it sees, what it refuses, and that it never gets in the way."""
+
+import asyncio
+import concurrent.futures
+import gc
+import math
+import threading
+import time
+import warnings
+import weakref
+
+import pytest
+from lanes import check_invariants, lanes
+
+from asyncteach import Recording, record, virtual_time
+from asyncteach.witness import Witness
+
+
+async def nap(seconds=0.001):
+    await asyncio.sleep(seconds)
+
+
+def coroutines(recording):
+    return sorted(name.rpartition(".")[2] for name in recording.tasks()["coroutine"])
+
+
+# Where it may stand
+
+
+def test_around_asyncio_run():
+    with record() as recording:
+        asyncio.run(nap())
+    assert isinstance(recording, Recording)
+    assert recording.unit == "seconds"
+    assert coroutines(recording) == ["nap"]
+
+
+def test_inside_a_coroutine_it_sees_the_task_that_opens_it_and_what_that_spawns():
+    async def main():
+        stranger = asyncio.create_task(nap(0.003))
+        await asyncio.sleep(0)
+        with record() as recording:
+            await asyncio.gather(nap(), asyncio.create_task(nap()))
+        await stranger
+        return recording
+
+    recording = asyncio.run(main())
+    check_invariants(recording)
+    assert coroutines(recording) == ["main", "nap", "nap"]
+    table = recording.tasks()
+    assert table["outcome"].tolist() == ["still running", "returned", "returned"]
+    assert table["parent"].fillna("").tolist() == ["", table["task"][0], table["task"][0]]
+
+
+def test_as_an_async_block():
+    async def main():
+        async with record() as recording:
+            await asyncio.create_task(nap())
+        return recording
+
+    assert coroutines(asyncio.run(main())) == ["main", "nap"]
+
+
+def test_without_any_loop_it_is_empty_and_can_be_shown():
+    with record(title="Nothing") as recording:
+        pass
+    check_invariants(recording)
+    assert recording.names == []
+    assert len(recording.to_frame()) == len(recording.tasks()) == len(recording.blocked()) == 0
+    assert "Nothing" in str(recording)
+
+
+def test_in_a_script_threads_and_pools_are_seen_without_a_loop():
+    with record() as recording, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        assert pool.submit(max, 1, 2).result() == 2
+        with pytest.raises(ZeroDivisionError):
+            pool.submit(divmod, 1, 0).result()
+    check_invariants(recording)
+    table = recording.tasks()
+    assert table["task"].tolist() == ["max", "divmod"]
+    assert table["outcome"][0] == "returned"
+    assert table["outcome"][1].startswith("raised ZeroDivisionError")
+
+
+def test_the_frames_have_the_columns_that_the_documentation_names():
+    with record() as recording:
+        asyncio.run(nap())
+    assert list(recording.to_frame()) == ["task", "state", "start", "end"]
+    assert list(recording.tasks()) == [
+        *("task", "parent", "coroutine", "spawned", "finished", "outcome"),
+        *("running", "ready", "waiting"),
+    ]
+    assert list(recording.blocked()) == [
+        *("task", "start", "seconds", "file", "line", "function", "delayed"),
+    ]
+
+
+# More than one
+
+
+def test_an_outer_recording_sees_what_an_inner_one_sees():
+    async def inner():
+        with record() as recording:
+            await asyncio.create_task(nap())
+        return recording
+
+    async def main():
+        with record() as outer:
+            await asyncio.create_task(nap())
+            task = asyncio.create_task(inner(), name="inner")
+            within = await task
+            await asyncio.create_task(nap())
+        return outer, within
+
+    with virtual_time():
+        outer, within = asyncio.run(main())
+    for recording in (outer, within):
+        check_invariants(recording)
+    assert coroutines(within) == ["inner", "nap"]
+    assert coroutines(outer) == ["inner", "main", "nap", "nap", "nap"]
+    assert within.tape.rows[0].label == "inner"
+
+
+def test_recordings_in_two_tasks_at_once_each_see_their_own():
+    async def watched(count, seconds):
+        with record() as recording:
+            await asyncio.gather(*(nap(seconds) for _ in range(count)))
+        return recording
+
+    async def main():
+        return await asyncio.gather(watched(1, 5), watched(2, 3), watched(3, 4))
+
+    with virtual_time():
+        recordings = asyncio.run(main())
+    for count, recording in enumerate(recordings, start=1):
+        check_invariants(recording)
+        assert coroutines(recording) == ["nap"] * count + ["watched"]
+    assert [recording.seconds for recording in recordings] == [5, 3, 4]
+
+
+def test_overlapping_recordings_of_one_task_both_see_what_both_were_open_for():
+    async def main():
+        first, second = record(), record()
+        a = first.__enter__()
+        await asyncio.create_task(nap(1), name="one")
+        b = second.__enter__()
+        await asyncio.create_task(nap(2), name="two")
+        first.__exit__(None, None, None)
+        await asyncio.create_task(nap(3), name="three")
+        second.__exit__(None, None, None)
+        await asyncio.create_task(nap(4), name="four")
+        return a, b
+
+    with virtual_time():
+        a, b = asyncio.run(main())
+    for recording in (a, b):
+        check_invariants(recording)
+    assert [row.name for row in a.tape.rows[1:]] == ["one", "two"]
+    assert [row.name for row in b.tape.rows[1:]] == ["two", "three"]
+    assert (a.seconds, b.seconds) == (3, 5)
+
+
+def test_recordings_one_after_another_begin_at_zero():
+    async def main():
+        recordings = []
+        for seconds in (1, 2):
+            with record() as recording:
+                await nap(seconds)
+            recordings.append(recording)
+        return recordings
+
+    with virtual_time():
+        first, second = asyncio.run(main())
+    assert list(lanes(first).values()) == ["0 running 0 waiting 1 running 1"]
+    assert list(lanes(second).values()) == ["0 running 0 waiting 2 running 2"]
+
+
+def test_recordings_in_two_threads_each_see_their_own_loop():
+    found = {}
+    both = threading.Barrier(2)
+
+    def work(name, count):
+        async def main():
+            both.wait()
+            await asyncio.gather(*(nap(0.01) for _ in range(count)))
+            both.wait()
+
+        with record() as recording:
+            asyncio.run(main())
+        found[name] = recording
+
+    threads = [threading.Thread(target=work, args=(n, n)) for n in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for count, recording in found.items():
+        check_invariants(recording)
+        assert coroutines(recording) == ["main"] + ["nap"] * count
+
+
+def test_a_recording_can_be_read_while_it_goes_on():
+    async def main():
+        with record() as recording:
+            before = len(recording)
+            await asyncio.create_task(nap())
+            during = recording.tasks()
+            await asyncio.create_task(nap())
+        return before, during, recording
+
+    before, during, recording = asyncio.run(main())
+    assert before <= len(recording)
+    assert during["outcome"].tolist() == ["still running", "returned"]
+    assert len(recording.tasks()) == 3
+
+
+# What it refuses
+
+
+def test_the_same_block_twice_is_refused():
+    recorder = record()
+    with recorder, pytest.raises(RuntimeError, match=r"open already: write `with record\(\):` anew"):
+        recorder.__enter__()
+    with recorder as recording:  # one after another is fine
+        asyncio.run(nap())
+    assert coroutines(recording) == ["nap"]
+
+
+@pytest.mark.parametrize("name", ["threshold", "max_slices"])
+@pytest.mark.parametrize("amount", ["1", None, True, [1]])
+def test_what_is_no_number_is_refused(name, amount):
+    with pytest.raises(TypeError, match=rf"record\({name}=...\) takes a number and got"):
+        record(**{name: amount})
+
+
+@pytest.mark.parametrize("name", ["threshold", "max_slices"])
+@pytest.mark.parametrize("amount", [0, -1, math.nan, math.inf])
+def test_amounts_that_make_no_sense_are_refused(name, amount):
+    with pytest.raises(ValueError, match=rf"record\({name}=.*\) makes no sense"):
+        record(**{name: amount})
+
+
+def test_arguments_are_named():
+    with pytest.raises(TypeError):
+        record(0.1)
+
+
+class Foreign(asyncio.AbstractEventLoop):
+    """A loop that isn't made as asyncio's are."""
+
+    def __init__(self):
+        self.own = asyncio.new_event_loop()
+
+    def run_until_complete(self, future):
+        asyncio._set_running_loop(self)
+        try:
+            return future.send(None)
+        except StopIteration as end:
+            return end.value
+        finally:
+            asyncio._set_running_loop(None)
+
+    def close(self):
+        self.own.close()
+
+    def is_closed(self):
+        return self.own.is_closed()
+
+    def is_running(self):
+        return False
+
+    def get_debug(self):
+        return False
+
+    def set_debug(self, enabled):
+        pass
+
+
+def test_a_loop_that_cant_be_watched_gets_a_clear_sentence():
+    async def main():
+        with pytest.raises(RuntimeError) as caught, record():
+            pass
+        return str(caught.value)
+
+    loop = Foreign()
+    said = loop.run_until_complete(main())
+    loop.close()
+    assert said.startswith("record() can't watch the event loop ")
+    assert "Foreign" in said
+    assert "asyncio.run(main())" in said
+    assert said.count(". ") == 0
+
+
+# Never in the way
+
+
+def breaks(*_, **__):
+    raise ZeroDivisionError("in the recorder")
+
+
+@pytest.mark.parametrize("method", ["waited", "finished", "joined"])
+def test_a_recorder_that_fails_warns_once_and_the_code_goes_on(method, monkeypatch):
+    async def work(number):
+        await asyncio.sleep(0.002)
+        await asyncio.sleep(0.002)
+        return number
+
+    async def main():
+        return await asyncio.gather(*map(work, range(5)))
+
+    async def within():
+        with record() as recording:
+            result = await main()
+        return result, recording
+
+    monkeypatch.setattr(Witness, method, breaks)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        result, recording = asyncio.run(within())
+    assert result == list(range(5))
+    texts = [str(one.message) for one in heard]
+    assert len(texts) == 1, texts
+    assert "record() has failed and stopped recording; your code goes on" in texts[0]
+    assert "in the recorder" in texts[0]
+    assert "recorder-failed" in [remark.kind for remark in recording.tape.remarks]
+    monkeypatch.undo()
+    with record() as recording:  # the next one works
+        asyncio.run(main())
+    assert len(recording.names) == 6
+
+
+def test_a_recording_keeps_no_task_and_none_of_its_locals_alive():
+    class Local:
+        pass
+
+    seen = []
+
+    async def work():
+        local = Local()
+        seen.append(weakref.ref(local))
+        await nap()
+        await asyncio.to_thread(nap)
+        return None
+
+    async def main():
+        with record() as recording:
+            task = asyncio.create_task(work())
+            seen.append(weakref.ref(task))
+            seen.append(weakref.ref(task.get_coro()))
+            await task
+            await asyncio.sleep(0)
+            del task
+            gc.collect()
+            during = [one() for one in seen]
+        return recording, during
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nap() in the thread is never awaited
+        recording, during = asyncio.run(main())
+        gc.collect()
+    assert during == [None] * 3
+    assert [one() for one in seen] == [None] * 3
+    assert len(recording.tasks()) == 3
+
+
+def test_a_task_goes_as_soon_as_it_would_go_without_a_recorder():
+    """Not only after a garbage collection."""
+
+    async def work():
+        await asyncio.sleep(0)
+
+    async def main():
+        task = asyncio.create_task(work())
+        reference = weakref.ref(task)
+        await task
+        await asyncio.sleep(0)
+        del task
+        return reference() is None
+
+    gc.disable()
+    try:
+        plain = asyncio.run(main())
+        with record():
+            assert asyncio.run(main()) == plain
+    finally:
+        gc.enable()
+
+
+def test_a_pending_task_can_still_be_lost():
+    async def lost():
+        await asyncio.get_running_loop().create_future()
+
+    async def main():
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        with record() as recording:
+            reference = weakref.ref(asyncio.create_task(lost()))
+            await nap()
+            gc.collect()
+            assert reference() is None
+        return recording
+
+    assert "garbage-collected" in asyncio.run(main()).tasks()["outcome"].tolist()
+
+
+def test_a_loop_is_not_kept_alive_once_the_recording_was_looked_at():
+    loop = asyncio.new_event_loop()
+    with record() as recording:
+        loop.run_until_complete(nap())
+        loop.close()
+    assert len(recording) > 0
+    reference = weakref.ref(loop)
+    del loop
+    gc.collect()
+    assert reference() is None
+
+
+def test_a_result_is_not_kept_alive():
+    class Result:
+        pass
+
+    async def make():
+        await asyncio.sleep(0)
+        return Result()
+
+    async def main():
+        return weakref.ref(await asyncio.create_task(make()))
+
+    with record() as recording:
+        reference = asyncio.run(main())
+        gc.collect()
+        assert reference() is None
+    assert len(recording.names) == 2
+
+
+def test_memory_is_bounded_and_what_was_dropped_is_counted():
+    async def main():
+        for _ in range(1000):
+            await asyncio.sleep(0)
+
+    with record(max_slices=100) as recording:
+        asyncio.run(main())
+    assert len(recording) <= 100
+    assert recording.dropped >= 900
+    with record() as recording:
+        asyncio.run(main())
+    assert recording.dropped == 0
+
+
+def test_a_hundred_thousand_steps_and_ten_thousand_tasks_add_up():
+    async def work():
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    async def main():
+        async with asyncio.TaskGroup() as group:
+            for _ in range(10_000):
+                group.create_task(work())
+
+    with record() as recording:
+        asyncio.run(main())
+    table = recording.tasks()
+    assert len(table) == 10_001
+    assert (table["outcome"] == "returned").all()
+    frame = recording.to_frame()
+    assert (frame["state"] == "running").sum() >= 110_000
+    lifetime = (table["finished"] - table["spawned"]) * 1e9
+    parts = (table["running"] + table["ready"] + table["waiting"]) * 1e9
+    assert (lifetime.round() - parts.round()).abs().max() <= 1
+
+
+def test_an_interrupt_lands_at_once_in_an_idle_await():
+    async def main():
+        await asyncio.sleep(30)
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), record() as recording:
+        timer = threading.Timer(0.02, interrupt_main)
+        timer.start()
+        asyncio.run(main())
+    timer.join()
+    assert time.monotonic() - began < 15
+    assert recording.tasks()["outcome"][0] == "cancelled"
+
+
+def interrupt_main():
+    import _thread
+
+    _thread.interrupt_main()
