@@ -49,6 +49,14 @@ def is_learners(filename: str) -> bool:
     return not os.path.normcase(filename).startswith(_ROOTS)
 
 
+@lru_cache(maxsize=4096)
+def name_library(filename: str) -> str:
+    """Return the top package of a file of a library, as `httpx`; empty where it isn't known."""
+    path = os.path.normcase(filename)
+    root = max((root for root in _ROOTS if path.startswith(root)), key=len, default="")
+    return filename[len(root) :].split(os.sep)[0].removesuffix(".py") if root else ""
+
+
 def is_ours(code: CodeType) -> bool:
     """Tell if code belongs to this package."""
     return code.co_filename.startswith(os.path.dirname(__file__) + os.sep)

@@ -8,7 +8,7 @@ from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from asyncteach.places import is_learners
+from asyncteach.places import is_learners, name_library
 
 Line = tuple[CodeType, int]
 
@@ -31,6 +31,8 @@ _KNOWN = {
     "FlowControlMixin._drain_helper": ("socket", "room in a stream"),
     "StreamReaderProtocol._drain_helper": ("socket", "room in a stream"),
     "BaseEventLoop._connect_sock": ("socket", "a connection"),
+    "BaseEventLoop._create_connection_transport": ("socket", "a connection"),
+    "BaseSelectorEventLoop._accept_connection2": ("socket", "a connection"),
     "BaseSelectorEventLoop.sock_recv": ("socket", "data from a socket"),
     "BaseSelectorEventLoop.sock_recv_into": ("socket", "data from a socket"),
     "BaseSelectorEventLoop.sock_recvfrom": ("socket", "data from a socket"),
@@ -49,6 +51,23 @@ _KNOWN = {
     "as_completed.<locals>._wait_for_one": ("tasks", "the first of some tasks"),
 }
 
+
+# Whatever a coroutine of these waits for: their locks and futures are their own affair.
+_NETWORK = {
+    *(
+        "aiohttp",
+        "aiomysql",
+        "aioredis",
+        "anyio",
+        "asyncpg",
+        "asyncssh",
+        "grpc",
+        "httpcore",
+        "httpx",
+    ),
+    *("motor", "nats", "psycopg", "redis", "websockets"),
+}
+_OUTSIDE = ("sleep", "socket", "subprocess", "thread", "process", "task", "tasks")
 
 shielded: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 """For each future that `asyncio.shield` has given a weak reference to the task behind it."""
@@ -72,6 +91,7 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
     lines: list[Line] = []
     coroutines: list[Any] = []
     inner: list[tuple[CodeType, Any]] = []  # the frames of asyncio at the end of the chain
+    library = ""
     for one, frame, code in _chain(task.get_coro()):
         if code.co_filename.startswith(_ASYNCIO):
             inner.append((code, frame))
@@ -80,7 +100,14 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
         if frame is not None and is_learners(code.co_filename):
             lines.append((code, frame.f_lineno or code.co_firstlineno))
             coroutines.append(one)
+            library = ""
+        else:
+            library = library or name_library(code.co_filename)
     what = _name(task, inner, is_job)
+    if library and what[0] not in _OUTSIDE:
+        kind = "socket" if library in _NETWORK else "future"
+        words = "an answer" if library in _NETWORK else "something"
+        what = (kind, f"{words} inside {library}", 0.0, None)
     return Waiting(*what, tuple(lines), tuple(coroutines))
 
 

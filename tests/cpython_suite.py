@@ -104,6 +104,9 @@ def recorder_on_every_loop():
     with recorder as recording:
         session = recorder._session
         session.everything = True
+        # One loop is watched all the time, so that no test finds a thread that came during it.
+        keeper = asyncio.SelectorEventLoop()
+        stage.attach(keeper, session)
         kinds = (asyncio.SelectorEventLoop, test_utils.TestLoop)
         before = {}
 
@@ -122,6 +125,7 @@ def recorder_on_every_loop():
         finally:
             for kind, init in before.items():
                 kind.__init__ = init
+            keeper.close()
 
 
 def run_here(module: str, *, recorded: bool) -> dict[str, object]:
