@@ -84,7 +84,7 @@ class Surroundings:
     def _running(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         def run_forever(loop: Any) -> None:
             session = open_session()
-            if session is None or session.failed:
+            if session is None or session.failed or loop.is_closed():
                 return original(loop)
             self._stage.forget_closed_loops()
             tap = self._stage.attach(loop, session)

@@ -16,7 +16,6 @@ import sys
 import unittest
 import warnings
 from collections import Counter
-from pathlib import Path
 
 MODULES = (
     *("test_tasks", "test_eager_task_factory", "test_taskgroups", "test_locks", "test_queues"),
@@ -24,6 +23,11 @@ MODULES = (
     *("test_base_events", "test_selector_events", "test_streams", "test_subprocess"),
     *("test_context", "test_pep492", "test_staggered", "test_threads", "test_free_threading"),
 )
+
+NOT_COMPARED = {
+    # It looks at how often a selector was asked that is a mock: a watched loop asks by its own.
+    "test.test_asyncio.test_base_events.BaseEventLoopTests.test_run_forever_pre_stopped",
+}
 
 Outcomes = dict[str, str]
 
@@ -165,12 +169,12 @@ def compare(modules: list[str], *, show: bool = False) -> tuple[int, int, list[s
         recorded = run_elsewhere(module, recorded=True)
         expected, got = plain["outcomes"], recorded["outcomes"]
         differences += [f"{module}: the recorder gave up: {text}" for text in recorded["gave up"]]
-        for test in sorted({*expected, *got}):
+        for test in sorted({*expected, *got} - NOT_COMPARED):
             before, after = expected.get(test, "not run"), got.get(test, "not run")
             if before != after:
                 report = recorded["reports"].get(test, "")[-1500:]
                 differences.append(f"{test}: plain {before}, recorded {after}\n{report}")
-        tests += len(got)
+        tests += len({*got} - NOT_COMPARED)
         tasks += recorded["tasks"]
         if show:
             kinds = Counter(outcome.partition(":")[0] for outcome in got.values())
