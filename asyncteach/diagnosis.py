@@ -101,7 +101,9 @@ def _praise(tape: Tape, unit: str) -> str:
             f"took {_amount(took, unit)}"
         )
     elif not tape.rows:
-        sentences.append("No task has run")
+        # uvloop's, for one, can't be.
+        where = " on an event loop that can be watched" if unit == "seconds" else ""
+        return f"No task has run{where}."
     elif total > 0.5 * tape.duration:
         share = f"{_amount(total, unit)} of {_amount(tape.duration, unit)}"
         sentences.append(f"{share} was waiting, for one thing at a time")

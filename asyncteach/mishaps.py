@@ -8,7 +8,7 @@ from asyncteach.findings import Finding, ancestors, at, finding, speak
 from asyncteach.labels import clip
 from asyncteach.phrases import listing, span
 from asyncteach.source import catches_cancelled, line_of, read_source, runs_forever
-from asyncteach.tape import Remark, Row, Tape
+from asyncteach.tape import RUNNING, Remark, Row, Tape
 
 # A thread that looks for a signal to stop takes a moment to see it.
 _MOMENT = 0.12
@@ -181,6 +181,9 @@ def _left_running(tape: Tape) -> Iterator[Finding]:
     """Tell of tasks that nobody awaited and that were at work when the recording ended."""
     openers = [index for index, row in enumerate(tape.rows) if row.was_there]
     spared = {*openers, *(up for opener in openers for up in ancestors(tape.rows, opener))}
+    # Whoever closes the recording is at work until the very end.
+    closing = tape.slices.of(RUNNING)
+    spared |= {int(task) for task in closing.task[closing.end >= tape.duration]}
     loops = {tape.rows[opener].loop for opener in openers}
     for index, row in enumerate(tape.rows):
         # On a loop of another thread the work may well go on.

@@ -115,6 +115,9 @@ def make_stepper(
         nonlocal current
         scope = None if stopped else scope_of(kwargs.get("context"))
         parent, at = current, now()
+        if scope is not None and len(ends) >= tap.steps.most:
+            tap.steps.dropped += 1  # a task too many has no lane, and no step of it is kept
+            scope = None
         if scope is not None:
             current = number = len(ends)
             ends.append(at)
@@ -165,7 +168,7 @@ def make_stepper(
     def see(handle: Any, task: Any) -> int | None:
         """Take in a task of whose making nobody has told, as by `asyncio.Task(...)`."""
         scope = scope_of(handle._context)
-        if scope is None or task.done():
+        if scope is None or task.done() or len(ends) >= tap.steps.most:
             return None
         at = handle._since or now()
         number = registry.reserve(at)

@@ -46,6 +46,11 @@ class Surroundings:
         """Put everything in its place."""
         loop = asyncio.BaseEventLoop
         self._put(loop, "run_forever", self._running)
+        # nest_asyncio gives ways to run of its own to the class of the loop.
+        for kind in _subclasses(loop):
+            for name in ("run_forever", "run_until_complete"):
+                if name in vars(kind):
+                    self._put(kind, name, self._running)
         self._put(loop, "call_exception_handler", self._complaining)
         self._put(asyncio.Runner, "run", self._checking)
         self._put(threading.Thread, "start", self._starting)
@@ -81,17 +86,17 @@ class Surroundings:
 
         return shield
 
-    def _running(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
-        def run_forever(loop: Any) -> None:
+    def _running(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def run(loop: Any, *args: Any) -> Any:
             session = open_session()
-            if session is None or session.failed or loop.is_closed():
-                return original(loop)
-            self._stage.forget_closed_loops()
-            tap = self._stage.attach(loop, session)
+            tap = None
+            if session is not None and not session.failed and not loop.is_closed():
+                self._stage.forget_closed_loops()
+                tap = self._stage.attach(loop, session)
             if tap is not None:
                 tap.begin_thread()
             try:
-                return original(loop)
+                return original(loop, *args)
             except BaseException as error:
                 hide_frame(error)
                 raise
@@ -99,7 +104,7 @@ class Surroundings:
                 if tap is not None:
                     tap.end_thread()
 
-        return run_forever
+        return run
 
     def _complaining(self, original: Callable[..., None]) -> Callable[..., None]:
         # On the class and not on the loop: whoever replaces it there in a test finds his own.
@@ -114,17 +119,25 @@ class Surroundings:
     def _checking(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def run(runner: Any, coro: Any, **keywords: Any) -> Any:
             session = open_session()
+            undo: list[Callable[[], object]] = []
             if session is not None and asyncio._get_running_loop() is None:
                 problem = check_loop(runner.get_loop())
                 if problem:
                     at = session.axis.now()
                     session.note(RawRemark("loop-not-watched", None, at, None, problem))
                     warnings.warn(problem, RuntimeWarning, stacklevel=3)
+                # A runner that is older than the recording has a context of its own.
+                context = keywords.get("context") or runner._context
+                token = context.run(current_session.set, session)
+                undo.append(lambda: context.run(current_session.reset, token))
             try:
                 return original(runner, coro, **keywords)
             except BaseException as error:
                 hide_frame(error)
                 raise
+            finally:
+                for one in undo:
+                    one()
 
         return run
 
@@ -246,6 +259,11 @@ class Surroundings:
             original(loop)
 
         return cancel_all_tasks
+
+
+def _subclasses(owner: type) -> list[type]:
+    own: list[type] = owner.__subclasses__()
+    return [*own, *(deeper for one in own for deeper in _subclasses(one))]
 
 
 def _pool_worker() -> Any:

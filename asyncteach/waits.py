@@ -12,6 +12,7 @@ from asyncteach.places import is_learners, name_library
 
 Line = tuple[CodeType, int]
 
+_MOST_LINES = 20
 _ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
 
 # Where a coroutine of asyncio waits: what it is waiting for, and how to say so.
@@ -108,12 +109,14 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
         kind = "socket" if library in _NETWORK else "future"
         words = "an answer" if library in _NETWORK else "something"
         what = (kind, f"{words} inside {library}", 0.0, None)
+    if len(lines) > 2 * _MOST_LINES:  # a recursion
+        del lines[_MOST_LINES:-_MOST_LINES], coroutines[_MOST_LINES:-_MOST_LINES]
     return Waiting(*what, tuple(lines), tuple(coroutines))
 
 
 def _chain(one: Any) -> Any:
     """Go from a task's coroutine inwards, through coroutines, generators and what they hide."""
-    for _ in range(500):
+    for _ in range(10_000):
         if type(one) is CoroutineType:
             yield one, one.cr_frame, one.cr_code
             one = one.cr_await

@@ -219,7 +219,10 @@ def test_a_recording_can_be_read_while_it_goes_on():
 
 def test_the_same_block_twice_is_refused():
     recorder = record()
-    with recorder, pytest.raises(RuntimeError, match=r"open already: write `with record\(\):` anew"):
+    with (
+        recorder,
+        pytest.raises(RuntimeError, match=r"open already: write `with record\(\):` anew"),
+    ):
         recorder.__enter__()
     with recorder as recording:  # one after another is fine
         asyncio.run(nap())

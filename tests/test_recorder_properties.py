@@ -45,7 +45,9 @@ def run_recorded(program, *, inside=False, eager=False, debug=False):
 
     async def main(clock):
         asyncio.get_running_loop().set_task_factory(factory_of(eager))
-        return await random_programs.main(program, clock, around if inside else contextlib.nullcontext)
+        return await random_programs.main(
+            program, clock, around if inside else contextlib.nullcontext
+        )
 
     with virtual_time() as clock, contextlib.nullcontext() if inside else around():
         asyncio.run(main(clock), debug=debug)
@@ -119,9 +121,7 @@ def test_every_task_is_closed_when_an_interrupt_ends_the_program(program, steps)
 def test_tasks_that_are_left_are_still_running_when_the_block_ends_before_them(program, seconds):
     async def main(clock):
         with record() as recording:
-            task = asyncio.create_task(
-                random_programs.main(program, clock, contextlib.nullcontext)
-            )
+            task = asyncio.create_task(random_programs.main(program, clock, contextlib.nullcontext))
             await asyncio.wait([task], timeout=seconds)
         check_invariants(recording)
         before = recording.tasks()

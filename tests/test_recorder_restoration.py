@@ -109,7 +109,9 @@ def test_after_a_recording_as_an_async_block():
     on_a_loop(body)
 
 
-@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit, asyncio.CancelledError])
+@pytest.mark.parametrize(
+    "kind", [ValueError, KeyboardInterrupt, SystemExit, asyncio.CancelledError]
+)
 def test_after_an_error(kind):
     async def body(loop):
         with pytest.raises(kind), record():
@@ -201,7 +203,9 @@ def test_after_a_loop_that_outlives_the_recording():
         loop.close()
 
 
-@pytest.mark.parametrize("order", ["recording first", "clock first", "recording outlives", "clock outlives"])
+@pytest.mark.parametrize(
+    "order", ["recording first", "clock first", "recording outlives", "clock outlives"]
+)
 def test_together_with_virtual_time(order):
     async def body(loop):
         recorder, clock = record(), virtual_time()

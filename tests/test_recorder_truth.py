@@ -196,7 +196,11 @@ def test_a_queue_is_waited_for_on_both_sides():
 
 def test_semaphore_condition_and_barrier_are_called_by_their_names():
     async def main():
-        semaphore, condition, barrier = asyncio.Semaphore(1), asyncio.Condition(), asyncio.Barrier(2)
+        semaphore, condition, barrier = (
+            asyncio.Semaphore(1),
+            asyncio.Condition(),
+            asyncio.Barrier(2),
+        )
 
         async def guarded():
             async with semaphore:
