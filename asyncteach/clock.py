@@ -7,8 +7,8 @@ from contextvars import Token
 from types import TracebackType
 from typing import Any
 
-from asyncteach import loophook, standins
-from asyncteach.virtual_clock import VirtualClock, current_clock, running_clock, watchers
+from asyncteach.virtual import loophook, standins
+from asyncteach.virtual.clock import VirtualClock, current_clock, running_clock, watchers
 
 
 class virtual_time:

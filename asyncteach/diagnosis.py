@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asyncteach.blocking import find_blocks, find_computing
-from asyncteach.findings import Finding, at, told_once
-from asyncteach.mishaps import find_mishaps
-from asyncteach.phrases import count, span
-from asyncteach.sequence import find_sequences
-from asyncteach.source import look_again
-from asyncteach.tape import READY, RUNNING, STATES, WAITING, Tape
-from asyncteach.textform import say
-from asyncteach.unbounded import find_crowds
+from asyncteach.drawing.textform import say
+from asyncteach.tapes.tape import READY, RUNNING, STATES, WAITING, Tape
+from asyncteach.teaching.blocking import find_blocks, find_computing
+from asyncteach.teaching.findings import Finding, at, told_once
+from asyncteach.teaching.mishaps import find_mishaps
+from asyncteach.teaching.phrases import count, span
+from asyncteach.teaching.sequence import find_sequences
+from asyncteach.teaching.source import look_again
+from asyncteach.teaching.unbounded import find_crowds
 
 if TYPE_CHECKING:
     from asyncteach.recording import Recording

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asyncteach.drawing.lanes import busy_slices, name_of
 from asyncteach.labels import clip
-from asyncteach.lanes import busy_slices, name_of
-from asyncteach.tape import READY, RUNNING, STATES, WAITING, Block, Row, Slices, Tape, Wait
+from asyncteach.tapes.tape import READY, RUNNING, STATES, WAITING, Block, Row, Slices, Tape, Wait
 
 if TYPE_CHECKING:
     from asyncteach.recording import Recording

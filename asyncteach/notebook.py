@@ -173,7 +173,7 @@ class CellTimeline:
 
     def _note_missing_await(self) -> None:
         """Note a call at the cell's end whose coroutine nobody runs: Python can't warn of it."""
-        from asyncteach.scope import RawRemark, open_session
+        from asyncteach.watching.scope import RawRemark, open_session
 
         value, session = self._names.get(_SLOT), open_session()
         if session is None or not (isinstance(self.last, ast.Call) and inspect.iscoroutine(value)):

@@ -7,14 +7,14 @@ from contextvars import Token
 from types import TracebackType
 from typing import Any
 
-from asyncteach import stage as stages
-from asyncteach.axis import Axis
-from asyncteach.developing import develop
 from asyncteach.recording import Recording
-from asyncteach.scope import RawRemark, Session, current_session, open_session
-from asyncteach.tap import check_loop
-from asyncteach.virtual_clock import running_clock
-from asyncteach.witness import say_error
+from asyncteach.tapes.development import develop
+from asyncteach.virtual.clock import running_clock
+from asyncteach.watching import stage as stages
+from asyncteach.watching.axis import Axis
+from asyncteach.watching.scope import RawRemark, Session, current_session, open_session
+from asyncteach.watching.tap import check_loop
+from asyncteach.watching.witness import say_error
 
 MAX_SLICES = 2_000_000
 """Steps that a recording keeps, unless told otherwise: 64 MB."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from asyncteach import textform
+from asyncteach.drawing import textform
 from asyncteach.labels import clip
-from asyncteach.tape import READY, RUNNING, STATES, WAITING, Row, Tape, make_slices
+from asyncteach.tapes.tape import READY, RUNNING, STATES, WAITING, Row, Tape, make_slices
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -261,7 +261,7 @@ class Recording:
         >>> run_in_turn(CHORES, clock="virtual").to_svg()[:4]
         '<svg'
         """
-        from asyncteach.svg import write_svg
+        from asyncteach.drawing.svg import write_svg
 
         return write_svg(self, path)
 

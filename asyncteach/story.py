@@ -10,7 +10,7 @@ from asyncteach.activities import MAX_SECONDS, Activity, check_activities, check
 from asyncteach.clock import virtual_time
 from asyncteach.labels import printable, tell_apart
 from asyncteach.recording import Recording
-from asyncteach.virtual_clock import NS, running_clock
+from asyncteach.virtual.clock import NS, running_clock
 
 Clock = Literal["real", "virtual"]
 

@@ -11,7 +11,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from asyncteach.artists import (
+from asyncteach.drawing.artists import (
     COLORS,
     HATCHES,
     TEXT,
@@ -20,7 +20,7 @@ from asyncteach.artists import (
     draw_slices,
     name_lanes,
 )
-from asyncteach.captions import (
+from asyncteach.drawing.captions import (
     MEANINGS,
     TALL,
     add_legend,
@@ -29,12 +29,12 @@ from asyncteach.captions import (
     scale_axis,
     write_title,
 )
-from asyncteach.crowd import remarks
-from asyncteach.interval import view_of
+from asyncteach.drawing.crowd import remarks
+from asyncteach.drawing.interval import view_of
+from asyncteach.drawing.sheet import Sheet, lay_sheet
+from asyncteach.drawing.units import MINUTES, unit_for
 from asyncteach.labels import clip
 from asyncteach.recording import Recording
-from asyncteach.sheet import Sheet, lay_sheet
-from asyncteach.units import MINUTES, unit_for
 
 __all__ = ["COLORS", "HATCHES", "MEANINGS", "Picture", "draw_timelines", "plot_timeline"]
 

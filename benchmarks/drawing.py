@@ -18,7 +18,7 @@ from statistics import median
 import numpy as np
 
 from asyncteach import Recording
-from asyncteach.tape import Row, Slices, Tape
+from asyncteach.tapes.tape import Row, Slices, Tape
 from asyncteach.timeline import draw_timelines
 
 IMPORT = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"

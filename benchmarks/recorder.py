@@ -54,7 +54,7 @@ def _open_counter():
     struct.pack_into("Q", attributes, 40, 1 << 1 | 1 << 5 | 1 << 6)  # inherit, user space only
     library = ctypes.CDLL(None, use_errno=True)
     number = library.syscall(298, (ctypes.c_char * 112).from_buffer(attributes), 0, -1, -1, 0)
-    return open(number, "rb", buffering=0) if number >= 0 else None  # noqa: SIM115
+    return open(number, "rb", buffering=0) if number >= 0 else None
 
 
 METER = Meter()

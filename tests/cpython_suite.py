@@ -44,32 +44,32 @@ class Outcome(unittest.TestResult):
         self.outcomes[test.id()] = outcome
         self.reports[test.id()] = report
 
-    def addSuccess(self, test):  # noqa: N802
+    def addSuccess(self, test):
         super().addSuccess(test)
         if test.id() not in self.outcomes:
             self._keep(test, "ok")
 
-    def addError(self, test, err):  # noqa: N802
+    def addError(self, test, err):
         super().addError(test, err)
         self._keep(test, f"error: {err[0].__name__}", self.errors[-1][1])
 
-    def addFailure(self, test, err):  # noqa: N802
+    def addFailure(self, test, err):
         super().addFailure(test, err)
         self._keep(test, "failure", self.failures[-1][1])
 
-    def addSkip(self, test, reason):  # noqa: N802
+    def addSkip(self, test, reason):
         super().addSkip(test, reason)
         self._keep(test, "skipped")
 
-    def addExpectedFailure(self, test, err):  # noqa: N802
+    def addExpectedFailure(self, test, err):
         super().addExpectedFailure(test, err)
         self._keep(test, "expected failure")
 
-    def addUnexpectedSuccess(self, test):  # noqa: N802
+    def addUnexpectedSuccess(self, test):
         super().addUnexpectedSuccess(test)
         self._keep(test, "unexpected success")
 
-    def addSubTest(self, test, subtest, err):  # noqa: N802
+    def addSubTest(self, test, subtest, err):
         super().addSubTest(test, subtest, err)
         if err is not None:
             self._keep(subtest, f"subtest: {err[0].__name__}")
@@ -102,7 +102,7 @@ def recorder_on_every_loop():
     from test.test_asyncio import utils as test_utils
 
     from asyncteach import record
-    from asyncteach.stage import stage
+    from asyncteach.watching.stage import stage
 
     recorder = record(max_slices=10**9)
     with recorder as recording:

@@ -9,10 +9,20 @@ import pytest
 
 from asyncteach import CHORES, LEISURE, Recording, async_task, run_in_turn, run_together
 from asyncteach import virtual_time as virtual_time_block
-from asyncteach.phrases import called, listing, span
 from asyncteach.places import Place
 from asyncteach.recorder import record
-from asyncteach.tape import RUNNING, STATES, WAITING, Block, Remark, Row, Tape, Wait, make_slices
+from asyncteach.tapes.tape import (
+    RUNNING,
+    STATES,
+    WAITING,
+    Block,
+    Remark,
+    Row,
+    Tape,
+    Wait,
+    make_slices,
+)
+from asyncteach.teaching.phrases import called, listing, span
 
 _cells = count(1)
 

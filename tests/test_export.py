@@ -8,9 +8,9 @@ import pytest
 from tapes import LINE, block, make, many, row, three
 
 from asyncteach import LEISURE, chore, run_in_turn
-from asyncteach.lanes import TIMES
+from asyncteach.drawing.lanes import TIMES
 from asyncteach.places import Place
-from asyncteach.tape import Wait
+from asyncteach.tapes.tape import Wait
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = [

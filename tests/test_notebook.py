@@ -12,7 +12,7 @@ from traitlets.config import Config
 
 from asyncteach.notebook import name_cell, quote_first_line
 from asyncteach.options import read_options
-from asyncteach.virtual_clock import running_clock
+from asyncteach.virtual.clock import running_clock
 
 QUIET = "%%timeline --no-picture --no-text"
 

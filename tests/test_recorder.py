@@ -13,7 +13,7 @@ import pytest
 from lanes import check_invariants, lanes
 
 from asyncteach import Recording, record, virtual_time
-from asyncteach.witness import Witness
+from asyncteach.watching.witness import Witness
 
 
 async def nap(seconds=0.001):
@@ -343,7 +343,7 @@ def test_a_recording_keeps_no_task_and_none_of_its_locals_alive():
         seen.append(weakref.ref(local))
         await nap()
         await asyncio.to_thread(nap)
-        return None
+        return
 
     async def main():
         with record() as recording:

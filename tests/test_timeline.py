@@ -26,9 +26,9 @@ from asyncteach import (
     plot_timeline,
     run_together,
 )
-from asyncteach.crowd import crowded, shares_of
-from asyncteach.interval import view_of
-from asyncteach.lanes import TIMES
+from asyncteach.drawing.crowd import crowded, shares_of
+from asyncteach.drawing.interval import view_of
+from asyncteach.drawing.lanes import TIMES
 from asyncteach.places import Place
 from asyncteach.timeline import COLORS, HATCHES, MEANINGS, draw_timelines
 

@@ -1,0 +1,116 @@
+"""Who held a loop for too long, at which line, and who was kept waiting."""
+
+from collections import Counter
+from collections.abc import Iterator
+from math import nan
+from typing import NamedTuple
+
+import numpy as np
+
+from asyncteach.places import Place, is_learners, is_ours, place_of
+from asyncteach.tapes.roster import Roster
+from asyncteach.tapes.steps import Steps
+from asyncteach.tapes.tape import Block, Row, Slices
+from asyncteach.watching.tap import Tap
+from asyncteach.watching.waits import Line
+from asyncteach.watching.watchdog import Effort, Sample
+
+SHORTEST_DELAY = 0.001
+"""Seconds that a task must have been ready during a block to count as delayed by it."""
+
+Samples = dict[float, list[Sample]]
+Efforts = dict[float, Effort]
+
+_COROUTINE = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR
+
+
+class Hold(NamedTuple):
+    """A stretch in which a loop was held: by a task of that row, or by a callback."""
+
+    row: int | None
+    who: str
+    start: float
+    end: float
+    key: float
+    """By which its samples are found."""
+
+
+def find_holds(tap: Tap, roster: Roster, steps: Steps, callbacks: int) -> list[Hold]:
+    """Return the stretches of one loop that are longer than the threshold."""
+    threshold = roster.session.threshold
+    holds = []
+    long = (steps.end - steps.start > threshold) & ~steps.eager
+    for one in np.flatnonzero(long).tolist():
+        row = int(steps.row[one])
+        for start, end, key in _pieces(tap, roster, steps, one):
+            if end - start > threshold:
+                holds.append(Hold(row, roster.rows[row].name, start, end, key))
+    for began, ended, who in tap.holds[callbacks:]:
+        start, end = roster.time(began), roster.time(ended)
+        if 0 <= start <= roster.duration and end - start > threshold:
+            holds.append(Hold(None, who, start, min(end, roster.duration), began))
+    return sorted(holds, key=lambda hold: hold.start)
+
+
+def _pieces(
+    tap: Tap, roster: Roster, steps: Steps, one: int
+) -> Iterator[tuple[float, float, float]]:
+    """Give the stretches of a step in which no loop inside the loop went round."""
+    since, end, key = float(steps.start[one]), float(steps.end[one]), float(steps.raw[one])
+    inside = (steps.start > since) & (steps.end < end) & ~steps.eager
+    for begin, finish in zip(steps.start[inside].tolist(), steps.end[inside].tolist(), strict=True):
+        yield since, begin, key
+        since = finish
+        key = min(tap.samples, key=lambda at: abs(at - roster.start - since), default=0.0)
+    yield since, end, key
+
+
+def describe_holds(
+    holds: list[Hold], samples: Samples, efforts: Efforts, rows: list[Row], loop: int, ready: Slices
+) -> list[Block]:
+    """Return the blocks of one loop: with their line, and with those who were ready meanwhile."""
+    loops = np.array([row.loop for row in rows] or [0])
+    ready = ready[loops[ready.task] == loop]
+    blocks = []
+    for hold in holds:
+        late = np.minimum(ready.end, hold.end) - np.maximum(ready.start, hold.start)
+        some = (late > SHORTEST_DELAY) & (ready.task != (-1 if hold.row is None else hold.row))
+        delayed: dict[int, float] = {}
+        for task, seconds in zip(ready.task[some].tolist(), late[some].tolist(), strict=True):
+            delayed[task] = delayed.get(task, 0.0) + seconds
+        if hold.row is None and not delayed:
+            continue  # a stranger's work that has kept nobody waiting
+        place, places, doing, awaits = look(samples.get(hold.key, []))
+        worst = tuple(sorted(delayed.items(), key=lambda one: -one[1]))
+        busy = _share(efforts.get(hold.key, []))
+        what = (place, places, doing, worst, busy, awaits)
+        blocks.append(Block(hold.row, hold.who, hold.start, hold.end, *what))
+    return blocks
+
+
+def _share(effort: Effort) -> float:
+    """Return which share of the time between two looks the thread had a processor."""
+    if len(effort) < 2 or effort[1][0] <= effort[0][0]:
+        return nan
+    return (effort[1][1] - effort[0][1]) / (effort[1][0] - effort[0][0])
+
+
+def look(samples: list[Sample]) -> tuple[Place | None, tuple[Place, ...], str, int]:
+    """Return the line that was on the stack most often, its callers, and what it was doing."""
+    innermost = Counter[Line]()
+    stacks: dict[Line, Counter[Sample]] = {}
+    for sample in samples:
+        line = next((line for line in sample if is_learners(line[0].co_filename)), None)
+        if line is not None:
+            innermost[line] += 1
+            stacks.setdefault(line, Counter())[sample] += 1
+    if not innermost:
+        return None, (), "", 0
+    line = innermost.most_common(1)[0][0]
+    stack = stacks[line].most_common(1)[0][0]
+    while is_ours(stack[0][0]):  # sleep on a virtual clock
+        stack = stack[1:]
+    places = tuple(place_of(*one) for one in reversed(stack) if is_learners(one[0].co_filename))
+    doing = "" if stack[0] == line else stack[0][0].co_qualname
+    awaits = sum(bool(code.co_flags & _COROUTINE) for code, _ in stack)
+    return place_of(*line), places, doing, awaits

@@ -1,0 +1,1 @@
+"""How time can be virtual: one clock, the threads and the loops that follow it."""
