@@ -1,4 +1,4 @@
-"""record() as one uses it: whose tasks it sees, what it refuses, and that it never gets in the way."""
+"""record() as one uses it: whose tasks it sees, what it refuses, that it is never in the way."""
 
 import asyncio
 import concurrent.futures

@@ -224,7 +224,7 @@ def test_semaphore_condition_and_barrier_are_called_by_their_names():
     assert ("second", 0.0, 1.0, "semaphore", "a semaphore") in found
     assert ("told", 0.0, 0.5, "condition", "a condition") in found
     assert ("told", 0.5, 0.75, "barrier", "a barrier") in found
-    assert [one for one in found if one[:2] == ("main", 0.75)][0][2:4] == (2.0, "tasks")
+    assert next(one for one in found if one[:2] == ("main", 0.75))[2:4] == (2.0, "tasks")
 
 
 def test_wait_for_and_timeout_end_a_wait_when_they_are_due():
