@@ -11,6 +11,7 @@ import contextlib
 import importlib.util
 import io
 import json
+import signal
 import subprocess
 import sys
 import unittest
@@ -134,8 +135,9 @@ def recorder_on_every_loop():
 
 def run_here(module: str, *, recorded: bool) -> dict[str, object]:
     """Run one module and return the outcomes, the reports of failures and what was recorded."""
-    # Test modules that ask for a resource, as the network, do without it.
     warnings.simplefilter("ignore")
+    # What a shell starts in the background ignores interrupts: some tests send themselves one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not recorded:
         result = run_tests(module)
         return {"outcomes": result.outcomes, "reports": result.reports}

@@ -389,6 +389,37 @@ def test_a_task_goes_as_soon_as_it_would_go_without_a_recorder():
         gc.enable()
 
 
+@pytest.mark.parametrize("make", [asyncio.Task, asyncio.tasks._PyTask], ids=["C", "Python"])
+def test_what_nobody_retrieves_is_said_as_soon_as_it_is_without_a_recorder(make):
+    """A traceback leads to the frames that have run the task: those must not lead back to it."""
+
+    async def fail():
+        raise ValueError("broken")
+
+    async def main():
+        heard = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: heard.append(context["message"])
+        )
+        make(fail())
+        await asyncio.sleep(0)
+        return heard
+
+    async def within():
+        with record():
+            return await main()
+
+    gc.disable()
+    try:
+        expected = ["Task exception was never retrieved"]
+        assert asyncio.run(main()) == expected
+        assert asyncio.run(within()) == expected
+        with record():
+            assert asyncio.run(main()) == expected
+    finally:
+        gc.enable()
+
+
 def test_a_pending_task_can_still_be_lost():
     async def lost():
         await asyncio.get_running_loop().create_future()

@@ -1,7 +1,6 @@
 """What is in place while anything is recorded: the taps on loops, and what they can't see."""
 
 import asyncio
-import functools
 import os
 import sys
 import threading
@@ -96,13 +95,14 @@ class Stage:
             tap = self._taps.get(loop)
             if tap is None:
                 # What is recorded on one loop has one time.
-                witness = Witness(functools.partial(self._report, loop), self.give_up)
+                witness = Witness(self._report, self.give_up)
                 scope_of = (lambda _: session) if session.everything else open_session
                 tap = Tap(loop, session.axis, scope_of, witness)
                 # Known first, put in place then: an interrupt may come between any two lines.
                 self._witnesses[tap] = witness
                 self._users[tap] = set()
                 self._taps[loop] = tap
+                tap.on_close = self._remove
                 tap.install()
             scope: Session | None = session
             while scope is not None:
@@ -142,6 +142,7 @@ class Stage:
                     self.give_up(error)
 
     def _remove(self, tap: Tap) -> None:
+        # What is closed need not be kept alive by a recording that is open for long.
         self._watchdog.remove(tap)
         for session in self._users.get(tap, ()):
             session.ends[tap] = mark(tap)
@@ -161,18 +162,10 @@ class Stage:
         if self in virtual_clock.watchers:
             virtual_clock.watchers.remove(self)
 
-    def forget_closed_loops(self) -> None:
-        """Take the taps off loops that are closed: their reels stay with the recordings."""
-        with self._lock:
-            for loop, tap in list(self._taps.items()):
-                if loop.is_closed():
-                    self._remove(tap)
-
     # Remarks
 
     def _report(
         self,
-        loop: Any,
         kind: str,
         entry: Entry | None,
         at: float,

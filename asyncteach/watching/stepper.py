@@ -175,6 +175,22 @@ def make_stepper(
         registry.add(number, task, task.get_coro(), scope, handle._parent, at)
         return number
 
+    def look(number: int, task: Any, until: float) -> None:
+        """Note what a task has waited for."""
+        try:
+            observer.waited(tap, entries[number], task, until)  # type: ignore[arg-type]
+        except Exception as error:
+            fail(error)
+
+    def leave(outer: Any) -> None:
+        """Be as before a step that an interrupt has not let begin."""
+        nonlocal current, since, began, ready_at, running_task, running_handle
+        if outer is None:
+            current = running_task = running_handle = None
+            since = 0.0
+        else:
+            current, began, ready_at, running_task, running_handle = outer
+
     def finish(number: int, task: Any, at: float) -> None:
         try:
             observer.finished(tap, entries[number], task, at)  # type: ignore[arg-type]
@@ -224,28 +240,33 @@ def make_stepper(
 
         def _run(self) -> None:
             nonlocal current, since, began, ready_at, running_task, running_handle, again, last
-            number = self._number
-            if number is None or stopped:
-                number = None if type(self._callback) is FUNCTION else find(self)
-                if number is None:
-                    return run_other(self)
-            # What ran before on this loop has just ended: one look at the clock is for both.
-            start = last or now()
-            outer = None if current is None else step_around(start)
-            callback = self._callback
-            task = running_task = self._task
-            running_handle = self
-            current = number
-            again = False
-            ready_at = self._since
-            if not ready_at:
-                ready_at = ends[number]
-            elif ready_at - ends[number] > SHORTEST_WAIT:
-                try:
-                    observer.waited(tap, entries[number], task, ready_at)  # type: ignore[arg-type]
-                except Exception as error:
-                    fail(error)
-            since = began = start
+            outer = None
+            try:
+                number = self._number
+                if number is None or stopped:
+                    number = None if type(self._callback) is FUNCTION else find(self)
+                if number is not None:
+                    # What ran before on this loop has just ended: one look at the clock for both.
+                    start = last or now()
+                    outer = None if current is None else step_around(start)
+                    callback = self._callback
+                    task = running_task = self._task
+                    running_handle = self
+                    current = number
+                    again = False
+                    ready_at = self._since
+                    if not ready_at:
+                        ready_at = ends[number]
+                    elif ready_at - ends[number] > SHORTEST_WAIT:
+                        look(number, task, ready_at)
+                    since = began = start
+            except BaseException:  # an interrupt: the step must not be lost
+                if running_handle is self:
+                    leave(outer)
+                ready.appendleft(self)
+                raise
+            if number is None:
+                return run_other(self)
             try:
                 if self._args:
                     self._context.run(callback, *self._args)
@@ -267,15 +288,21 @@ def make_stepper(
                     since, again = end, False
                 if not again and task.done():
                     finish(number, task, end)
+                    # A traceback of the task leads to this frame, which must not lead back.
+                    self = callback = task = None  # type: ignore[assignment]
 
     class TimerHandle(_TimerHandle):  # type: ignore[misc]
         __slots__ = ()
 
         def _run(self) -> None:
             nonlocal due
-            when = self._when if axis.is_plain else axis.due(self._when, self._context)
-            # An idle loop wakes a little late by itself: that isn't the fault of a task.
-            due = idle_to if idle_from < when <= idle_to else min(when, now())
+            try:
+                when = self._when if axis.is_plain else axis.due(self._when, self._context)
+                # An idle loop wakes a little late by itself: that isn't the fault of a task.
+                due = idle_to if idle_from < when <= idle_to else min(when, now())
+            except BaseException:
+                ready.appendleft(self)
+                raise
             try:
                 run_other(self)
             finally:
@@ -308,11 +335,15 @@ def make_stepper(
         run = runs[type(handle)]
         if stopped:
             return run(handle)
-        start = last or now()
-        if unsettled is not None:
-            settle(start)
-        outer, since = since, start
-        callback = handle._callback
+        try:
+            start = last or now()
+            if unsettled is not None:
+                settle(start)
+            outer, since = since, start
+            callback = handle._callback
+        except BaseException:
+            ready.appendleft(handle)
+            raise
         try:
             run(handle)
         except BaseException as error:
@@ -324,6 +355,7 @@ def make_stepper(
             since = end if outer else 0.0
             if end - start > tap.threshold:
                 tap.holds.append((start, end, name_callback(callback)))
+            handle = callback = None  # as asyncio does: a traceback may lead to this frame
         return None
 
     def complain(handle: Any, error: BaseException) -> None:
@@ -337,7 +369,7 @@ def make_stepper(
     # What stands in for the loop's own methods
 
     def call_soon(callback: Any, *args: Any, context: Any = None) -> Any:
-        nonlocal again
+        nonlocal again, strangers
         if type(callback) is step_type and callback.__self__ is running_task:
             # The running step gives way and asks for another one. Nobody else has its handle, so
             # it serves once more.
@@ -361,12 +393,15 @@ def make_stepper(
         handle._number = None
         handle._parent = current
         handle._since = now() if due is None else due
-        if idle and get_ident() != loop._thread_id:
-            intrude(callback)
+        is_stranger = idle and get_ident() != loop._thread_id
+        strangers += is_stranger
         append(handle)
+        if is_stranger:
+            observer.trespassed(tap, callback)
         return handle
 
     def call_soon_slowly(callback: Any, *args: Any, context: Any) -> Any:
+        nonlocal strangers
         handle = call_soon_before(callback, *args, context=context)
         if handle._source_traceback:
             del handle._source_traceback[-2:]  # this function and call_soon
@@ -374,13 +409,9 @@ def make_stepper(
             return handle
         ready[-1] = mine = mark(handle)
         if idle and get_ident() != loop._thread_id:
-            intrude(callback)
+            strangers += 1
+            observer.trespassed(tap, callback)
         return mine
-
-    def intrude(callback: Any) -> None:
-        nonlocal strangers
-        strangers += 1
-        observer.trespassed(tap, callback)
 
     def mark(handle: Any) -> Any:
         mine = new(Handle)

@@ -91,7 +91,6 @@ class Surroundings:
             session = open_session()
             tap = None
             if session is not None and not session.failed and not loop.is_closed():
-                self._stage.forget_closed_loops()
                 tap = self._stage.attach(loop, session)
             if tap is not None:
                 tap.begin_thread()

@@ -64,6 +64,8 @@ class Tap:
         self.before = partial(self._replaced.take, loop)
         self._select_before = self._replaced.take(loop._selector, "select")
         self._hand_over_before = self.before("run_in_executor")
+        self._close_before = self.before("close")
+        self.on_close: Callable[[Tap], object] = lambda _: None
         self._stepper = stepper = make_stepper(self, loop, observer, scope_of)
         self.current = stepper.current
         self.adopt = stepper.adopt
@@ -77,6 +79,7 @@ class Tap:
         put(loop, "call_soon_threadsafe", self._stepper.call_soon_threadsafe)
         put(loop, "create_task", self._stepper.create_task)
         put(loop, "run_in_executor", self._run_in_executor)
+        put(loop, "close", self._close)
         put(loop._selector, "select", self._select)
         self._stepper.adopt_ready()
         self.begin_thread()
@@ -95,7 +98,7 @@ class Tap:
         self._stepper = self.adopt = None  # type: ignore[assignment]
         self.loop = None
         if is_gone:
-            self._select_before = self._hand_over_before = None  # type: ignore[assignment]
+            del self.before, self._select_before, self._hand_over_before, self._close_before
 
     def stop(self) -> None:
         """Stamp nothing any more."""
@@ -183,6 +186,10 @@ class Tap:
             # should not: for that one the loop goes on sleeping, as it would without us.
             if len(self.loop._ready) > self._stepper.strangers():
                 return found
+
+    def _close(self) -> None:
+        self._close_before()
+        self.on_close(self)
 
     def complain(self, context: dict[str, Any]) -> None:
         """Note what the loop's exception handler is about to be told."""
