@@ -146,9 +146,9 @@ class Stage:
         self._watchdog.remove(tap)
         for session in self._users.get(tap, ()):
             session.ends[tap] = mark(tap)
-        loop = tap.loop
         tap.remove()
-        self._taps.pop(loop, None)
+        # Not by its loop, which it has let go.
+        self._taps = {loop: other for loop, other in self._taps.items() if other is not tap}
         self._users.pop(tap, None)
         self._witnesses.pop(tap, None)
 
