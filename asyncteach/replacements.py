@@ -89,3 +89,8 @@ def _take_away(link: _Link) -> bool:
         if not chain:
             _chains.pop((id(link.owner), link.name), None)
         return result
+
+
+def hide_frame(error: BaseException) -> None:
+    """Let the traceback look as if the function that calls this did not stand between."""
+    error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import thread as pool_module
 from typing import Any
 
-from asyncteach.replacements import Replacements
+from asyncteach.replacements import Replacements, hide_frame
 from asyncteach.virtual import loophook
 from asyncteach.virtual.clock import NS, VirtualClock, current_clock, running_clock
 
@@ -115,7 +115,7 @@ def _starting(original: Callable[[threading.Thread], None]) -> Callable[[threadi
             try:
                 run()
             except BaseException as error:
-                _hide_frame(error)
+                hide_frame(error)
                 raise
             finally:
                 current_clock.reset(token)
@@ -150,7 +150,7 @@ class _Job:
         try:
             return self.function(*args, **kwargs)
         except BaseException as error:
-            _hide_frame(error)
+            hide_frame(error)
             raise
         finally:
             current_clock.reset(token)
@@ -185,11 +185,6 @@ def _submitting(original: Callable[..., "Future[Any]"]) -> Callable[..., "Future
         return future
 
     return submit
-
-
-def _hide_frame(error: BaseException) -> None:
-    """Let the traceback look as if nothing of ours stood between."""
-    error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
 
 
 def _running(original: Callable[[Any], None]) -> Callable[[Any], None]:

@@ -48,11 +48,6 @@ def learners_line(depth: int) -> Line | None:
     return None
 
 
-def hide_frame(error: BaseException) -> None:
-    """Let the traceback look as if the function that calls this did not stand between."""
-    error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
-
-
 class Raising:
     """A context in which every call raises the same."""
 

@@ -13,9 +13,9 @@ from asyncio import events
 from collections.abc import Callable
 from typing import Any
 
+from asyncteach.replacements import hide_frame
 from asyncteach.watching.callbacks import (
     Raising,
-    hide_frame,
     learners_line,
     name_callback,
     task_of,

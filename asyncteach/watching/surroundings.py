@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any
 
 from asyncteach.labels import printable
-from asyncteach.replacements import Replacements
-from asyncteach.watching.callbacks import hide_frame, learners_line
+from asyncteach.replacements import Replacements, hide_frame
+from asyncteach.watching.callbacks import learners_line
 from asyncteach.watching.entry import Entry
 from asyncteach.watching.scope import RawRemark, Session, current_session, open_session
 from asyncteach.watching.tap import check_loop

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from asyncteach.replacements import Replacements
+from asyncteach.replacements import Replacements, hide_frame
 from asyncteach.virtual.lookout import real_monotonic
 from asyncteach.watching.axis import Axis
-from asyncteach.watching.callbacks import hide_frame, task_of
+from asyncteach.watching.callbacks import task_of
 from asyncteach.watching.entry import Entry, Registry
 from asyncteach.watching.observer import Observer
 from asyncteach.watching.reel import Reel
