@@ -52,13 +52,9 @@ def run_recorded() -> Size:
     with recorder:
         session = recorder._session
         asyncio.run(main())
-
-    def size(path: Path) -> float:
         # What it keeps until somebody looks; `recorder.py` tells what it takes then.
         reels = [reel for tap in session.taps for reel in (tap.steps, tap.waits, tap.idle)]
-        return sum(reel.rows() * reel.columns * 8 for reel in reels)
-
-    return size
+    return lambda path: sum(reel.rows() * reel.columns * 8 for reel in reels)
 
 
 def run_in_debug_mode() -> Size:

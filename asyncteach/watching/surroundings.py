@@ -213,6 +213,8 @@ class Surroundings:
 
         def done(future: Any) -> None:
             entry.finished = axis.now()
+            if job.started != job.started and not future.cancelled():
+                job.started = entry.spawned  # a thread took it while we were looking
             if future.cancelled():
                 entry.outcome = "cancelled"
             elif future._exception is not None:
