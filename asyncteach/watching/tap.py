@@ -54,6 +54,7 @@ class Tap:
         self.jobs: list[Entry] = []  # that its tasks have handed to threads and processes
         self.holds: list[tuple[float, float, str]] = []  # long callbacks that are no task's step
         self.samples: dict[float, list[Any]] = {}  # stacks, by when the step began
+        self.pulse: tuple[float, float] | None = None
         self.efforts: dict[float, Effort] = {}  # processor time, by the same
         self.cuts: list[int] = []  # steps that are only the first part of one
         self.cpu = 0.0  # seconds of processor time of the thread that runs it

@@ -29,6 +29,7 @@ class Watched(Protocol):
     threshold: float
     samples: dict[float, list[Sample]]
     efforts: dict[float, Effort]
+    pulse: tuple[float, float] | None
     loop: Any
     axis: Any
 
@@ -77,7 +78,8 @@ class Watchdog:
 
     def _run(self, wake: Any, alive: Any) -> None:
         with alive:
-            while self._wake is wake and not wake.acquire(timeout=self._period()):
+            # It looks before it waits: the very first step may have kept it from beginning.
+            while self._wake is wake:
                 for one in self._watched:
                     try:
                         look(one)
@@ -85,6 +87,8 @@ class Watchdog:
                     except Exception as error:
                         self._watched = [other for other in self._watched if other is not one]
                         self.error = error
+                if wake.acquire(timeout=self._period()):
+                    return
 
     def _period(self) -> float:
         shortest = min((one.threshold for one in self._watched), default=1.0) * _PERIOD
@@ -92,22 +96,34 @@ class Watchdog:
 
 
 def look(one: Watched) -> None:
-    """Note the stack of a loop whose step has lasted for long."""
+    """Note the stack of a loop whose step has lasted for long, and if it has had a processor."""
+    before, one.pulse = one.pulse, feel_pulse(one.loop)
     since, _ = one.current()
     if not since or one.axis.clock is not None:  # on a virtual clock real work takes no time
         return
     if one.axis.now() - since < one.threshold * _AGE:
         return
-    thread = one.loop._thread_id or 0
-    sample = read_stack(sys._current_frames().get(thread))
+    sample = read_stack(sys._current_frames().get(one.loop._thread_id or 0))
     if sample and one.current()[0] == since:
         add_sample(one, since, sample)
-        effort = one.efforts.setdefault(since, [])
+        # From the look before the step on: in C code that lets no other thread run, that and the
+        # one at its end are all there are.
+        effort = one.efforts.setdefault(since, [] if before is None else [before])
         del effort[1:]
-        # That step is still under way, so its thread is there; an unknown one would be fatal.
-        if hasattr(time, "pthread_getcpuclockid"):
-            clock = time.pthread_getcpuclockid(thread)
-            effort.append((real_monotonic(), time.clock_gettime(clock)))
+        if one.pulse is not None:
+            effort.append(one.pulse)
+
+
+def feel_pulse(loop: Any) -> tuple[float, float] | None:
+    """Return the time, and the processor time of the thread that runs the loop, if any does."""
+    if not hasattr(time, "pthread_getcpuclockid"):
+        return None
+    try:
+        # In one expression: no other thread of Python's can end that thread meanwhile.
+        spent = time.clock_gettime(time.pthread_getcpuclockid(loop._thread_id))
+    except (TypeError, OSError):  # nobody runs it
+        return None
+    return real_monotonic(), spent
 
 
 def add_sample(one: Watched, since: float, sample: Sample) -> None:
