@@ -170,7 +170,8 @@ def runs_forever(scope: Scope) -> bool:
 def _parse(text: str) -> Source | None:
     try:
         return Source(ast.parse(text))
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
+        # The last one is CPython's own, for text that is nested too deep on a deep stack.
         return None
 
 
