@@ -36,8 +36,8 @@ class record:
     *waiting* else. Inside or around `virtual_time()` the times are virtual.
 
     `threshold`: a step that holds the loop for longer than so many seconds is reported with the
-    line that held it. `max_slices`: how many steps of tasks are kept (32 bytes each); those beyond
-    are counted, in `recording.dropped`. `title`: what the pictures are called.
+    line that held it. `max_slices`: how many steps (32 bytes each) and how many tasks are kept;
+    those beyond are counted, in `recording.dropped`. `title`: what the pictures are called.
 
     Recordings may be nested: the outer one sees what the inner one sees. Two at the same time in
     different tasks each see their own. If the recorder itself fails, it warns once, stops, and
