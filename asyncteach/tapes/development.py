@@ -22,7 +22,7 @@ from asyncteach.tapes.tape import (
     make_slices,
 )
 from asyncteach.tapes.waitlist import WaitList
-from asyncteach.watching.scope import Marks, Session, mark
+from asyncteach.watching.scope import Marks, Session
 from asyncteach.watching.tap import Tap
 
 _RUNNING, _READY, _WAITING = (STATES.index(state) for state in (RUNNING, READY, WAITING))
@@ -43,13 +43,13 @@ def develop(session: Session) -> Tape:
     waits: list[WaitList] = []
     dropped, cpu = 0, 0.0
     for loop, (tap, begin) in enumerate(session.taps.items()):
-        end = session.ends.get(tap) or mark(tap)
+        end = session.end_of(tap)
         dropped += end.dropped - begin.dropped
         cpu += end.cpu - begin.cpu
         steps = Steps(tap, roster, begin.steps, end.steps)
         parts += [*steps.slices(), _tails(loop, roster, steps, end)]
         idle.append(_idle(tap, roster, steps, begin, end))
-        notes = session.witnesses[tap].notes
+        notes = tap.observer.notes
         waits.append(WaitList(tap, roster, notes, steps, begin.waits, end.waits))
         later.append(_describe_later(tap, loop, roster, steps, begin))
     slices = _join([*parts, _jobs(roster)])

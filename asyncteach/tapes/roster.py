@@ -10,7 +10,7 @@ from asyncteach.labels import printable, tell_apart
 from asyncteach.places import place_of
 from asyncteach.tapes.tape import Row
 from asyncteach.watching.entry import Entry
-from asyncteach.watching.scope import Session, mark
+from asyncteach.watching.scope import Session
 from asyncteach.watching.tap import Tap
 
 _AUTOMATIC = re.compile(r"Task-\d+")
@@ -70,7 +70,7 @@ class Roster:
         session = self.session
         found: list[Entry | None] = []
         for tap, begin in session.taps.items():
-            end = session.ends.get(tap) or mark(tap)
+            end = session.end_of(tap)
             early = [e for e in session.openers if e.tap is tap and e.number < begin.entries]
             found += [*early, *tap.registry.entries[begin.entries : end.entries]]
         entries = [e for e in found if e is not None and session.owns(e)]

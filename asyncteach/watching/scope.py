@@ -8,7 +8,6 @@ from asyncteach.watching.axis import Axis
 from asyncteach.watching.entry import Entry
 from asyncteach.watching.tap import Tap
 from asyncteach.watching.waits import Line
-from asyncteach.watching.witness import Witness
 
 MOST_REMARKS = 10_000
 
@@ -59,7 +58,6 @@ class Session:
         """Tell if tasks of any scope belong to it: for tests that watch whole loops."""
         self.taps: dict[Tap, Marks] = {}
         self.ends: dict[Tap, Marks] = {}
-        self.witnesses: dict[Tap, Witness] = {}
         self.openers: list[Entry] = []
         self.ready: dict[Entry, float] = {}
         """Since when tasks have been ready that still are when the recording ends."""
@@ -67,10 +65,14 @@ class Session:
         self.remarks: list[RawRemark] = []
         self.failed = False
 
+    def end_of(self, tap: Tap) -> Marks:
+        """Return how far a tap had come when the recording ended, or has come by now."""
+        return self.ends.get(tap) or mark(tap)
+
     def detach(self) -> "Session":
         """Return all that is known, and keep nothing: contexts of tasks still refer to this one."""
         known = copy.copy(self)
-        self.taps, self.ends, self.witnesses, self.ready = {}, {}, {}, {}
+        self.taps, self.ends, self.ready = {}, {}, {}
         self.openers, self.jobs, self.remarks = [], [], []
         return known
 

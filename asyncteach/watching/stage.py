@@ -26,7 +26,6 @@ class Stage:
         self._lock = threading.RLock()
         self._sessions: list[Session] = []
         self._taps: dict[Any, Tap] = {}
-        self._witnesses: dict[Tap, Witness] = {}
         self._users: dict[Tap, set[Session]] = {}
         self._watchdog = Watchdog()
         self._surroundings = Surroundings(self)
@@ -73,10 +72,6 @@ class Stage:
         """Return what is on a loop, if anything is."""
         return self._taps.get(loop)
 
-    def witness_of(self, tap: Tap) -> Witness:
-        """Return the witness of a tap that is in place."""
-        return self._witnesses[tap]
-
     def axis_of(self, loop: Any, outer: Session | None) -> Axis | None:
         """Return the time that a new recording shares with those that are open already."""
         if outer is not None:
@@ -99,7 +94,6 @@ class Stage:
                 scope_of = (lambda _: session) if session.everything else open_session
                 tap = Tap(loop, session.axis, scope_of, witness)
                 # Known first, put in place then: an interrupt may come between any two lines.
-                self._witnesses[tap] = witness
                 self._users[tap] = set()
                 self._taps[loop] = tap
                 tap.on_close = self._remove
@@ -109,7 +103,6 @@ class Stage:
                 if not scope.closed and scope not in self._users[tap]:
                     self._users[tap].add(scope)
                     scope.taps[tap] = mark(tap)
-                    scope.witnesses[tap] = self._witnesses[tap]
                     tap.widen(scope.threshold, scope.most)
                 scope = scope.outer
             self._watchdog.add(tap)
@@ -137,7 +130,7 @@ class Stage:
             if tap.current()[1] != entry.number and task._fut_waiter is not None:
                 try:
                     at = session.ready.get(entry, session.ended)
-                    self._witnesses[tap].waited(tap, entry, task, at)
+                    tap.observer.waited(tap, entry, task, at)
                 except Exception as error:
                     self.give_up(error)
 
@@ -150,7 +143,6 @@ class Stage:
         # Not by its loop, which it has let go.
         self._taps = {loop: other for loop, other in self._taps.items() if other is not tap}
         self._users.pop(tap, None)
-        self._witnesses.pop(tap, None)
 
     def abandon(self) -> None:
         """Leave all recordings as they are, without asking any other thread."""

@@ -229,7 +229,7 @@ class Surroundings:
                 scope.jobs.append(entry)
             scope = scope.outer
         if tap is not None:
-            self._stage.witness_of(tap).take_job(entry)
+            tap.observer.take_job(entry)
 
     def _warning(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         def warn_unawaited_coroutine(coroutine: Any) -> None:

@@ -59,7 +59,7 @@ class Tap:
         self.cuts: list[int] = []  # steps that are only the first part of one
         self.cpu = 0.0  # seconds of processor time of the thread that runs it
         self._cpu_start: tuple[int, float] | None = None
-        self._observer = observer
+        self.observer: Any = observer
         self._stopped = False
         self._replaced = Replacements()
         self.before = partial(self._replaced.take, loop)
@@ -196,7 +196,7 @@ class Tap:
         """Note what the loop's exception handler is about to be told."""
         if not self._stopped:
             try:
-                self._observer.complained(self, context)
+                self.observer.complained(self, context)
             except Exception as error:
                 self._fail(error)
 
@@ -205,7 +205,7 @@ class Tap:
         if self._stopped:
             return self._hand_over_before(*arguments)
         try:
-            return self._observer.handed_over(self, lambda: self._hand_over_before(*arguments))
+            return self.observer.handed_over(self, lambda: self._hand_over_before(*arguments))
         except BaseException as error:
             for _ in range(3):  # the lambda, the observer and this one
                 hide_frame(error)
@@ -213,10 +213,10 @@ class Tap:
 
     def _lose(self, entry: Entry) -> None:
         try:
-            self._observer.vanished(self, entry, self.axis.now())
+            self.observer.vanished(self, entry, self.axis.now())
         except Exception as error:
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
         self.stop()
-        self._observer.failed(error)
+        self.observer.failed(error)
