@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from asyncteach.interrupts import interrupt_cancels
+
 __all__ = ["disable_asyncio_run", "enable_asyncio_run"]
 
 _ABSENT = object()
@@ -49,7 +51,8 @@ def enable_asyncio_run() -> None:
 
     ``asyncio.run()`` then blocks the cell until ``main()`` is done, on the notebook's own loop. As
     always, it cancels the tasks that ``main()`` left behind, and no others. It leaves the loop's
-    async generators and threads to the notebook; ``loop_factory`` is accepted and not used.
+    async generators and threads to the notebook; ``loop_factory`` is accepted and not used. The
+    stop button cancels ``main()``; pressed twice, it also ends code that never awaits.
 
     What it costs, until ``disable_asyncio_run()``:
 
@@ -215,7 +218,8 @@ def _run_on(
         loop.set_debug(debug)
     task = loop.create_task(main, context=context)
     try:
-        return loop.run_until_complete(task)
+        with interrupt_cancels(task, loop):
+            return loop.run_until_complete(task)
     finally:
         try:
             _cancel_tasks_of(loop, run_id)

@@ -271,32 +271,65 @@ def test_a_runner_still_refuses(kernel):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an interrupt is not a signal there")
-def test_an_interrupt_ends_asyncio_run(kernel):
+@pytest.mark.parametrize(
+    ("naps", "first_line"),
+    [
+        pytest.param("0.05", "import asyncio", id="mostly idle"),
+        # Most interrupts then come in the middle of asyncio's own bookkeeping.
+        pytest.param("0", "import asyncio", id="never idle"),
+        pytest.param("0.05", "import asyncio; await asyncio.sleep(0)", id="after an await"),
+    ],
+)
+def test_an_interrupt_ends_asyncio_run(kernel, naps, first_line):
     """The stop button ends asyncio.run(), its tasks are cancelled, and the kernel lives on."""
-    assert kernel.run(ON).status == "ok"
-    run = kernel.run(
-        textwrap.dedent(
-            """
-            import asyncio
+    source = textwrap.dedent(
+        f"""
+        {first_line}
 
-            async def main():
-                try:
-                    print("started", flush=True)
-                    while True:
-                        await asyncio.sleep(0.05)
-                finally:
-                    print("cleaned up")
+        async def main():
+            try:
+                print("started", flush=True)
+                while True:
+                    await asyncio.sleep({naps})
+            finally:
+                print("cleaned up")
 
-            asyncio.run(main())
-            """
-        ),
-        interrupt_at="started",
+        asyncio.run(main())
+        """
     )
-    assert run.error.ename == "KeyboardInterrupt"
-    assert run.stdout == "started\ncleaned up\n"
+    assert kernel.run(ON).status == "ok"
+    for _ in range(10):
+        run = kernel.run(source, interrupt_at="started")
+        assert run.error is not None, run
+        assert run.error.ename == "KeyboardInterrupt"
+        assert run.stdout == "started\ncleaned up\n"
     assert kernel.run("asyncio.run(asyncio.sleep(0, 'alive'))").displays[0]["text/plain"] == (
         "'alive'"
     )
+    assert kernel.run(OFF).status == "ok"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an interrupt is not a signal there")
+def test_a_second_interrupt_ends_what_never_awaits(kernel):
+    """As in a script: the first one waits for main() to hear of it, the second doesn't wait."""
+    source = """
+        import asyncio, os, signal, time
+
+        async def main():
+            os.kill(os.getpid(), signal.SIGINT)
+            print("still here")
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(60)
+
+        before = signal.getsignal(signal.SIGINT)
+        try:
+            asyncio.run(main())
+        except KeyboardInterrupt:
+            print("ended", signal.getsignal(signal.SIGINT) is before)
+        """
+    assert kernel.run(ON).status == "ok"
+    run = kernel.run(textwrap.dedent(source))
+    assert run.stdout == "still here\nended True\n", run
     assert kernel.run(OFF).status == "ok"
 
 
