@@ -91,14 +91,14 @@ def _events(recording: "Recording") -> Iterator[Event]:
     story, tape = recording.unit == "minutes", recording.tape
     scale = 60e6 if story else 1e6  # to microseconds
     loops = max(1, len(tape.loops))
-    names = ["you"] if story else [*tape.loops] if len(tape.loops) > 1 else ["loop"]
+    names = [*tape.loops] if len(tape.loops) > 1 else [tape.head] if tape.head else []
     yield _meta("process_name", 0, name=clip(recording.title, _NAME))
     for number, name in enumerate(names):
         yield from _track(number + 1, clip(name, _NAME), number)
     for order, (index, _) in enumerate(tape.tree()):
         yield from _track(index + loops + 1, _name(tape.rows[index]), loops + order)
     # Rows beyond the tape's are the loops; they come first.
-    if not story:
+    if tape.head:
         yield from _slices(busy_slices(tape), 1 - len(tape.rows), scale, None)
     yield from _slices(tape.slices, loops + 1, scale, wait_finder(tape))
     for block in tape.blocks:

@@ -44,9 +44,12 @@ class Recording:
     100.0
     """
 
-    def __init__(self, title: str, names: list[str], *, unit: str = "minutes") -> None:
+    def __init__(
+        self, title: str, names: list[str], *, unit: str = "minutes", head: str | None = "you"
+    ) -> None:
         self.title = title
         self.unit = unit
+        self._head = head
         self._names = list(names)
         self._task = array("l")
         self._state = array("b")
@@ -89,7 +92,8 @@ class Recording:
                 own = slices[slices.task == index]
                 if len(own):
                     row.spawned, row.finished = float(own.start.min()), float(own.end.max())
-            self._tape = Tape(rows, slices, float(slices.end.max()) if len(slices) else 0.0)
+            duration = float(slices.end.max()) if len(slices) else 0.0
+            self._tape = Tape(rows, slices, duration, head=self._head)
         return self._tape
 
     @property
@@ -216,18 +220,19 @@ class Recording:
         return pandas.DataFrame(rows, columns=columns)
 
     def lanes(self) -> list[tuple[str, list[Slice]]]:
-        """Return who did what: you, or the loop, then each task as it first appeared.
+        """Return who did what: you, the loop or the GIL, then each task as it first appeared.
 
-        The first lane holds all that ran, but for what threads and processes did.
+        The first lane holds all that ran; the loop's not what threads and processes did. Where
+        nobody is shared by all, as among processes, it isn't there.
         """
-        first: list[Slice] = []
+        head, first = self.tape.head, []
         tasks: dict[str, list[Slice]] = {name: [] for name in self.names}
-        on_loop = {row.name for row in self.tape.rows if row.kind == "task"}
+        elsewhere = {row.name for row in self.tape.rows if head == "loop" and row.kind != "task"}
         for one in self:
             tasks[one.task].append(one)
-            if one.state == RUNNING and one.task in on_loop:
+            if one.state == RUNNING and one.task not in elsewhere:
                 first.append(one)
-        return [("you" if self.unit == "minutes" else "loop", first), *tasks.items()]
+        return [*([(head, first)] if head else []), *tasks.items()]
 
     def plot(self, ax: "Axes | None" = None, **options: Any) -> "Axes":
         """Draw the timeline on `ax`, or on a figure of its own, and return the Axes.

@@ -87,7 +87,7 @@ def _draw_moments(
 ) -> None:
     segments = np.stack([np.stack([middle, middle], 1), bars[lane].reshape(-1, 2)], 2)
     widths: Any = _MARK
-    if view.lanes[0].kind != "you":
+    if not view.story:
         many = np.maximum(1, np.bincount(lane, minlength=len(view.lanes)))
         widths = np.clip(_INK / many, 0.5, _MARK)[lane]
     marks = LineCollection(list(segments), colors=COLORS[RUNNING], linewidths=widths, zorder=3)
@@ -191,11 +191,10 @@ def draw_outcomes(ax: Axes, sheet: Sheet) -> set[str]:
 
 def name_lanes(ax: Axes, sheet: Sheet) -> None:
     """Write the lanes' names: the story's at the bars, others as a tree."""
-    lanes = sheet.view.lanes
     size = min(float(TEXT), max(6.0, sheet.inches * 72 * 0.75))
     # Names that don't fit one below the other are left out evenly.
     step = math.ceil(size / (sheet.inches * 72))
-    story = lanes[0].kind == "you"
+    story = sheet.view.story
     shown = [drawable(name) for name in sheet.names[::step]]
     ax.set_yticks(sheet.middles[::step], shown, fontsize=size, fontfamily=families(shown))
     labels = ax.get_yticklabels()

@@ -101,7 +101,7 @@ def add_legend(where: Axes | Figure, sheets: Sequence[Sheet], marks: set[str]) -
     # On a narrow figure there is no room for more than the words themselves.
     own = isinstance(where, Figure)
     full = isinstance(where, Figure) and where.get_figwidth() >= 8.5
-    meanings = MEANINGS if sheets[0].view.lanes[0].kind == "you" else _OF_CODE
+    meanings = MEANINGS if sheets[0].view.story else _OF_CODE
     handles: list[Patch | Line2D] = [
         Patch(
             facecolor=COLORS[state],
@@ -156,6 +156,6 @@ def _is_seen(view: View, state: str) -> bool:
         return len(some) > 0
     seconds = some.seconds()
     least = (view.end - view.start) * NARROW
-    if view.lanes[0].kind == "you":
+    if view.story:
         return bool((seconds > least).any())
     return bool(seconds.sum() > least)

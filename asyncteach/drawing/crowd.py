@@ -17,7 +17,7 @@ def crowded(view: View, most: int = 8000) -> NDArray[np.bool_]:
     """
     counts = np.bincount(view.lane, minlength=len(view.lanes))
     cap = min(400.0, max(20.0, most / len(view.lanes)))
-    if view.lanes[0].kind == "you":  # the story's few slices are drawn as what they are
+    if view.story:  # the story's few slices are drawn as what they are
         cap = most / 2
     folded: NDArray[np.bool_] = np.array([lane.folded for lane in view.lanes])
     return folded | (counts > cap)

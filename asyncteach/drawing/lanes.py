@@ -51,6 +51,8 @@ class View:
     end: float
     part: bool
     """True if the interval isn't the whole recording."""
+    story: bool
+    """True if times are minutes of the story."""
     tasks: int
     """How many of the tape's rows have a lane."""
 
@@ -92,13 +94,12 @@ def lay_out(
     if interval:
         lively = np.unique(tape.slices.task[_inside(tape.slices, low, high)]).tolist()
         only = set(lively).intersection(range(count) if only is None else only)
-    head = [Lane("you", "you", 0, [count])] if story else _loop_lanes(tape)
-    lanes = head + _arrange(tape, only, most)
-    size = count + (1 if story else max(1, len(tape.loops)))
+    lanes = _head_lanes(tape) + _arrange(tape, only, most)
+    size = count + max(1, len(tape.loops))
     lane_of = np.full(size, -1, np.int32)
     for index, lane in enumerate(lanes):
         lane_of[np.asarray(lane.rows, dtype=np.int64)] = index
-    slices = join_slices([tape.slices, _yours(tape) if story else busy_slices(tape)])
+    slices = join_slices([tape.slices, busy_slices(tape)])
     seen = lane_of[slices.task] >= 0
     if interval:
         seen &= _inside(slices, low, high)
@@ -108,7 +109,7 @@ def lay_out(
         ends = np.clip(slices.start, low, high), np.clip(slices.end, low, high)
         slices = Slices(slices.task, slices.state, *ends)
     tasks = int((lane_of[:count] >= 0).sum())
-    return View(lanes, slices, lane_of, tape, low, high, interval is not None, tasks)
+    return View(lanes, slices, lane_of, tape, low, high, interval is not None, story, tasks)
 
 
 def _inside(slices: Slices, low: float, high: float) -> NDArray[np.bool_]:
@@ -122,9 +123,11 @@ def join_slices(parts: Sequence[Slices]) -> Slices:
     return Slices(*[np.concatenate(column) for column in zip(*columns, strict=True)])
 
 
-def _loop_lanes(tape: Tape) -> list[Lane]:
-    """Return a lane for each loop, the last one for all that are too many."""
+def _head_lanes(tape: Tape) -> list[Lane]:
+    """Return the lane on top: yours, or one for each loop, the last for all that are too many."""
     count = len(tape.rows)
+    if tape.head != "loop":
+        return [Lane(tape.head, "you", 0, [count])] if tape.head else []
     if len(tape.loops) < 2:
         return [Lane("loop", "loop", 0, [count])]
     lanes = [Lane(name, "loop", 0, [count + n]) for n, name in enumerate(tape.loops[:LOOPS])]
@@ -132,16 +135,15 @@ def _loop_lanes(tape: Tape) -> list[Lane]:
     return [*lanes, Lane(f"{len(rest):,} more loops", "loop", 0, rest)] if rest else lanes
 
 
-def _yours(tape: Tape) -> Slices:
-    running = tape.slices.of(RUNNING)
-    you = np.full(len(running), len(tape.rows), np.int32)
-    return Slices(you, running.state, running.start, running.end)
-
-
 def busy_slices(tape: Tape) -> Slices:
-    """Return when each loop was busy: its tasks ran, or it did not rest in select."""
+    """Return when you were busy, or each loop: its tasks ran, or it did not rest in select."""
     rows, found = tape.rows, []
     running = tape.slices.of(RUNNING)
+    if tape.head != "loop":
+        who = np.full(len(running) if tape.head else 0, len(rows), np.int32)
+        return Slices(
+            who, running.state[: len(who)], running.start[: len(who)], running.end[: len(who)]
+        )
     loops = max(1, len(tape.loops))
     # -1: what runs in a thread or a process leaves the loop alone.
     home = np.array([row.loop if row.kind == "task" else -1 for row in rows] or [-1], np.int64)

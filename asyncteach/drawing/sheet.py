@@ -79,7 +79,7 @@ def lay_sheet(
     """
     page = page or (wide or 0.0) / 0.775  # what Matplotlib gives to axes of its own
     columns = min(_NAME_COLUMNS, round(page * _NAMES_SHARE))
-    if view.lanes[0].kind == "you":
+    if view.story:
         columns = _NAME_COLUMNS
     names = [_label(lane, columns) for lane in view.lanes]
     if wide is None:

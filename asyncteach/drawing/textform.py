@@ -87,7 +87,10 @@ def _describe_story(recording: "Recording") -> str:
         lanes.append(f"{clip(row.name, 40)}: {', '.join(parts) or 'a moment'}")
     if len(tape.rows) > 12:
         lanes.append(f"and {len(tape.rows) - 12} more tasks")
-    busy = f"you are busy for {recording.attention:.1f} of them"
+    if tape.head == "you":
+        busy = f"you are busy for {recording.attention:.1f} of them"
+    else:
+        busy = f"running for {recording.attention:.1f} in all"
     return f"Timeline. {recording.heading()}, {busy}. {'; '.join(lanes)}."
 
 
@@ -112,7 +115,7 @@ def _draw_lanes(view: View) -> list[str]:
     moments = (slices.state == STATES.index(RUNNING)) & (slices.seconds() * scale < 1)
     many = np.bincount(lane[moments], minlength=count)
     folded = np.array([one.folded for one in view.lanes])
-    few = folded < (many <= _MOMENTS) if view.lanes[0].kind != "you" else ~folded
+    few = folded < (many <= _MOMENTS) if not view.story else ~folded
     moments &= few[lane]
     at = (slices.start[moments] - view.start) * scale + 1e-9
     states[lane[moments], np.minimum(at.astype(int), _COLUMNS - 1)] = STATES.index(RUNNING)

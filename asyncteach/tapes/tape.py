@@ -157,6 +157,9 @@ class Tape:
     dropped: int = 0
     """Steps beyond `max_slices` that were counted and not kept."""
     threshold: float = 0.05
+    head: str | None = "loop"
+    """The lane on top: `loop` for the event loops, any other name for when one of the rows was
+    running, None for no such lane."""
     find_waits: Callable[[], list[Wait]] = list
     find_blocks: Callable[[], list[Block]] = list
 
