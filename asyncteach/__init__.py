@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from asyncteach.nesting import disable_asyncio_run, enable_asyncio_run
     from asyncteach.recorder import record
     from asyncteach.recording import Recording
-    from asyncteach.runners import compare, run_in_turn, run_together
+    from asyncteach.runners import (
+        compare,
+        run_in_interpreters,
+        run_in_processes,
+        run_in_threads,
+        run_in_turn,
+        run_together,
+    )
     from asyncteach.timeline import draw_timelines, plot_timeline
 
 __version__ = "0.1.0"
@@ -36,6 +43,9 @@ __all__ = [
     "leisure",
     "plot_timeline",
     "record",
+    "run_in_interpreters",
+    "run_in_processes",
+    "run_in_threads",
     "run_in_turn",
     "run_together",
     "sync_task",
@@ -49,7 +59,14 @@ _HOMES = {
     "notebook": ("load_ipython_extension", "unload_ipython_extension"),
     "recorder": ("record",),
     "recording": ("Recording",),
-    "runners": ("compare", "run_in_turn", "run_together"),
+    "runners": (
+        "compare",
+        "run_in_interpreters",
+        "run_in_processes",
+        "run_in_threads",
+        "run_in_turn",
+        "run_together",
+    ),
     "timeline": ("draw_timelines", "plot_timeline"),
 }
 

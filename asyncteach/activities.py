@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 from asyncteach.labels import printable
 
@@ -18,8 +18,7 @@ MAX_SECONDS = 7_200.0
 """The longest that anything here waits in real time, in seconds: two hours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A stretch of an activity, in story minutes, that either needs you or doesn't."""
 
     needs_you: bool

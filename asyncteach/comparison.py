@@ -1,17 +1,31 @@
 """The same activities done every way: one table, one figure."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas
 
+from asyncteach import runners
+from asyncteach.activities import Activity
 from asyncteach.recording import Recording
+from asyncteach.story import Clock, Story
+from asyncteach.ways.limits import find_limit
+from asyncteach.ways.loop import run_on_own_loop
 
 if TYPE_CHECKING:
     from asyncteach.timeline import Picture
 
+_RUNNERS = {
+    "in turn": runners.run_in_turn,
+    "threads": runners.run_in_threads,
+    "processes": runners.run_in_processes,
+    "interpreters": runners.run_in_interpreters,
+}
+_WAYS = ("in turn", "together", "threads", "processes", "interpreters")
+
 
 class Comparison(pandas.DataFrame):
-    """A table with one row a way and the columns minutes, attention minutes and speed-up.
+    """A table with one row a way: minutes, attention minutes, speed-up and limit.
 
     In a notebook it shows itself with the timelines of all ways on one axis. It is made by
     `compare`; `.recordings` holds the Recording of each way, `.figure` is a Matplotlib figure.
@@ -48,14 +62,48 @@ class Comparison(pandas.DataFrame):
         display({"image/png": png, "text/plain": headings}, raw=True, metadata={"image/png": about})
 
 
-def make_comparison(recordings: dict[str, Recording]) -> Comparison:
-    """Make the table of some ways, the first of them being what the others are measured by."""
+def compare_ways(
+    activities: list[Activity], ways: Sequence[str] | None, *, clock: Clock, minute: float
+) -> Comparison:
+    """Do the activities in each of the ways and make the table of them."""
+    recordings = {
+        way: _run(way, activities, clock=clock, minute=minute) for way in _check_ways(ways)
+    }
     first = next(iter(recordings.values())).minutes
-    rows = {
+    table = {
         "minutes": [r.minutes for r in recordings.values()],
         "attention minutes": [r.attention for r in recordings.values()],
         "speed-up": [first / r.minutes if r.minutes else 1.0 for r in recordings.values()],
+        "limit": [
+            find_limit(way, activities, recording, virtual=clock == "virtual")
+            for way, recording in recordings.items()
+        ],
     }
-    comparison = cast(Any, Comparison)(rows, index=pandas.Index(recordings, name="way"))
+    comparison = cast(Any, Comparison)(table, index=pandas.Index(recordings, name="way"))
     comparison.recordings = recordings
     return cast(Comparison, comparison)
+
+
+def _run(way: str, activities: list[Activity], *, clock: Clock, minute: float) -> Recording:
+    if way == "together":
+        return run_on_own_loop(Story(activities, clock=clock, minute=minute))
+    return _RUNNERS[way](activities, clock=clock, minute=minute)
+
+
+def _check_ways(ways: Sequence[str] | None) -> list[str]:
+    __tracebackhide__ = True
+    every = [way for way in _WAYS if way != "interpreters" or runners.HAS_INTERPRETERS]
+    if ways is None:
+        return every
+    chosen = [ways] if isinstance(ways, str) else list(ways)
+    for way in chosen:
+        if way not in _WAYS:
+            raise ValueError(
+                f"{way!r} is no way to do activities: take some of {', '.join(map(repr, every))}."
+            )
+    if not chosen:
+        raise ValueError(
+            f"ways is empty: leave it out for all of them, or take some of "
+            f"{', '.join(map(repr, every))}."
+        )
+    return list(dict.fromkeys(chosen))

@@ -1,21 +1,26 @@
-"""Who does the activities: you alone in turn, or you with the event loop, together."""
+"""Who does the activities: you alone, you with the event loop, threads, processes."""
 
-import asyncio
-import contextvars
-import threading
+import sys
 import time
-from collections.abc import Coroutine, Generator, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from asyncteach.activities import Activity, check_activities
-from asyncteach.recording import READY, RUNNING, WAITING, Recording
-from asyncteach.story import MINUTE, Clock, Lane, Story
+from asyncteach.recording import RUNNING, WAITING, Recording
+from asyncteach.story import MINUTE, Clock, Story
+from asyncteach.virtual.clock import running_clock
+from asyncteach.ways.awaitable import Awaitable
+from asyncteach.ways.diary import NS, Diary
+from asyncteach.ways.loop import gather_story
+from asyncteach.ways.machine import has_gil
+from asyncteach.ways.processes import Crew, check_picklable
+from asyncteach.ways.schedule import CORES, work_out
+from asyncteach.ways.threads import do_in_threads, perform_here, perform_in_interpreters
 
 if TYPE_CHECKING:
     from asyncteach.comparison import Comparison
 
-
-_TOGETHER = "together (asyncio.gather)"
+HAS_INTERPRETERS = sys.version_info >= (3, 14)
 
 
 def run_in_turn(
@@ -31,21 +36,23 @@ def run_in_turn(
     >>> run_in_turn(CHORES, clock="virtual").minutes
     100.0
     """
-    story = Story(activities, "one after another", clock=clock, minute=minute)
+    story = Story(activities, clock=clock, minute=minute)
+    diaries = []
     with story.clock():
         story.begin()
-        for index, activity in enumerate(story.activities):
-            lane = Lane(story, index)
-            lane.enter(RUNNING)
-            for step in activity.steps:
-                if step.needs_you:
-                    story.attend(step.minutes)
+        for activity in story.activities:
+            diary = Diary()
+            diaries.append(diary)
+            diary.enter(RUNNING)
+            for needs_you, minutes in activity.steps:
+                if needs_you:
+                    story.attend(minutes)
                 else:
-                    lane.enter(WAITING)
-                    time.sleep(step.minutes * story.minute)
-                    lane.enter(RUNNING)
-            lane.enter(None)
-    return story.recording
+                    diary.enter(WAITING)
+                    time.sleep(minutes * story.minute)
+                    diary.enter(RUNNING)
+            diary.enter(None)
+    return story.tell("one after another", [diary.stretches for diary in diaries])
 
 
 def run_together(
@@ -58,131 +65,143 @@ def run_together(
     minute takes `minute` real seconds, with `clock="virtual"` no time at all. Raises TypeError or
     ValueError, one sentence each, for what can't be done.
 
+    >>> import asyncio
     >>> from asyncteach import CHORES
     >>> asyncio.run(run_together(CHORES, clock="virtual")).minutes
     40.0
     """
-    story = Story(activities, _TOGETHER, clock=clock, minute=minute)
-    return _Awaitable(_run_together(story), "run_together(...)")
+    story = Story(activities, clock=clock, minute=minute)
+    return Awaitable(gather_story(story), "run_together(...)")
 
 
-async def _run_together(story: Story) -> Recording:
-    with story.clock():
-        story.run_on(asyncio.get_running_loop())
+def run_in_threads(
+    activities: Iterable[Activity], *, clock: Clock = "real", minute: float = MINUTE
+) -> Recording:
+    """Do each activity in a thread of its own, all at once, and return the Recording.
+
+    A plain call that holds its own thread until all are done. Machine time is `time.sleep`, which
+    lets go of the GIL, so it overlaps. Attention is CPU work: it is *running* while its thread has
+    the GIL and *ready* while it wants it, so threads take turns, as long as
+    `sys.getswitchinterval()` each, and save nothing. On a free-threaded Python they really run at
+    once, up to the number of cores.
+
+    With `clock="real"` a story minute takes `minute` real seconds, and what you see is what the
+    threads did. With `clock="virtual"` no thread is started: their turns are worked out, a quarter
+    of a minute long, and are the same on every machine. Raises TypeError or ValueError, one
+    sentence each, for what can't be done, RuntimeError where so many threads can't be had.
+
+    >>> from asyncteach import CHORES, LEISURE
+    >>> run_in_threads(CHORES, clock="virtual").minutes
+    40.0
+    >>> run_in_threads(LEISURE, clock="virtual").minutes
+    100.0
+    """
+    story = Story(activities, clock=clock, minute=minute)
+    way = f"in {_count(story, 'thread')}"
+    if story.virtual or running_clock():
+        return _worked_out(story, way, servers=1, head="the GIL")
+    stretches = do_in_threads(story, perform_here(story))
+    return story.tell(way, stretches, head="the GIL" if has_gil() else None)
+
+
+def run_in_processes(
+    activities: Iterable[Activity], *, clock: Clock = "real", minute: float = MINUTE
+) -> Recording:
+    """Do each activity in a process of its own, all at once, and return the Recording.
+
+    A plain call, in notebooks and scripts alike, that holds its thread until all are done. Each
+    process has a Python of its own, with a GIL of its own, so attention runs at once on as many
+    cores as there are: *ready* is who wants a core that somebody else has. The processes are
+    started anew for each run and are gone after it; the Recording begins when they are up, since
+    what starting costs is measured by `measure_costs`. More than 32 activities share 32 processes.
+
+    With `clock="real"` a story minute takes `minute` real seconds. With `clock="virtual"` no
+    process is started: what two cores would do is worked out, the same on every machine. Raises
+    TypeError or ValueError, one sentence each, for what can't be done, also for an activity that
+    can't be copied to another process; RuntimeError if a process dies.
+
+    >>> from asyncteach import LEISURE
+    >>> run_in_processes(LEISURE, clock="virtual").minutes
+    55.0
+    """
+    story = Story(activities, clock=clock, minute=minute)
+    way = f"in {_count(story, 'process')}"
+    if story.virtual or running_clock():
+        return _worked_out(story, way, servers=CORES)
+    pickled = check_picklable(story.activities)
+    with Crew(len(story.activities)) as crew:
         story.begin()
-        tasks = []
-        for index, activity in enumerate(story.activities):
-            lane = Lane(story, index)
-            lane.enter(READY)
-            tasks.append(asyncio.create_task(_do(activity, story, lane)))
-        try:
-            await asyncio.gather(*tasks)
-        except BaseException:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            raise
-    return story.recording
+        stretches = crew.do(story.activities, pickled, story.minute, story.start)
+    return story.tell(way, stretches, head=None)
 
 
-async def _do(activity: Activity, story: Story, lane: Lane) -> None:
-    lane.enter(RUNNING)
-    for step in activity.steps:
-        if step.needs_you:
-            story.attend(step.minutes)
-        else:
-            began = lane.enter(WAITING)
-            await asyncio.sleep(step.minutes * story.minute)
-            # The machine was done on time, whenever the loop came back to it.
-            lane.enter(READY, since=began + step.minutes)
-            lane.enter(RUNNING)
-    lane.enter(None)
+def run_in_interpreters(
+    activities: Iterable[Activity], *, clock: Clock = "real", minute: float = MINUTE
+) -> Recording:
+    """Do each activity in a thread with an interpreter of its own, and return the Recording.
+
+    From Python 3.14 on one process can hold several interpreters, each with a GIL of its own: they
+    run at once as processes do, and are cheaper to start. The interpreters are made anew for each
+    run and closed after it; the Recording begins when they are there.
+
+    Keywords and errors are those of `run_in_processes`. Raises RuntimeError before Python 3.14.
+    """
+    story = Story(activities, clock=clock, minute=minute)
+    if not HAS_INTERPRETERS:
+        raise RuntimeError(
+            "run_in_interpreters needs Python 3.14 or later, and this is "
+            f"{sys.version_info.major}.{sys.version_info.minor}: use run_in_processes, where each "
+            "process has an interpreter of its own too."
+        )
+    way = f"in {_count(story, 'interpreter')}"
+    if story.virtual or running_clock():
+        return _worked_out(story, way, servers=CORES)
+    with perform_in_interpreters(story) as performances:
+        stretches = do_in_threads(story, performances)
+    return story.tell(way, stretches, head=None)
+
+
+def _worked_out(story: Story, way: str, *, servers: int, head: str | None = None) -> Recording:
+    plans = [activity.steps for activity in story.activities]
+    stretches = work_out(plans, servers, story.minute)
+    if running_clock():  # somebody's virtual time passes as it would have
+        last = max(end for own in stretches for _, _, end in own)
+        time.sleep(last / NS)
+    return story.tell(way, stretches, head=head)
+
+
+def _count(story: Story, noun: str) -> str:
+    number = len(story.activities)
+    if number == 1:
+        return f"one {noun}"
+    return f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def compare(
-    activities: Iterable[Activity], *, clock: Clock = "real", minute: float = MINUTE
+    activities: Iterable[Activity],
+    *,
+    ways: Sequence[str] | None = None,
+    clock: Clock = "real",
+    minute: float = MINUTE,
 ) -> "Comparison":
     """Do the same activities every way, and return a table with a figure of all of them.
 
     A plain call, in a notebook too: where a loop is running, the way that needs one gets a thread
-    with a loop of its own. The table is a DataFrame with one row a way, "in turn" and "together",
-    and the columns minutes, attention minutes (both of the story) and speed-up (over in turn);
-    `.recordings` holds the Recording of each way and `.figure` draws them on one axis. Keywords
-    and errors are those of `run_in_turn`.
+    with a loop of its own. The ways are "in turn", "together", "threads", "processes" and, from
+    Python 3.14 on, "interpreters"; `ways` takes some of them, in an order of your own.
+
+    The table is a DataFrame with one row a way and the columns minutes, attention minutes (both of
+    the story), speed-up (over the first way) and limit: what kept it from being faster.
+    `.recordings` holds the Recording of each way and `.figure` draws them on one axis. Other
+    keywords and errors are those of the runners.
 
     >>> from asyncteach import CHORES
-    >>> print(compare(CHORES, clock="virtual"))
-              minutes  attention minutes  speed-up
+    >>> print(compare(CHORES, ways=["in turn", "together"], clock="virtual"))
+              minutes  attention minutes  speed-up                   limit
     way
-    in turn     100.0                0.0       1.0
-    together     40.0                0.0       2.5
+    in turn     100.0                0.0       1.0  one thing after another
+    together     40.0                0.0       2.5  the longest: cook rice
     """
-    from asyncteach.comparison import make_comparison
+    from asyncteach.comparison import compare_ways
 
-    ready = check_activities(activities)
-    recordings = {"in turn": run_in_turn(ready, clock=clock, minute=minute)}
-    story = Story(ready, _TOGETHER, clock=clock, minute=minute)
-    recordings["together"] = _run_on_own_loop(story)
-    return make_comparison(recordings)
-
-
-def _run_on_own_loop(story: Story) -> Recording:
-    """Run the story together, in another thread where this one has a loop running already."""
-    if asyncio._get_running_loop() is None:
-        return asyncio.run(_run_together(story))
-    results: list[Recording] = []
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            results.append(asyncio.run(_run_together(story)))
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(
-        target=contextvars.copy_context().run, args=(work,), name="asyncteach-compare"
-    )
-    thread.start()
-    try:
-        thread.join()
-    except BaseException:  # an interrupt: don't leave the thread behind
-        story.give_up()
-        thread.join()
-        raise
-    if errors:
-        raise errors[0]
-    return results[0]
-
-
-class _Awaitable(Coroutine[Any, Any, Recording]):
-    """A coroutine that says what is missing when it is taken for its result."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, Recording], call: str) -> None:
-        # The name that "was never awaited" shows is the one that was called.
-        names: Any = coroutine
-        names.__name__ = names.__qualname__ = call.partition("(")[0]
-        self._coroutine = coroutine
-        self._call = call
-
-    def send(self, value: Any) -> Any:
-        return self._coroutine.send(value)
-
-    def throw(self, *error: Any) -> Any:
-        return self._coroutine.throw(*error)
-
-    def close(self) -> None:
-        self._coroutine.close()
-
-    def __await__(self) -> Generator[Any, Any, Recording]:
-        return self._coroutine.__await__()
-
-    def __repr__(self) -> str:
-        return f"<{self._call} has not been awaited: write `await {self._call}`>"
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith(("_", "cr_", "gi_")):
-            return getattr(self._coroutine, name)
-        raise AttributeError(
-            f"{self._call} gives a coroutine, which has no {name!r} yet: "
-            f"write `recording = await {self._call}`, then `recording.{name}`."
-        )
+    return compare_ways(check_activities(activities), ways, clock=clock, minute=minute)

@@ -11,6 +11,7 @@ from asyncteach.clock import virtual_time
 from asyncteach.labels import printable, tell_apart
 from asyncteach.recording import Recording
 from asyncteach.virtual.clock import NS, running_clock
+from asyncteach.ways.diary import Stretch
 
 Clock = Literal["real", "virtual"]
 
@@ -24,27 +25,18 @@ _VIRTUAL_MINUTE = 60.0
 
 
 class Story:
-    """One run of some activities: its plan, its clock and its recording."""
+    """One run of some activities: its plan, its clock, and the recording that it becomes."""
 
-    def __init__(
-        self, activities: Iterable[Activity], way: str, *, clock: Clock, minute: float
-    ) -> None:
+    def __init__(self, activities: Iterable[Activity], *, clock: Clock, minute: float) -> None:
         self.activities = check_activities(activities)
         self.virtual = _check_clock(clock)
         self.minute = _check_minute(minute, self.activities, virtual=self.virtual)
-        names = tell_apart([printable(activity.name) for activity in self.activities])
-        self.recording = Recording(f"{_kind(self.activities)}, {way}", names)
-        self._start = 0
-        self._given_up = False
+        self.start = 0
+        self.stopped = False
         self._runner: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
 
     def begin(self) -> None:
-        self._start = time.perf_counter_ns()
-
-    def now(self) -> float:
-        """Return story minutes since the beginning."""
-        # Whole nanoseconds divided once: virtual minutes come out exact.
-        return (time.perf_counter_ns() - self._start) / (self.minute * NS)
+        self.start = time.perf_counter_ns()
 
     def clock(self) -> contextlib.AbstractContextManager[Any]:
         return virtual_time() if self.virtual else contextlib.nullcontext()
@@ -57,9 +49,24 @@ class Story:
             return
         # CPU time, not wall time: two threads that share a core must not both finish early.
         end = time.thread_time() + seconds
-        while time.thread_time() < end and not self._given_up:
+        while time.thread_time() < end and not self.stopped:
             for _ in range(200):
                 pass
+
+    def tell(
+        self, way: str, stretches: Iterable[Iterable[Stretch]], *, head: str | None = "you"
+    ) -> Recording:
+        """Return what happened to each activity as a recording in story minutes."""
+        names = tell_apart([printable(activity.name) for activity in self.activities])
+        recording = Recording(f"{_kind(self.activities)}, {way}", names, head=head)
+        for index, own in enumerate(stretches):
+            for state, start, end in own:
+                recording.add(index, state, self._minutes(start), self._minutes(end))
+        return recording
+
+    def _minutes(self, moment: int) -> float:
+        # Whole nanoseconds divided once: virtual minutes come out exact.
+        return (moment - self.start) / (self.minute * NS)
 
     def run_on(self, loop: asyncio.AbstractEventLoop) -> None:
         """Remember the running task, to be able to give the story up from another thread."""
@@ -68,30 +75,11 @@ class Story:
 
     def give_up(self) -> None:
         """End the run early, from another thread."""
-        self._given_up = True
+        self.stopped = True
         if self._runner:
             loop, task = self._runner
             with contextlib.suppress(RuntimeError):  # the loop has just closed
                 loop.call_soon_threadsafe(task.cancel)
-
-
-class Lane:
-    """One task of a story: it notes every change of its state."""
-
-    def __init__(self, story: Story, index: int) -> None:
-        self._story = story
-        self._index = index
-        self._state: str | None = None
-        self._since = 0.0
-
-    def enter(self, state: str | None, *, since: float | None = None) -> float:
-        """Be in another state (None: finished) from now on, or since the minute given."""
-        now = self._story.now()
-        at = now if since is None else max(self._since, min(since, now))
-        if self._state is not None:
-            self._story.recording.add(self._index, self._state, self._since, at)
-        self._state, self._since = state, at
-        return at
 
 
 def _check_clock(clock: object) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import math
+import sys
 import threading
 import time
 import warnings
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 from asyncteach import CHORES, LEISURE, chore, compare, leisure, run_in_turn, run_together
 from asyncteach import virtual_time as virtual_time_block
+
+FOUR = ["in turn", "together", "threads", "processes"]
 
 
 def together(activities, **keywords):
@@ -203,16 +206,57 @@ def test_compare_gives_a_table_with_a_row_a_way():
     table = compare(CHORES, clock="virtual")
     assert isinstance(table, pandas.DataFrame)
     assert table.index.name == "way"
-    assert table.to_dict("index") == {
-        "in turn": {"minutes": 100, "attention minutes": 0, "speed-up": 1},
-        "together": {"minutes": 40, "attention minutes": 0, "speed-up": 2.5},
-    }
-    assert list(table.recordings) == ["in turn", "together"]
+    assert list(table.columns) == ["minutes", "attention minutes", "speed-up", "limit"]
+    longest = "the longest: cook rice"
+    assert list(table.loc[FOUR].itertuples(name=None)) == [
+        ("in turn", 100, 0, 1, "one thing after another"),
+        ("together", 40, 0, 2.5, longest),
+        ("threads", 40, 0, 2.5, longest),
+        ("processes", 40, 0, 2.5, longest),
+    ]
+    assert list(table.index) == FOUR + ["interpreters"] * (sys.version_info >= (3, 14))
+    assert list(table.recordings) == list(table.index)
     assert "100.0" in str(table)
 
 
 def test_compare_takes_an_iterator_too():
-    assert list(compare(iter(LEISURE), clock="virtual")["minutes"]) == [100, 100]
+    table = compare(iter(LEISURE), clock="virtual").loc[FOUR]
+    assert list(table["minutes"]) == [100, 100, 100, 55]
+    assert list(table["limit"]) == [
+        "one thing after another",
+        "your attention",
+        "the GIL",
+        "2 cores",
+    ]
+
+
+def test_compare_takes_the_ways_that_are_asked_for():
+    table = compare(CHORES, ways=["together", "in turn", "together"], clock="virtual")
+    assert list(table["minutes"]) == [40, 100]
+    assert list(table["speed-up"]) == [1, 0.4]
+    assert list(compare(CHORES, ways="threads", clock="virtual").index) == ["threads"]
+
+
+@pytest.mark.parametrize(
+    ("ways", "words"),
+    [
+        (["in turn", "on mars"], "'on mars' is no way to do activities: take some of 'in turn', "),
+        ([], "ways is empty: leave it out for all of them, or take some of 'in turn', "),
+    ],
+)
+def test_ways_that_do_not_exist_are_refused(ways, words):
+    with pytest.raises(ValueError, match=words):
+        compare(CHORES, ways=ways, clock="virtual")
+
+
+def test_who_could_not_be_faster_is_told_from_what_happened():
+    evening = [chore("cook rice", 40), leisure("jog", 30)]
+    table = compare(evening, clock="virtual").loc[FOUR]
+    assert list(table["limit"])[1:] == ["the longest: cook rice"] * 3
+    assert (
+        list(compare([leisure("jog", 30)], clock="virtual").loc[FOUR, "limit"])
+        == ["the longest: jog"] * 4
+    )
 
 
 def test_compare_is_a_plain_call_where_a_loop_is_running():
@@ -220,9 +264,9 @@ def test_compare_is_a_plain_call_where_a_loop_is_running():
         threads = threading.active_count()
         table = compare(CHORES, clock="virtual")
         assert threading.active_count() == threads
-        return list(table["minutes"])
+        return list(table.loc[FOUR, "minutes"])
 
-    assert asyncio.run(main()) == [100, 40]
+    assert asyncio.run(main()) == [100, 40, 40, 40]
 
 
 def test_an_interrupt_of_compare_leaves_no_thread_behind(monkeypatch):

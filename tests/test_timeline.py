@@ -142,10 +142,13 @@ def test_the_ink_follows_the_style():
 
 
 def test_a_comparison_draws_all_ways_on_one_axis():
-    figure = compare(CHORES, clock="virtual").figure
+    ways = ["in turn", "together", "threads", "processes"]
+    figure = compare(CHORES, ways=ways, clock="virtual").figure
     assert [ax.get_title(loc="left") for ax in figure.axes] == [
         "Chores, one after another",
         "Chores, together (asyncio.gather)",
+        "Chores, in 3 threads",
+        "Chores, in 3 processes",
     ]
     assert len({ax.get_xlim() for ax in figure.axes}) == 1
     png, about = figure._repr_png_()

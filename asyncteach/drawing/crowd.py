@@ -8,6 +8,8 @@ from asyncteach.drawing.raster import occupancy
 from asyncteach.tapes.tape import RUNNING, STATES, Floats
 
 _MOMENTS = 60
+_TURNS = 50
+_NARROW = 1 / 80  # of the width: about nine pixels
 
 
 def crowded(view: View, most: int = 8000) -> NDArray[np.bool_]:
@@ -20,7 +22,12 @@ def crowded(view: View, most: int = 8000) -> NDArray[np.bool_]:
     if view.story:  # the story's few slices are drawn as what they are
         cap = most / 2
     folded: NDArray[np.bool_] = np.array([lane.folded for lane in view.lanes])
-    return folded | (counts > cap)
+    many: NDArray[np.bool_] = folded | (counts > cap)
+    if view.tape.head != "loop":
+        # Threads take turns of a few milliseconds: narrow bars would hide each other.
+        seconds = np.bincount(view.lane, view.slices.seconds(), len(view.lanes))
+        many |= (counts > _TURNS) & (seconds < counts * (view.end - view.start) * _NARROW)
+    return many
 
 
 def shares_of(
@@ -68,9 +75,8 @@ def remarks(view: View, most: int = 8000) -> list[str]:
     """Return what a reader has to know: what is folded, left out or lost."""
     count, words = len(view.tape.rows), []
     if crowded(view, most).any():
-        words.append(
-            "In a crowded lane a colour is as high as its share of the lane's tasks and time."
-        )
+        whose = "lane's tasks and time" if view.tape.head == "loop" else "time"
+        words.append(f"In a crowded lane a colour is as high as its share of the {whose}.")
     if view.tasks < count:
         words.append(f"{view.tasks:,} of {count:,} tasks are shown.")
     if view.tape.dropped:

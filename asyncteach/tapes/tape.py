@@ -10,8 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asyncteach.places import Place
+from asyncteach.states import READY, RUNNING, STATES, WAITING
 
-RUNNING, READY, WAITING = STATES = ("running", "ready", "waiting")
+__all__ = [
+    "READY",
+    "RUNNING",
+    "STATES",
+    "WAITING",
+    "Block",
+    "Floats",
+    "Remark",
+    "Row",
+    "Slices",
+    "Tape",
+    "Wait",
+    "make_slices",
+]
 
 Floats = NDArray[np.float64]
 

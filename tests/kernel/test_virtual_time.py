@@ -37,7 +37,7 @@ def test_cells_in_virtual_time_leave_the_kernel_as_it_was():
         "    except TimeoutError:\n"
         "        print('timeout at', clock.seconds)",
         "print((await run_together(CHORES, clock='virtual')).minutes)",
-        "print(list(compare(LEISURE, clock='virtual')['minutes']))",
+        "print(list(compare(LEISURE, clock='virtual')['minutes'][:4]))",
         "await asyncio.sleep(0.01)\nprint(touched() == before)",
     ]
     runs = run_all(cells)
@@ -47,7 +47,7 @@ def test_cells_in_virtual_time_leave_the_kernel_as_it_was():
         "600.0 True",
         "timeout at 60.0",
         "40.0",
-        "[100.0, 100.0]",
+        "[100.0, 100.0, 100.0, 55.0]",
         "True",
     ]
 

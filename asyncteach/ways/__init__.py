@@ -1,0 +1,1 @@
+"""The ways to do activities: each gives a diary of every activity."""

@@ -1,0 +1,166 @@
+"""Activities done by worker processes, each with a Python of its own."""
+
+import contextlib
+import pickle
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from asyncteach.activities import Activity
+from asyncteach.labels import clip
+from asyncteach.ways.diary import Stretch
+
+MOST_WORKERS = 32
+"""More activities than that wait until a worker is free."""
+
+_PACKAGE = str(Path(__file__).resolve().parents[2])
+_START = (
+    "import sys; sys.path[:] = {path!r}; sys.path.append({package!r}); "
+    "from asyncteach.ways.worker import work; work()"
+)
+
+
+def check_picklable(activities: Iterable[Activity]) -> list[bytes]:
+    """Return the activities as they are sent to another process, or raise TypeError."""
+    __tracebackhide__ = True
+    pickled = []
+    for activity in activities:
+        try:
+            pickled.append(pickle.dumps(activity))
+        except Exception as error:
+            raise TypeError(
+                f"{clip(activity.name, 60)!r} can't go to another process, because pickle can't "
+                f"copy it ({clip(error, 80)}): make it with chore() or leisure(), or use "
+                "run_in_threads, where nothing is copied."
+            ) from None
+    return pickled
+
+
+class Crew:
+    """Worker processes, up and waiting for orders: a block, after which all of them are gone."""
+
+    def __init__(self, count: int) -> None:
+        self._count = min(count, MOST_WORKERS)
+        self._answers: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        self._workers: list[subprocess.Popen[bytes]] = []
+        self._readers: list[threading.Thread] = []
+        self._busy: dict[int, int] = {}
+        self._offsets: list[int] = []
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed by __exit__)
+
+    def __enter__(self) -> "Crew":
+        try:
+            began = time.perf_counter_ns()
+            for number in range(self._count):
+                self._start(number)
+            self._offsets = [0] * self._count
+            for _ in range(self._count):
+                number, (_, _, stamp) = self._next_answer([])
+                now = time.perf_counter_ns()
+                # One clock for all processes on the systems that we know; else set right by ours.
+                self._offsets[number] = 0 if began <= stamp <= now else now - stamp
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.kill()
+        for worker in self._workers:
+            worker.wait()
+        for reader in self._readers:
+            reader.join()
+        for worker in self._workers:
+            for pipe in (worker.stdin, worker.stdout):
+                with contextlib.suppress(OSError):  # an order that nobody read
+                    pipe.close()  # type: ignore[union-attr]
+        self._errors.close()
+
+    def do(
+        self, activities: Sequence[Activity], pickled: Sequence[bytes], minute: float, start: int
+    ) -> list[list[Stretch]]:
+        """Have each activity done by whoever is free, and return what was when."""
+        left = deque(range(len(activities)))
+        stretches: list[list[Stretch]] = [[] for _ in activities]
+        names = [clip(activity.name, 60) for activity in activities]
+        free = deque(range(self._count))
+        while left or self._busy:
+            while free and left:
+                worker = free.popleft()
+                index = self._busy[worker] = left.popleft()
+                self._order(worker, (index, pickled[index], minute, start - self._offsets[worker]))
+            worker, (word, index, what) = self._next_answer(names)
+            if word == "unknown":
+                raise TypeError(
+                    f"{names[index]!r} could not be unpacked in the other process "
+                    f"({clip(what, 80)}): its class must be in a module that can be imported, not "
+                    "in a notebook or script."
+                )
+            offset = self._offsets[worker]
+            stretches[index] = [(state, a + offset, b + offset) for state, a, b in what]
+            del self._busy[worker]
+            free.append(worker)
+        return stretches
+
+    def _start(self, number: int) -> None:
+        if not sys.executable:
+            raise RuntimeError(
+                "this Python doesn't know where its own program is (sys.executable is empty), so "
+                "it can't start another: use run_in_threads."
+            )
+        worker = subprocess.Popen(
+            [sys.executable, "-c", _START.format(path=sys.path, package=_PACKAGE)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+        self._workers.append(worker)
+        reader = threading.Thread(target=self._read, args=(number, worker.stdout), daemon=True)
+        self._readers.append(reader)
+        reader.start()
+
+    def _read(self, number: int, pipe: IO[bytes]) -> None:
+        """Pass on what a worker says; None when it says no more."""
+        for answer in _answers(pipe):
+            self._answers.put((number, answer))
+        self._answers.put((number, None))
+
+    def _order(self, worker: int, order: tuple[int, bytes, float, int]) -> None:
+        inbox = self._workers[worker].stdin
+        with contextlib.suppress(OSError):  # it has died: its reader tells
+            pickle.dump(order, inbox)  # type: ignore[arg-type]
+            inbox.flush()  # type: ignore[union-attr]
+
+    def _next_answer(self, names: Sequence[str]) -> tuple[int, Any]:
+        number, answer = self._answers.get()
+        if answer is None:
+            index = self._busy.get(number)
+            raise RuntimeError(self._say_death(number, None if index is None else names[index]))
+        return number, answer
+
+    def _say_death(self, number: int, name: str | None) -> str:
+        code = self._workers[number].wait()
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        when = f"while it did {name!r}" if name else "before it had anything to do"
+        self._errors.seek(0)
+        words = self._errors.read().decode(errors="replace").strip().splitlines()
+        last = f" Its last words: {clip(words[-1], 120)}" if words else ""
+        return (
+            f"a worker process {how} {when}, so this run is lost: run it again, "
+            f"with fewer activities if the machine is short of memory.{last}"
+        )
+
+
+def _answers(pipe: IO[bytes]) -> Iterator[Any]:
+    with contextlib.suppress(EOFError, pickle.UnpicklingError, OSError, ValueError):
+        while True:
+            yield pickle.load(pipe)
