@@ -32,8 +32,13 @@ class Story:
         self.virtual = _check_clock(clock)
         self.minute = _check_minute(minute, self.activities, virtual=self.virtual)
         self.start = 0
-        self.stopped = False
+        self.stop = memoryview(bytearray(1))  # interpreters can share a byte, and no objects
         self._runner: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """True if whoever is at work is to end early."""
+        return bool(self.stop[0])
 
     def begin(self) -> None:
         self.start = time.perf_counter_ns()
@@ -75,7 +80,7 @@ class Story:
 
     def give_up(self) -> None:
         """End the run early, from another thread."""
-        self.stopped = True
+        self.stop[0] = True
         if self._runner:
             loop, task = self._runner
             with contextlib.suppress(RuntimeError):  # the loop has just closed

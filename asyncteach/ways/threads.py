@@ -36,7 +36,7 @@ def do_in_threads(story: "Story", performances: Sequence[Performance]) -> list[l
             gate.set()
             return [job.result() for job in jobs]
         except BaseException as error:  # an interrupt: don't leave the threads behind
-            story.stopped = True
+            story.give_up()
             gate.set()
             if "start new thread" in str(error):
                 raise RuntimeError(
@@ -60,13 +60,14 @@ def perform_in_interpreters(story: "Story") -> Iterator[list[Performance]]:
     """Give for each activity what does it in an interpreter of its own, closed after the block."""
     from concurrent import interpreters  # type: ignore[attr-defined]  # Python 3.14 brought it
 
-    stop = memoryview(bytearray(1))
     made: list[Any] = []
 
     def make_performance(interpreter: Any) -> Performance:
         def do(activity: Activity) -> list[Stretch]:
             plan = tuple(map(tuple, activity.steps))  # what interpreters share is plain
-            return list(interpreter.call(perform_apart, plan, story.minute, story.start, stop))
+            return list(
+                interpreter.call(perform_apart, plan, story.minute, story.start, story.stop)
+            )
 
         return do
 
@@ -78,7 +79,5 @@ def perform_in_interpreters(story: "Story") -> Iterator[list[Performance]]:
             interpreter.exec("import sys; sys.path[:] = path; import asyncteach.ways.diary")
         yield [make_performance(interpreter) for interpreter in made]
     finally:
-        stop[0] = 1
         for interpreter in made:
             interpreter.close()
-        stop.release()
