@@ -68,6 +68,13 @@ class Recording:
         recording._develop = develop
         return recording
 
+    @classmethod
+    def from_tape(cls, title: str, tape: Tape, *, unit: str = "minutes") -> "Recording":
+        """Make a recording of what is known already."""
+        recording = cls(title, [], unit=unit, head=tape.head)
+        recording._tape = tape
+        return recording
+
     def add(self, task: int, state: str, start: float, end: float) -> None:
         """Add a slice of the task of that index; a moment counts only as running: a step it was."""
         if end > start or state == RUNNING:
