@@ -14,6 +14,8 @@ if TYPE_CHECKING:
         sync_task,
     )
     from asyncteach.clock import virtual_time
+    from asyncteach.clusters import run_on_dask
+    from asyncteach.costs import measure_costs
     from asyncteach.nesting import disable_asyncio_run, enable_asyncio_run
     from asyncteach.recorder import record
     from asyncteach.recording import Recording
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
         run_in_turn,
         run_together,
     )
+    from asyncteach.threads import record_threads
     from asyncteach.timeline import draw_timelines, plot_timeline
 
 __version__ = "0.1.0"
@@ -41,12 +44,15 @@ __all__ = [
     "draw_timelines",
     "enable_asyncio_run",
     "leisure",
+    "measure_costs",
     "plot_timeline",
     "record",
+    "record_threads",
     "run_in_interpreters",
     "run_in_processes",
     "run_in_threads",
     "run_in_turn",
+    "run_on_dask",
     "run_together",
     "sync_task",
     "virtual_time",
@@ -55,6 +61,8 @@ __all__ = [
 _HOMES = {
     "activities": ("CHORES", "LEISURE", "Activity", "async_task", "chore", "leisure", "sync_task"),
     "clock": ("virtual_time",),
+    "clusters": ("run_on_dask",),
+    "costs": ("measure_costs",),
     "nesting": ("disable_asyncio_run", "enable_asyncio_run"),
     "notebook": ("load_ipython_extension", "unload_ipython_extension"),
     "recorder": ("record",),
@@ -67,6 +75,7 @@ _HOMES = {
         "run_in_turn",
         "run_together",
     ),
+    "threads": ("record_threads",),
     "timeline": ("draw_timelines", "plot_timeline"),
 }
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from asyncteach.drawing.textform import say
+from asyncteach.switching.sentences import explain_threads
+from asyncteach.switching.states import ThreadTape
 from asyncteach.tapes.tape import READY, RUNNING, STATES, WAITING, Tape
 from asyncteach.teaching.blocking import find_blocks, find_computing
 from asyncteach.teaching.findings import Finding, at, told_once
@@ -29,6 +31,8 @@ def find(recording: "Recording") -> list[Finding]:
     if recording.unit == "minutes":
         return []
     tape = recording.tape
+    if isinstance(tape, ThreadTape):
+        return []  # all that is looked for are mistakes with tasks
     look_again()
     # As long as the block is open, tasks have every right to be at work.
     is_over = recording._develop is None
@@ -47,6 +51,8 @@ def find(recording: "Recording") -> list[Finding]:
 def explain(recording: "Recording") -> str:
     """Return the findings as plain sentences, or what went well."""
     tape, unit = recording.tape, recording.unit
+    if isinstance(tape, ThreadTape):
+        return explain_threads(tape)
     lines = _heading(tape, unit)
     findings = find(recording)
     for number, one in enumerate(findings, 1):

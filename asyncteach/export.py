@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asyncteach.drawing.lanes import busy_slices, name_of
+from asyncteach.drawing.lanes import busy_slices, has_jobs, name_of
 from asyncteach.labels import clip
 from asyncteach.tapes.tape import READY, RUNNING, STATES, WAITING, Block, Row, Slices, Tape, Wait
 
@@ -96,7 +96,8 @@ def _events(recording: "Recording") -> Iterator[Event]:
     for number, name in enumerate(names):
         yield from _track(number + 1, clip(name, _NAME), number)
     for order, (index, _) in enumerate(tape.tree()):
-        yield from _track(index + loops + 1, _name(tape.rows[index]), loops + order)
+        name = _name(tape.rows[index], has_jobs(tape))
+        yield from _track(index + loops + 1, name, loops + order)
     # Rows beyond the tape's are the loops; they come first.
     if tape.head:
         yield from _slices(busy_slices(tape), 1 - len(tape.rows), scale, None)
@@ -120,9 +121,9 @@ def _track(tid: int, name: str, order: int) -> Iterator[Event]:
     yield _meta("thread_sort_index", tid, sort_index=order)
 
 
-def _name(row: Row) -> str:
+def _name(row: Row, marked: bool) -> str:
     name = clip(name_of(row), _NAME)
-    return name if row.kind == "task" else f"{name} ({row.kind})"
+    return name if row.kind == "task" or not marked else f"{name} ({row.kind})"
 
 
 def _slices(

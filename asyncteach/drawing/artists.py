@@ -97,7 +97,7 @@ def _draw_moments(
 
 def _draw_shares(ax: Axes, view: View, dense: NDArray[np.intp], bars: Floats) -> None:
     """Fill crowded lanes so that a colour's height is its share of the lane's tasks and time."""
-    shares, edges = shares_of(view, dense, _COLUMNS)
+    shares, edges = shares_of(view, dense, 80 if view.story else _COLUMNS)
     steps = np.repeat(edges, 2)[1:-1]
     # Each is drawn from the floor up, over the one before: no seam shows between two of them.
     for state, tops in zip(reversed(STATES), np.cumsum(shares, axis=0)[::-1], strict=True):

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from asyncteach.drawing.artists import COLORS, HATCHES, NARROW, OUTCOMES, TEXT
 from asyncteach.drawing.fonts import drawable, families
-from asyncteach.drawing.lanes import View
+from asyncteach.drawing.lanes import View, has_jobs
 from asyncteach.drawing.sheet import Sheet
 from asyncteach.drawing.units import Unit, say
 from asyncteach.labels import clip
@@ -28,6 +28,12 @@ _OF_CODE = {
     READY: "it could go on, the loop is busy",
     WAITING: "it awaits something",
 }
+_OF_THREADS = {
+    RUNNING: "its code executes",
+    READY: "it could go on, the GIL is elsewhere",
+    WAITING: "it waits in a call",
+}
+_WITHOUT_GIL = {**_OF_THREADS, READY: "it could go on, the processor is elsewhere"}
 
 # Above so many lanes the axis stands on top as well, and the total near it.
 TALL = 40
@@ -101,7 +107,7 @@ def add_legend(where: Axes | Figure, sheets: Sequence[Sheet], marks: set[str]) -
     # On a narrow figure there is no room for more than the words themselves.
     own = isinstance(where, Figure)
     full = isinstance(where, Figure) and where.get_figwidth() >= 8.5
-    meanings = MEANINGS if sheets[0].view.story else _OF_CODE
+    meanings = _meanings(sheets[0].view)
     handles: list[Patch | Line2D] = [
         Patch(
             facecolor=COLORS[state],
@@ -148,6 +154,14 @@ def add_legend(where: Axes | Figure, sheets: Sequence[Sheet], marks: set[str]) -
             bbox_to_anchor=(0.5, 0),
             borderaxespad=4.0 + 1.6 * lines,
         )
+
+
+def _meanings(view: View) -> dict[str, str]:
+    if view.story:
+        return MEANINGS
+    if has_jobs(view.tape):
+        return _OF_CODE
+    return _OF_THREADS if view.tape.head else _WITHOUT_GIL
 
 
 def _is_seen(view: View, state: str) -> bool:

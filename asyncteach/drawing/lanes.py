@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -69,6 +69,11 @@ class View:
         return sums.astype(np.float64, copy=False).reshape(-1, len(STATES))
 
 
+def has_jobs(tape: Tape) -> bool:
+    """Tell if threads are jobs that tasks handed over; where all are threads they need no mark."""
+    return tape.head == "loop" or any(row.kind != "thread" for row in tape.rows)
+
+
 def name_of(row: Row) -> str:
     """Return what a person would call a task."""
     return row.label or row.name
@@ -94,7 +99,10 @@ def lay_out(
     if interval:
         lively = np.unique(tape.slices.task[_inside(tape.slices, low, high)]).tolist()
         only = set(lively).intersection(range(count) if only is None else only)
-    lanes = _head_lanes(tape) + _arrange(tape, only, most)
+    lanes = _arrange(tape, only, most)
+    if not has_jobs(tape):
+        lanes = [replace(lane, kind="task") for lane in lanes]
+    lanes = _head_lanes(tape) + lanes
     size = count + max(1, len(tape.loops))
     lane_of = np.full(size, -1, np.int32)
     for index, lane in enumerate(lanes):
