@@ -278,7 +278,9 @@ class Recording:
         return write_svg(self, path)
 
     def __repr__(self) -> str:
-        return f"<Recording of {len(self.names)} tasks: {self.heading()}>"
+        rows = self.tape.rows
+        noun = "threads" if rows and all(row.kind == "thread" for row in rows) else "tasks"
+        return f"<Recording of {len(rows)} {noun}: {self.heading()}>"
 
     def heading(self) -> str:
         """Return the title and how long it took, as one line."""

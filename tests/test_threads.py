@@ -109,7 +109,7 @@ def test_two_that_compute_take_turns():
     measures = recording.tape.measures
     assert measures.switches >= 6
     # Python doesn't take it away earlier, and a busy machine may take it away later.
-    assert 0.7 < mean(measures.turns) / measures.interval < 8
+    assert mean(measures.turns) > 0.7 * measures.interval
     assert measures.overlap < 0.05 * recording.seconds
     first, second = (
         [(s.start, s.end) for s in recording if (s.task, s.state) == (name, RUNNING)]
@@ -134,7 +134,7 @@ def test_twice_the_switch_interval_makes_turns_twice_as_long():
         assert measures.interval == measures.first_interval == pytest.approx(interval)
         # Not the median: on a busy machine one turn begins late, and the next is longer by that.
         turns.append(mean(measures.turns))
-        assert 0.7 < turns[-1] / interval < 5
+        assert turns[-1] > 0.7 * interval
     assert turns[2] > 1.4 * turns[0]
 
 
