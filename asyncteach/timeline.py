@@ -101,12 +101,17 @@ class Picture(Figure):
         return png, {"width": width, "height": height, "alt": self.alt}
 
 
-def draw_timelines(recordings: Iterable[Recording], *, width: float = _WIDTH) -> Picture:
+def draw_timelines(
+    recordings: Iterable[Recording], *, width: float = _WIDTH, start: float | None = None,
+    end: float | None = None, tasks: Sequence[str] | None = None,
+) -> Picture:  # fmt: skip
     """Draw recordings below each other on one axis, as before and after; return the picture.
 
     It is `width` inches wide and shows itself at the end of a notebook's cell; `savefig` saves it.
-    Raises TypeError for what isn't a Recording, ValueError for none of them and for a mix of story
-    minutes and seconds.
+    `start`, `end` and `tasks` show a part of each, as in `plot_timeline`.
+
+    Raises TypeError for what isn't a Recording, ValueError for none of them, for a mix of story
+    minutes and seconds, and for a part that isn't there.
 
     >>> from asyncteach import CHORES, run_in_turn
     >>> picture = draw_timelines([run_in_turn(CHORES, clock="virtual")], width=7)
@@ -127,7 +132,7 @@ def draw_timelines(recordings: Iterable[Recording], *, width: float = _WIDTH) ->
             f"{clip(story, 60)!r} is in minutes of the story and {clip(code, 60)!r} in seconds: "
             "they share no axis, so draw each on a picture of its own."
         )
-    views = [view_of(recording) for recording in recordings]
+    views = [view_of(recording, start, end, tasks) for recording in recordings]
     longest = max(view.end for view in views)
     sheets = [lay_sheet(view, page=width, until=longest) for view in views]
     picture = Picture(figsize=(width, _height(sheets)), layout="constrained")

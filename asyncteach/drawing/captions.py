@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from asyncteach.drawing.artists import COLORS, HATCHES, NARROW, OUTCOMES, TEXT
+from asyncteach.drawing.crowd import crowded
 from asyncteach.drawing.fonts import drawable, families
 from asyncteach.drawing.lanes import View, has_jobs
 from asyncteach.drawing.sheet import Sheet
@@ -23,6 +24,8 @@ MEANINGS = {
     READY: "it needs you, you are busy",
     WAITING: "the machine works",
 }
+_WITH_GIL = {**MEANINGS, RUNNING: "it has the GIL", READY: "it wants the GIL"}
+_WITH_CORES = {**MEANINGS, RUNNING: "a core works on it", READY: "it wants a core"}
 _OF_CODE = {
     RUNNING: "its code executes",
     READY: "it could go on, the loop is busy",
@@ -107,7 +110,7 @@ def add_legend(where: Axes | Figure, sheets: Sequence[Sheet], marks: set[str]) -
     # On a narrow figure there is no room for more than the words themselves.
     own = isinstance(where, Figure)
     full = isinstance(where, Figure) and where.get_figwidth() >= 8.5
-    meanings = _meanings(sheets[0].view)
+    meanings = _meanings([sheet.view for sheet in sheets])
     handles: list[Patch | Line2D] = [
         Patch(
             facecolor=COLORS[state],
@@ -156,12 +159,14 @@ def add_legend(where: Axes | Figure, sheets: Sequence[Sheet], marks: set[str]) -
         )
 
 
-def _meanings(view: View) -> dict[str, str]:
-    if view.story:
-        return MEANINGS
-    if has_jobs(view.tape):
+def _meanings(views: Sequence[View]) -> dict[str, str]:
+    heads = {view.tape.head for view in views}
+    if views[0].story:
+        several = len(heads) > 1 or "you" in heads
+        return MEANINGS if several else _WITH_CORES if None in heads else _WITH_GIL
+    if has_jobs(views[0].tape):
         return _OF_CODE
-    return _OF_THREADS if view.tape.head else _WITHOUT_GIL
+    return _WITHOUT_GIL if None in heads else _OF_THREADS
 
 
 def _is_seen(view: View, state: str) -> bool:
@@ -170,6 +175,6 @@ def _is_seen(view: View, state: str) -> bool:
         return len(some) > 0
     seconds = some.seconds()
     least = (view.end - view.start) * NARROW
-    if view.story:
+    if view.story and not crowded(view).any():
         return bool((seconds > least).any())
     return bool(seconds.sum() > least)

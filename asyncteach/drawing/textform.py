@@ -21,6 +21,7 @@ _MARKS = {RUNNING: "#", READY: "/", WAITING: "."}
 _CHARACTERS = np.array([*_MARKS.values(), " "])
 # A lane with more moments than that is drawn by what filled its time.
 _MOMENTS = 20
+_STORY_MOMENTS = 50
 _FEW = 5
 
 
@@ -115,7 +116,7 @@ def _draw_lanes(view: View) -> list[str]:
     moments = (slices.state == STATES.index(RUNNING)) & (slices.seconds() * scale < 1)
     many = np.bincount(lane[moments], minlength=count)
     folded = np.array([one.folded for one in view.lanes])
-    few = folded < (many <= _MOMENTS) if not view.story else ~folded
+    few = folded < (many <= (_STORY_MOMENTS if view.story else _MOMENTS))
     moments &= few[lane]
     at = (slices.start[moments] - view.start) * scale + 1e-9
     states[lane[moments], np.minimum(at.astype(int), _COLUMNS - 1)] = STATES.index(RUNNING)

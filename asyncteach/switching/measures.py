@@ -83,20 +83,20 @@ def _turns(reading: Reading) -> tuple[list[int], int]:
         if before is None or before.thread != piece.thread:
             if before is not None:
                 switches += 1
-                if _is_ready_after(reading, before):
+                after = _states_after(reading, before)
+                if READY in after and WAITING not in after:
                     turns.append(piece.start - began)
             began = piece.start
-        elif not _is_ready_after(reading, before):
+        elif WAITING in _states_after(reading, before):
             began = piece.start  # it has waited, and nobody else ran
         before = piece
     return turns, switches
 
 
-def _is_ready_after(reading: Reading, piece: Piece) -> bool:
+def _states_after(reading: Reading, piece: Piece) -> set[str]:
     if piece.number >= len(reading.gaps[piece.thread]):
-        return False
-    states = {part[0] for part in reading.divide(piece.thread, piece.number)}
-    return READY in states and WAITING not in states
+        return set()
+    return {part[0] for part in reading.divide(piece.thread, piece.number)}
 
 
 def _times(starts: NDArray[Any], ends: NDArray[Any]) -> tuple[float, float]:
