@@ -1,4 +1,4 @@
-"""The command line: the lessons in JupyterLab, a copy of the notebooks, the story in a terminal."""
+"""The command line: the lessons in JupyterLab or as a copy, story and costs in a terminal."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ from typing import NoReturn
 from urllib.parse import quote
 
 from asyncteach import __version__
+from asyncteach.files import Refusal, make_folder, save_figure, write_new
 
-FIGURE_MARK = "asyncteach demo"  # written into our figures, so that nobody else's is replaced
+FIGURE_MARK = "asyncteach "  # written into our figures, so that nobody else's is replaced
 COMMANDS = {  # name: (the folder when none is given, what the command does)
     "lab": ("asyncteach-notebooks", "copy the notebooks, open JupyterLab (its options after --)"),
     "notebooks": (None, "only copy the notebooks"),
     "demo": (".", "run the story in the terminal and save its two figures"),
+    "costs": (".", "measure what tasks, threads and processes cost here: under a minute"),
 }
-
-
-class Refusal(Exception):
-    """What cannot be done, in one sentence that names the cause and the fix."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -70,52 +68,10 @@ def copy_notebooks(target: Path) -> None:
         print(f"  kept    {which}: already there, and what is yours is never overwritten")
 
 
-def make_folder(folder: Path) -> None:
-    """Make `folder` and those above it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise Refusal(f"{folder} is, or is inside, a file: name a folder") from error
-    except OSError as error:
-        raise _cannot("make the folder", folder, error) from error
-
-
-def _cannot(what: str, path: Path, error: OSError) -> Refusal:
-    return Refusal(f"cannot {what} {path} ({error.strerror}): name a folder that you can write to")
-
-
 def _copy_new(source: Path, target: Path) -> bool:
     """Copy a file unless its name is taken, be it by a broken link; return whether it came."""
     make_folder(target.parent)
-    return not os.path.lexists(target) and _write(target, source.read_bytes())
-
-
-def _write(target: Path, content: bytes) -> bool:
-    """Write a whole new file or nothing, so that half of one is never kept as a learner's own."""
-    whole = target.with_name(f".{os.urandom(8).hex()}.tmp")
-    try:
-        with whole.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        _name_new(whole, target)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise _cannot("write", target, error) from error
-    finally:
-        whole.unlink(missing_ok=True)
-    return True
-
-
-def _name_new(whole: Path, target: Path) -> None:
-    """Give a file its name, or raise FileExistsError when the name is taken."""
-    try:
-        os.link(whole, target)  # where rename would replace, a link never does
-    except (OSError, AttributeError) as error:  # perhaps a file system without hard links
-        if os.path.lexists(target):
-            raise FileExistsError(target) from error
-        whole.rename(target)
+    return not os.path.lexists(target) and write_new(target, source.read_bytes())
 
 
 def can_open_browser() -> bool:
@@ -182,27 +138,22 @@ def demo(folder: Path) -> None:
         ("chores", CHORES, "The machines work side by side: {:g} minutes in turn, {:g} together."),
         ("leisure", LEISURE, "You do every minute yourself: {:g} in turn, still {:g} together."),
     ):
-        comparison = compare(activities, clock="virtual")
+        comparison = compare(activities, ways=["in turn", "together"], clock="virtual")
         minutes = comparison["minutes"]
         print(f"{name.capitalize()}\n{comparison}")
         print(meaning.format(minutes["in turn"], minutes["together"]))
-        png = io.BytesIO()
-        comparison.figure.savefig(png, format="png", dpi=200, metadata={"Software": FIGURE_MARK})
-        print(f"The picture: {_save_figure(folder, name, png.getvalue())}\n")
+        print(f"The picture: {save_figure(folder, name, comparison.figure, 'demo')}\n")
     print("Async saves the time that you would only have waited. Try it yourself: asyncteach lab")
 
 
-def _save_figure(folder: Path, name: str, png: bytes) -> str:
-    """Save a figure in place of an earlier demo's, never of another file; return what to say."""
-    path, number, note = folder / f"{name}.png", 1, ""
-    while not _write(path, png):
-        if path.is_file() and FIGURE_MARK.encode() in path.read_bytes():
-            path.unlink()
-            note = " (in place of an earlier demo's)"
-        else:
-            number += 1
-            path = folder / f"{name}-{number}.png"
-    return f"{path}{note}"
+def costs(folder: Path) -> None:
+    """Print what tasks, threads and processes cost here, and save the figure in `folder`."""
+    from asyncteach.measuring.progress import measure_aloud
+
+    make_folder(folder)
+    measured = measure_aloud()
+    print(f"{measured}\n")
+    print(f"The picture: {save_figure(folder, 'costs', measured.figure, 'measurement')}")
 
 
 def _parser() -> _Parser:
@@ -241,7 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.command == "lab":
             lab(folder, theirs)
         else:
-            {"notebooks": copy_notebooks, "demo": demo}[options.command](folder)
+            {"notebooks": copy_notebooks, "demo": demo, "costs": costs}[options.command](folder)
     except (Refusal, OSError) as refusal:
         print(f"asyncteach: {refusal}", file=sys.stderr)
         return 1

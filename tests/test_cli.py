@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncteach import __version__, cli
+from asyncteach import __version__, cli, files
 
 LESSONS = ("01-chores-and-leisure.ipynb", "02-together.ipynb")
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
@@ -150,7 +150,7 @@ def test_a_file_system_without_hard_links_will_do(
     (tmp_path / "mine" / LESSONS[0]).write_text("mine")
     assert cli.main(["notebooks", str(tmp_path / "mine")]) == 0
     assert files_in(tmp_path / "mine") == {*LESSONS, "data/prices.csv"}
-    assert cli._write(tmp_path / "mine" / LESSONS[0], b"ours") is False
+    assert files.write_new(tmp_path / "mine" / LESSONS[0], b"ours") is False
     assert (tmp_path / "mine" / LESSONS[0]).read_text() == "mine"
 
 
@@ -469,7 +469,7 @@ def test_the_demo_shows_when_async_helps_and_when_not(
     """The chores take 100 and 40 minutes, leisure 100 and 100, and each has its picture."""
     chores, leisure = demo().split("Leisure\n")
     minutes = [
-        [float(line.split()[-3]) for line in table.splitlines() if line.startswith(way)]
+        [float(line[len(way) :].split()[0]) for line in table.splitlines() if line.startswith(way)]
         for table in (chores, leisure)
         for way in ("in turn ", "together ")
     ]
@@ -502,14 +502,75 @@ def test_the_demo_refuses_a_file_for_a_folder(
     assert "a file: name a folder" in refusal(capsys, "demo", str(tmp_path / "story"))
 
 
+# The costs
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
+    """Stand in for the measurement, which takes half a minute; collect what it was asked for."""
+    from asyncteach import costs
+    from asyncteach.measuring.plan import Findings
+
+    asked: list[tuple[float, int]] = []
+
+    def measure(seconds: float, most: int, progress: Callable[[str], None]) -> Findings:
+        asked.append((seconds, most))
+        progress("memory, 100 tasks")
+        found = Findings()
+        found.samples = {("start", "task", 1): [5.0], ("memory", "task", 1000): [1.4]}
+        found.left_out = {("start", "interpreter", 1): "not yet"}
+        return found
+
+    monkeypatch.setattr(costs, "measure", measure)
+    return asked
+
+
+def test_the_costs_are_printed_and_drawn(
+    tmp_path: Path, measured: list[tuple[float, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table, what was left out, a figure of its own name; no progress where nobody watches."""
+    assert cli.main(["costs", str(tmp_path / "mine")]) == 0
+    said, progress = capsys.readouterr()
+    assert "1.4 kB" in said
+    assert "start (interpreter): not yet" in said
+    assert said.endswith(f"The picture: {tmp_path / 'mine' / 'costs.png'}\n")
+    assert progress == ""
+    assert measured == [(30, 10_000)]
+    (tmp_path / "mine" / "costs-2.png").touch()
+    assert cli.main(["costs", str(tmp_path / "mine")]) == 0
+    assert "costs.png (in place of an earlier measurement's)" in capsys.readouterr().out
+    assert files_in(tmp_path / "mine") == {"costs.png", "costs-2.png"}
+
+
+@pytest.mark.usefixtures("measured")
+def test_a_terminal_sees_what_is_being_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, which is wiped out before the result comes."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert cli.main(["costs", str(tmp_path)]) == 0
+    lines = capsys.readouterr().err.split("\r")
+    assert lines[1].rstrip() == "  measuring memory, 100 tasks ..."
+    assert lines[-2].strip() == lines[-1] == ""
+
+
+def test_the_costs_are_not_measured_for_a_file(
+    tmp_path: Path, measured: list[tuple[float, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The folder is looked at first."""
+    (tmp_path / "mine").touch()
+    assert "a file: name a folder" in refusal(capsys, "costs", str(tmp_path / "mine"))
+    assert measured == []
+
+
 # The command itself
 
 
 def test_the_command_alone_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a subcommand the three are listed."""
+    """Without a subcommand all are listed."""
     assert cli.main([]) == 0
     said = capsys.readouterr().out
-    assert all(name in said for name in ("lab", "notebooks", "demo"))
+    assert all(name in said for name in ("lab", "notebooks", "demo", "costs"))
 
 
 def test_python_m_asyncteach_is_the_same_command(tmp_path: Path) -> None:
