@@ -14,6 +14,7 @@ from lanes import check_invariants, lanes
 
 from asyncteach import Recording, record, virtual_time
 from asyncteach.watching.witness import Witness
+from asyncteach.ways.machine import has_gil
 
 
 async def nap(seconds=0.001):
@@ -520,3 +521,21 @@ def interrupt_main():
     import _thread
 
     _thread.interrupt_main()
+
+
+@pytest.mark.skipif(not has_gil(), reason="this Python has no GIL")
+def test_who_is_due_while_a_thread_keeps_the_gil_is_ready():
+    """The loop is idle then, and yet it isn't the timer that is late."""
+
+    async def tick():
+        await asyncio.sleep(0.02)
+
+    async def main():
+        # A call into C that never lets go of the GIL.
+        await asyncio.gather(tick(), asyncio.to_thread(sum, range(20_000_000)))
+
+    with record() as recording:
+        asyncio.run(main())
+    tasks = recording.tasks()
+    late = tasks[tasks["coroutine"].str.endswith("tick")].iloc[0]
+    assert late["ready"] > late["waiting"]

@@ -24,6 +24,8 @@ from asyncteach.watching.callbacks import (
 from asyncteach.watching.entry import Entry, Registry
 from asyncteach.watching.observer import Observer
 
+LATE = 0.002
+"""Seconds by which a loop that is idle and well may wake too late."""
 SHORTEST_WAIT = 0.001
 """Seconds of waiting from which on it is looked at what for: it costs some steps' worth."""
 
@@ -298,8 +300,10 @@ def make_stepper(
             nonlocal due
             try:
                 when = self._when if axis.is_plain else axis.due(self._when, self._context)
-                # An idle loop wakes a little late by itself: that isn't the fault of a task.
-                due = idle_to if idle_from < when <= idle_to else min(when, now())
+                # An idle loop wakes a little late by itself, but not by milliseconds: then another
+                # thread had the GIL, or other programs the processor.
+                is_idle = idle_from < when <= idle_to < when + LATE
+                due = idle_to if is_idle else min(when, now())
             except BaseException:
                 ready.appendleft(self)
                 raise
@@ -314,7 +318,7 @@ def make_stepper(
         def _run(self) -> None:
             nonlocal due
             at = safe_since.pop(id(self), None)
-            due = None if at is None else idle_to if idle_from < at <= idle_to else at
+            due = idle_to if at is not None and idle_from < at <= idle_to < at + LATE else at
             try:
                 run_other(self)
             finally:

@@ -40,15 +40,19 @@ async def open_cluster(count: int) -> AsyncIterator[Any]:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         stack.enter_context(_quiet())
         with dask.config.set({"temporary-directory": folder}):
-            made = Scheduler(host=_LOCALHOST, dashboard=False, dashboard_address=f"{_LOCALHOST}:0")
-        scheduler = await stack.enter_async_context(made)
+            scheduler = Scheduler(
+                host=_LOCALHOST, dashboard=False, dashboard_address=f"{_LOCALHOST}:0"
+            )
+        stack.push_async_callback(scheduler.close)  # also if it is interrupted while it starts
+        await scheduler
         stack.callback(_end, workers)
         for number in range(1, count + 1):
             workers.append(_start(scheduler.address, f"worker {number}", folder))
         await _until_all_are_up(scheduler, workers, folder)
         make: Any = Client  # it has types in some versions, and none in others
         client = make(scheduler.address, asynchronous=True, set_as_default=False)
-        await stack.enter_async_context(client)
+        stack.push_async_callback(client.close)
+        await client
         # Once more, to come first: without an await not even a second interrupt gets in between.
         stack.callback(_end, workers)
         yield client

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import pickle
 import sys
 import time
 import uuid
@@ -52,17 +51,16 @@ class Errands:
         return max(0.0, (at - self.begun) / self.minute)
 
 
-class ByValue:
-    """A function that is sent whole: the workers need not have what it is imported from."""
+def unpack_and_run(pickled: bytes, *arguments: Any) -> Any:
+    """Call a function that was sent whole: workers need not have what it is imported from."""
+    import pickle
 
-    def __init__(self, pickled: bytes) -> None:
-        self._pickled = pickled
+    return pickle.loads(pickled)(*arguments)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return pickle.loads, (self._pickled,)
 
-    def __call__(self, *arguments: Any) -> Any:
-        return pickle.loads(self._pickled)(*arguments)
+# The scheduler unpacks what it passes on and packs it again. As a function of a notebook this one
+# goes whole then too, and not as the name of something that every machine had to have.
+unpack_and_run.__module__ = "__main__"
 
 
 async def send_out(client: Any, story: Story, *, comes_back: bool) -> Errands:
@@ -76,12 +74,10 @@ async def send_out(client: Any, story: Story, *, comes_back: bool) -> Errands:
     keys = [f"{printable(one.name)}-{uuid.uuid4().hex}" for one in story.activities]
     await client.get_task_stream(count=1)  # it records from the first time on that it is asked
     await client.log_event(topic, {"key": None})
-    futures = [
-        client.submit(
-            errand, tuple(map(tuple, one.steps)), story.minute, topic, key, key=key, pure=False
-        )
-        for one, key in zip(story.activities, keys, strict=True)
-    ]
+    futures = []
+    for activity, key in zip(story.activities, keys, strict=True):
+        order = tuple(map(tuple, activity.steps)), story.minute, topic, key
+        futures.append(client.submit(unpack_and_run, errand, *order, key=key, pure=False))
     results = asyncio.gather(*map(_collect, futures))
     try:
         await _watch(client, results, _BACK_SOON if comes_back else 0.0)
@@ -92,14 +88,16 @@ async def send_out(client: Any, story: Story, *, comes_back: bool) -> Errands:
         await asyncio.gather(results, return_exceptions=True)
         # Nobody is to go on working for a run that has ended.
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(client.cancel(futures), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await client.cancel(futures)
         raise
 
 
 async def _find_workers(client: Any) -> int:
     """Return how many workers a cluster has, or say in one sentence why it can't be used."""
     try:
-        versions = await asyncio.wait_for(client.get_versions(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):  # wait_for() of Python 3.11 may lose a cancellation
+            versions = await client.get_versions()
     except (OSError, TimeoutError):
         raise RuntimeError(
             f"this Dask cluster did not answer within {PATIENCE:.0f} seconds: look whether its "
@@ -120,14 +118,15 @@ async def _find_workers(client: Any) -> int:
     return len(versions["workers"])
 
 
-def _pack() -> ByValue:
+def _pack() -> bytes:
     import cloudpickle  # type: ignore[import-untyped]
 
     modules = [sys.modules[function.__module__] for function in (run_errand, perform)]
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
-        return ByValue(cloudpickle.dumps(run_errand))
+        pickled: bytes = cloudpickle.dumps(run_errand)
+        return pickled
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
@@ -142,15 +141,21 @@ def run_errand(plan: Plan, minute: float, topic: str, key: str) -> list[Stretch]
     worker = get_worker()
     note = {"key": key, "worker": worker.address, "name": str(worker.name)}
     worker.log_event(topic, note)  # it is there even if this worker dies
-    # Dask can't end a thread, but a task that was cancelled while it runs is marked as such.
     task = worker.state.tasks[key]
-    return perform(plan, minute, time.perf_counter_ns(), lambda: task.state == "cancelled")
+
+    def stopped() -> bool:
+        # Dask can't end a thread. It marks a task that was cancelled, and a worker that is to end.
+        return task.state == "cancelled" or worker.status.name in ("closing", "closed", "failed")
+
+    return perform(plan, minute, time.perf_counter_ns(), stopped)
 
 
 async def _collect(future: Any) -> list[Stretch]:
+    from distributed import CancelledError
+
     try:
         stretches: list[Stretch] = await future
-    except asyncio.CancelledError:
+    except (CancelledError, asyncio.CancelledError):  # which of them depends on its version
         task = asyncio.current_task()
         if task and task.cancelling():
             raise
@@ -161,7 +166,7 @@ async def _collect(future: Any) -> list[Stretch]:
 
 
 class _Lost(Exception):
-    """Dask's scheduler doesn't know of the activity any more."""
+    """Dask has dropped the activity."""
 
 
 async def _watch(client: Any, results: "asyncio.Future[Any]", patience: float) -> None:
@@ -176,9 +181,10 @@ async def _watch(client: Any, results: "asyncio.Future[Any]", patience: float) -
         now = time.monotonic()
         workers: Any = None
         with contextlib.suppress(OSError, TimeoutError):
-            workers = await asyncio.wait_for(client.nthreads(), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                workers = await client.nthreads()
         if client.status != "running":
-            raise _say_scheduler_gone()
+            raise _say_dropped()
         if workers is None or len(workers):
             deserted = 0.0
         elif now - (deserted := deserted or now) >= patience:
@@ -189,7 +195,7 @@ async def _watch(client: Any, results: "asyncio.Future[Any]", patience: float) -
     try:
         results.result()
     except _Lost:
-        raise _say_scheduler_gone() from None
+        raise _say_dropped() from None
     except KilledWorker as error:
         name = clip(str(error.task).rpartition("-")[0], 60)
         raise RuntimeError(
@@ -203,10 +209,10 @@ async def _watch(client: Any, results: "asyncio.Future[Any]", patience: float) -
         ) from error
 
 
-def _say_scheduler_gone() -> RuntimeError:
+def _say_dropped() -> RuntimeError:
     return RuntimeError(
-        "the scheduler of the Dask cluster is gone, so this run is lost: start the cluster again "
-        "and give run_on_dask a new client."
+        "the Dask cluster has dropped this run, because its scheduler is gone or was restarted: "
+        "run it again, with a new client if the cluster is a new one."
     )
 
 
