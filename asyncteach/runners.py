@@ -145,6 +145,10 @@ def run_in_interpreters(
     run and closed after it; the Recording begins when they are there.
 
     Keywords and errors are those of `run_in_processes`. Raises RuntimeError before Python 3.14.
+
+    >>> from asyncteach import LEISURE
+    >>> if sys.version_info >= (3, 14):
+    ...     recording = run_in_interpreters(LEISURE, clock="virtual")
     """
     story = Story(activities, clock=clock, minute=minute)
     if not HAS_INTERPRETERS:

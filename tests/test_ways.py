@@ -25,6 +25,7 @@ from asyncteach.ways.processes import MOST_WORKERS
 from asyncteach.ways.schedule import work_out
 
 MINUTE = 0.002
+THERE = []
 NEW = sys.version_info >= (3, 14)
 WAYS = [run_in_threads, run_in_processes, *([run_in_interpreters] if NEW else [])]
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals there")
@@ -51,8 +52,16 @@ def threads():
 
 
 def children(of=None):
-    """Return the processes that a process has started, and theirs, that are still there."""
-    return psutil.Process(of).children(recursive=True)
+    """Return the processes that a process has started, and theirs, that are still there.
+
+    Those of other tests don't count: multiprocessing keeps one of its own, once it was used.
+    """
+    return [one for one in psutil.Process(of).children(recursive=True) if one not in THERE]
+
+
+@pytest.fixture(autouse=True)
+def _look_who_is_there():
+    THERE[:] = psutil.Process().children(recursive=True)
 
 
 # In virtual time
