@@ -73,6 +73,8 @@ def _heading(tape: Tape, unit: str) -> list[str]:
     for kind, kinds in (("thread", "threads"), ("process", "processes")):
         if kind in jobs:
             who += f" and {count(jobs.count(kind), 'job')} in {kinds}"
+    if "worker" in jobs:
+        who += f" on {count(jobs.count('worker'), 'worker')}"
     totals = {s: float(tape.slices.total(len(tape.rows), s)[tasks].sum()) for s in STATES}
     lines = [
         f"{_amount(tape.duration, unit)}, {who}. Added up, they were running for "

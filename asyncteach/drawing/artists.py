@@ -190,18 +190,18 @@ def draw_outcomes(ax: Axes, sheet: Sheet) -> set[str]:
 
 
 def name_lanes(ax: Axes, sheet: Sheet) -> None:
-    """Write the lanes' names: the story's at the bars, others as a tree."""
+    """Write the lanes' names: at the bars, or as a tree."""
     size = min(float(TEXT), max(6.0, sheet.inches * 72 * 0.75))
     # Names that don't fit one below the other are left out evenly.
     step = math.ceil(size / (sheet.inches * 72))
-    story = sheet.view.story
+    is_tree = not sheet.view.story or any(lane.depth for lane in sheet.view.lanes)
     shown = [drawable(name) for name in sheet.names[::step]]
     ax.set_yticks(sheet.middles[::step], shown, fontsize=size, fontfamily=families(shown))
     labels = ax.get_yticklabels()
     for label in labels:
         label.set_parse_math(False)
     pad = 6.0
-    if not story:
+    if is_tree:
         widest = max(label.get_window_extent().width for label in labels)
         pad += widest * 72 / ax.figure.dpi
         for label in labels:

@@ -40,7 +40,7 @@ def draw(recording: "Recording") -> str:
     names = [_label(lane) for lane in view.lanes]
     margin = max(width(name) for name in names) + 2
     lines = [recording.heading()]
-    endings = [""] * len(names) if story else [_ending(tape, lane) for lane in view.lanes]
+    endings = [_ending(tape, lane) for lane in view.lanes]
     room = _COLUMNS if any(endings) else 0
     for name, marks, ending in zip(names, _draw_lanes(view), endings, strict=True):
         lines.append((pad(name, margin) + marks.ljust(room) + ending).rstrip())

@@ -46,7 +46,7 @@ class Row:
     outcome: str = "still running"
     """`returned`, `raised ValueError: ...`, `cancelled` or `still running`."""
     kind: str = "task"
-    """`task`, `thread` or `process`."""
+    """`task`, `thread`, `process`, or `worker` for one that has tasks of its own."""
     loop: int = 0
     """Which event loop of the recording it ran on."""
     place: Place | None = None

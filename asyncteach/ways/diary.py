@@ -16,8 +16,11 @@ Plan = Iterable[tuple[bool, float]]
 Stretch = tuple[str, int, int]
 """A state, and from when to when, in nanoseconds of `time.perf_counter_ns`."""
 
-GAP = 200_000
-"""Nanoseconds without a sign of life after which work was not running: it makes one every 5 us."""
+GAP = 1_000_000
+"""Nanoseconds without a sign of life after which work was not running: it makes one every 5 us.
+
+Turns at the GIL take five times as long, and a system gives a processor away for longer, too.
+"""
 
 _NAP = 50_000_000  # a sleep looks up that often to see whether it is to end early
 

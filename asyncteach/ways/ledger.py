@@ -47,7 +47,7 @@ def make_tape(activities: Sequence[Activity], errands: Errands) -> Tape:
         gone = errands.minutes(errands.deaths[worker]) if died else end
         outcome = "died" if died else "returned"
         parent = len(rows)
-        rows.append(Row(names[worker], spawned=0.0, finished=gone, outcome=outcome, kind="process"))
+        rows.append(Row(names[worker], spawned=0.0, finished=gone, outcome=outcome, kind="worker"))
         spans.append(_foremost([attempt.spans for attempt in mine]))
         for one in mine:
             name = own[one.activity] + (" (lost)" if one.lost else "")
