@@ -114,7 +114,8 @@ def _praise(tape: Tape, unit: str) -> str:
         return f"No task has run{where}."
     elif total > 0.5 * tape.duration:
         share = f"{_amount(total, unit)} of {_amount(tape.duration, unit)}"
-        sentences.append(f"{share} was waiting, for one thing at a time")
+        jobs = any(row.kind != "task" for row in tape.rows)  # it may be one of them beside it
+        sentences.append(f"{share} was waiting{'' if jobs else ', for one thing at a time'}")
     else:
         tasks = [row.kind == "task" for row in tape.rows]
         running = float(tape.slices.total(len(tape.rows), RUNNING)[tasks].sum())

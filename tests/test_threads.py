@@ -225,6 +225,8 @@ def test_a_lock_is_waited_for(way):
         run_all(("holder", hold), ("wanter", want))
     check_lanes(recording)
     assert total(recording, "wanter", WAITING) > 0.02
+    longest = max((w for w in recording.tape.waits if w.task == 2), key=lambda w: w.end - w.start)
+    assert longest.kind == "lock"
 
 
 def test_a_queue_and_a_socket_are_waited_for():

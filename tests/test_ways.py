@@ -274,7 +274,7 @@ def test_a_worker_that_is_killed_is_told_at_once(number):
 
 
 def test_a_worker_that_cannot_start_says_why(monkeypatch):
-    monkeypatch.setattr("asyncteach.ways.processes._START", "import no_such_module  # {path}")
+    monkeypatch.setattr("asyncteach.ways.processes._WORKER", "no_such_module")
     with pytest.raises(RuntimeError, match=r"ended with exit code 1 before .* last words: Module"):
         run_in_processes(CHORES)
     assert children() == []
@@ -291,13 +291,30 @@ SCRIPT = """
 def python(body, **keywords):
     source = textwrap.dedent(SCRIPT).replace("{body}", textwrap.dedent(body))
     return subprocess.Popen(
-        [sys.executable, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        [sys.executable, "-P", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, **keywords,
     ), source  # fmt: skip
 
 
 def test_a_script_needs_no_main_guard_and_no_file():
     process, source = python("print(run_in_processes(LEISURE, minute=0.001).minutes > 40)")
+    out, err = process.communicate(source)
+    assert (out, err) == ("True\n", "")
+
+
+def test_a_learners_modules_do_not_come_in_the_way(tmp_path):
+    """A queue.py beside the notebook is found in the parent, and nothing in sys.path is a must."""
+    for name in ("queue", "random", "signal"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not mine')")
+    process, source = python(
+        """
+        from pathlib import Path
+
+        sys.path[:0] = ["", Path("/nowhere")]
+        print(asyncteach.run_in_processes(asyncteach.CHORES, minute=0.0005).minutes >= 40)
+        """,
+        cwd=tmp_path,
+    )
     out, err = process.communicate(source)
     assert (out, err) == ("True\n", "")
 

@@ -22,6 +22,7 @@ _CHARACTERS = np.array([*_MARKS.values(), " "])
 # A lane with more moments than that is drawn by what filled its time.
 _MOMENTS = 20
 _STORY_MOMENTS = 50
+_TURNS = 12
 _FEW = 5
 
 
@@ -83,8 +84,12 @@ def _describe_story(recording: "Recording") -> str:
     lanes = []
     for index, row in enumerate(tape.rows[:12]):
         own = slices[(slices.task == index) & (slices.end > slices.start)]
-        columns = (own.state[:6].tolist(), own.start[:6].tolist(), own.end[:6].tolist())
+        columns = (own.state.tolist(), own.start.tolist(), own.end.tolist())
         parts = [f"{STATES[s]} {a:.1f} to {b:.1f}" for s, a, b in zip(*columns, strict=True)]
+        if len(own) > _TURNS:
+            sums = [(state, float(own.of(state).seconds().sum())) for state in STATES]
+            parts = [f"{state} {total:.1f}" for state, total in sums if total]
+            parts[0] = f"{len(own.of(RUNNING))} turns, in all {parts[0]}"
         lanes.append(f"{clip(row.name, 40)}: {', '.join(parts) or 'a moment'}")
     if len(tape.rows) > 12:
         lanes.append(f"and {len(tape.rows) - 12} more tasks")

@@ -14,7 +14,13 @@ from asyncteach.switching.session import Session
 from asyncteach.tapes.tape import READY, RUNNING, STATES, WAITING, Row, Tape, Wait, make_slices
 
 _BILLION = 1_000_000_000
-_KINDS = {"sleep": "sleep", "acquire": "lock", "join": "thread", "recv": "socket"}
+_KINDS = {
+    "sleep": "sleep",
+    "acquire": "lock",
+    "__enter__": "lock",
+    "join": "thread",
+    "recv": "socket",
+}
 
 
 @dataclass

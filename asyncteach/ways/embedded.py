@@ -14,12 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from asyncteach.labels import clip
+from asyncteach.ways.python import start_python
 
-_PACKAGE = str(Path(__file__).resolve().parents[2])
-_START = (
-    "import sys; sys.path[:] = {path!r}; sys.path.append({package!r}); "
-    "from asyncteach.ways.embedded import work; work({address!r}, {name!r}, {folder!r})"
-)
 _LOCALHOST = "127.0.0.1"
 _PATIENCE = 120.0  # seconds for all workers to be up: a busy machine takes long to import Dask
 
@@ -28,8 +24,8 @@ _PATIENCE = 120.0  # seconds for all workers to be up: a busy machine takes long
 async def open_cluster(count: int) -> AsyncIterator[Any]:
     """Give a client of a new cluster with so many workers; nothing of it is left after the block.
 
-    The workers are started with `python -c`, not by multiprocessing as Dask's own local cluster
-    does it: nothing of the learner's script is run again in them, so it needs no guard.
+    The workers are started as `start_python` does it, not by multiprocessing as in Dask's own
+    local cluster: a script needs no guard.
     """
     import dask.config
     from distributed import Client, Scheduler
@@ -73,16 +69,9 @@ def _quiet() -> Iterator[None]:
 
 
 def _start(address: str, name: str, folder: str) -> "subprocess.Popen[bytes]":
-    code = _START.format(path=sys.path, package=_PACKAGE, address=address, name=name, folder=folder)
     with open(os.path.join(folder, f"{name}.log"), "wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-c", code],
-            # It has nothing to read: it is how a worker hears that this process is gone.
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        arguments = (address, name, folder)
+        return start_python(__name__, arguments, output=subprocess.DEVNULL, errors=log)
 
 
 def _end(workers: list["subprocess.Popen[bytes]"]) -> None:

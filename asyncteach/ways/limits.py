@@ -14,6 +14,9 @@ from asyncteach.ways.schedule import CORES
 _NOTICEABLE = 0.05
 """What was ready for a smaller share of all the time was not kept from working."""
 
+_SHARED = 1.5
+"""Three on two cores take a tenth longer than they must, four on three a third."""
+
 
 def find_limit(
     way: str, activities: Sequence[Activity], recording: Recording, *, virtual: bool
@@ -39,4 +42,6 @@ def find_limit(
     cores = CORES if virtual else count_cores()
     if sum(activity.attention > 0 for activity in activities) <= cores:
         return "other work on this machine"
-    return "one core" if cores == 1 else f"{cores} cores"
+    limit = "one core" if cores == 1 else f"{cores} cores"
+    at_best = sum(activity.attention for activity in activities) / cores
+    return limit if tape.duration < _SHARED * at_best else f"{limit}, shared with other work"

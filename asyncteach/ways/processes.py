@@ -4,27 +4,22 @@ import contextlib
 import pickle
 import queue
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import IO, Any
 
 from asyncteach.activities import Activity
 from asyncteach.labels import clip
 from asyncteach.ways.diary import Stretch
+from asyncteach.ways.python import start_python
 
 MOST_WORKERS = 32
 """More activities than that wait until a worker is free."""
 
-_PACKAGE = str(Path(__file__).resolve().parents[2])
-_START = (
-    "import sys; sys.path[:] = {path!r}; sys.path.append({package!r}); "
-    "from asyncteach.ways.worker import work; work()"
-)
+_WORKER = "asyncteach.ways.worker"
 
 
 def check_picklable(activities: Iterable[Activity]) -> list[bytes]:
@@ -111,18 +106,7 @@ class Crew:
         return stretches
 
     def _start(self, number: int) -> None:
-        if not sys.executable:
-            raise RuntimeError(
-                "this Python doesn't know where its own program is (sys.executable is empty), so "
-                "it can't start another: use run_in_threads."
-            )
-        worker = subprocess.Popen(
-            [sys.executable, "-c", _START.format(path=sys.path, package=_PACKAGE)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        worker = start_python(_WORKER, (), output=subprocess.PIPE, errors=self._errors)
         self._workers.append(worker)
         reader = threading.Thread(target=self._read, args=(number, worker.stdout), daemon=True)
         self._readers.append(reader)

@@ -1,7 +1,6 @@
 """Activities done by threads, all of them in one interpreter or each in one of its own."""
 
 import contextlib
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncteach.activities import Activity
 from asyncteach.ways.diary import Stretch, perform, perform_apart
+from asyncteach.ways.python import find_path
 
 if TYPE_CHECKING:
     from asyncteach.story import Story
@@ -75,8 +75,11 @@ def perform_in_interpreters(story: "Story") -> Iterator[list[Performance]]:
         for _ in story.activities:
             interpreter = interpreters.create()
             made.append(interpreter)
-            interpreter.prepare_main(path=tuple(sys.path))
-            interpreter.exec("import sys; sys.path[:] = path; import asyncteach.ways.diary")
+            interpreter.prepare_main(path=tuple(find_path()))
+            interpreter.exec(
+                "import sys; sys.path += [one for one in path if one not in sys.path]; "
+                "import asyncteach.ways.diary"
+            )
         yield [make_performance(interpreter) for interpreter in made]
     finally:
         for interpreter in made:

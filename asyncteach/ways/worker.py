@@ -1,7 +1,6 @@
 """A worker process: it does the activities that it is sent, and ends with whom it works for.
 
-It is started with `python -c`, not by multiprocessing: nothing of the learner's script or notebook
-is run again here, whatever it looks like.
+It imports next to nothing, so it is up soon.
 """
 
 import contextlib
