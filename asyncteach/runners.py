@@ -13,9 +13,14 @@ from asyncteach.ways.awaitable import Awaitable
 from asyncteach.ways.diary import NS, Diary
 from asyncteach.ways.loop import gather_story
 from asyncteach.ways.machine import has_gil
-from asyncteach.ways.processes import Crew, check_picklable
+from asyncteach.ways.processes import MOST_WORKERS, Crew, check_picklable
 from asyncteach.ways.schedule import CORES, work_out
-from asyncteach.ways.threads import do_in_threads, perform_here, perform_in_interpreters
+from asyncteach.ways.threads import (
+    MOST_THREADS,
+    do_in_threads,
+    perform_here,
+    perform_in_interpreters,
+)
 
 if TYPE_CHECKING:
     from asyncteach.comparison import Comparison
@@ -97,9 +102,9 @@ def run_in_threads(
     100.0
     """
     story = Story(activities, clock=clock, minute=minute)
-    way = f"in {_count(story, 'thread')}"
+    way = f"in {_count(story, 'thread', MOST_THREADS)}"
     if story.virtual or running_clock():
-        return _worked_out(story, way, servers=1, head="the GIL")
+        return _worked_out(story, way, servers=1, at_once=MOST_THREADS, head="the GIL")
     stretches = do_in_threads(story, perform_here(story))
     return story.tell(way, stretches, head="the GIL" if has_gil() else None)
 
@@ -125,9 +130,9 @@ def run_in_processes(
     55.0
     """
     story = Story(activities, clock=clock, minute=minute)
-    way = f"in {_count(story, 'process')}"
+    way = f"in {_count(story, 'process', MOST_WORKERS)}"
     if story.virtual or running_clock():
-        return _worked_out(story, way, servers=CORES)
+        return _worked_out(story, way, servers=CORES, at_once=MOST_WORKERS)
     pickled = check_picklable(story.activities)
     with Crew(len(story.activities)) as crew:
         story.begin()
@@ -157,28 +162,30 @@ def run_in_interpreters(
             f"{sys.version_info.major}.{sys.version_info.minor}: use run_in_processes, where each "
             "process has an interpreter of its own too."
         )
-    way = f"in {_count(story, 'interpreter')}"
+    way = f"in {_count(story, 'interpreter', MOST_THREADS)}"
     if story.virtual or running_clock():
-        return _worked_out(story, way, servers=CORES)
+        return _worked_out(story, way, servers=CORES, at_once=MOST_THREADS)
     with perform_in_interpreters(story) as performances:
         stretches = do_in_threads(story, performances)
     return story.tell(way, stretches, head=None)
 
 
-def _worked_out(story: Story, way: str, *, servers: int, head: str | None = None) -> Recording:
+def _worked_out(
+    story: Story, way: str, *, servers: int, at_once: int, head: str | None = None
+) -> Recording:
     plans = [activity.steps for activity in story.activities]
-    stretches = work_out(plans, servers, story.minute)
+    stretches = work_out(plans, servers, story.minute, at_once=at_once)
     if running_clock():  # somebody's virtual time passes as it would have
         last = max(end for own in stretches for _, _, end in own)
         time.sleep(last / NS)
     return story.tell(way, stretches, head=head)
 
 
-def _count(story: Story, noun: str) -> str:
-    number = len(story.activities)
+def _count(story: Story, noun: str, most: int) -> str:
+    number = min(len(story.activities), most)
     if number == 1:
         return f"one {noun}"
-    return f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
+    return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def compare(

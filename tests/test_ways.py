@@ -1,6 +1,7 @@
 """Threads, processes and interpreters: what they do, what they can't, and what they leave."""
 
 import asyncio
+import os
 import pickle
 import signal
 import subprocess
@@ -278,6 +279,50 @@ def test_a_worker_that_cannot_start_says_why(monkeypatch):
     with pytest.raises(RuntimeError, match=r"ended with exit code 1 before .* last words: Module"):
         run_in_processes(CHORES)
     assert children() == []
+
+
+def test_what_others_print_in_a_worker_does_no_harm(tmp_path, monkeypatch):
+    """A sitecustomize module runs before anything of ours, and some of them print."""
+    (tmp_path / "sitecustomize.py").write_text("print('hello', end='')")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    assert run_in_processes(CHORES, minute=0.0005).minutes >= 40
+
+
+def test_a_worker_that_says_nothing_sensible_is_given_up(monkeypatch, tmp_path):
+    (tmp_path / "chatter.py").write_text(
+        textwrap.dedent(
+            """
+            import sys, time
+
+            def work():
+                sys.stdout.write("\\0asyncteach\\nnonsense.")
+                sys.stdout.flush()
+                time.sleep(3600)
+            """
+        )
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("asyncteach.ways.processes._WORKER", "chatter")
+    with pytest.raises(RuntimeError, match=r"a worker process .* before it had anything to do"):
+        run_in_processes(CHORES)
+    assert children() == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits differ")
+def test_no_room_for_a_process_is_one_sentence():
+    process, source = python(
+        """
+        import resource
+        run_in_threads([chore("nap", 1)], minute=0.001)  # what is imported needs files too
+        resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
+        try:
+            run_in_processes([chore("nap", 1)] * 20)
+        except RuntimeError as error:
+            print(error)
+        """
+    )
+    out, err = process.communicate(source)
+    assert out.startswith("this machine has no room for one more process ("), (out, err)
 
 
 SCRIPT = """

@@ -7,9 +7,11 @@ import numpy as np
 from asyncteach.activities import Activity
 from asyncteach.labels import clip
 from asyncteach.recording import Recording
-from asyncteach.states import READY
+from asyncteach.states import READY, WAITING
 from asyncteach.ways.machine import count_cores, has_gil
+from asyncteach.ways.processes import MOST_WORKERS
 from asyncteach.ways.schedule import CORES
+from asyncteach.ways.threads import MOST_THREADS
 
 _NOTICEABLE = 0.05
 """What was ready for a smaller share of all the time was not kept from working."""
@@ -31,12 +33,15 @@ def find_limit(
     tape = recording.tape
     last = int(np.argmax([row.finished for row in tape.rows]))
     ready = tape.slices.total(len(tape.rows), READY)[last]
-    if ready < _NOTICEABLE * tape.duration:
+    if ready <= _NOTICEABLE * tape.duration:
         longest = max(activity.minutes for activity in activities)
         which = "longest" if activities[last].minutes == longest else "last"
         return f"the {which}: {clip(activities[last].name, 30)}"
     if way == "together":
         return "your attention"
+    most, noun = (MOST_WORKERS, "processes") if way == "processes" else (MOST_THREADS, "threads")
+    if len(activities) > most and tape.slices.total(len(tape.rows), WAITING)[last]:
+        return f"{most:,} {noun}"
     if way == "threads" and (virtual or has_gil()):
         return "the GIL"
     cores = CORES if virtual else count_cores()

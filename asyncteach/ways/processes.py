@@ -1,6 +1,7 @@
 """Activities done by worker processes, each with a Python of its own."""
 
 import contextlib
+import io
 import pickle
 import queue
 import subprocess
@@ -14,7 +15,8 @@ from typing import IO, Any
 from asyncteach.activities import Activity
 from asyncteach.labels import clip
 from asyncteach.ways.diary import Stretch
-from asyncteach.ways.python import start_python
+from asyncteach.ways.python import say_no_room, start_python
+from asyncteach.ways.worker import GREETING
 
 MOST_WORKERS = 32
 """More activities than that wait until a worker is free."""
@@ -48,10 +50,11 @@ class Crew:
         self._readers: list[threading.Thread] = []
         self._busy: dict[int, int] = {}
         self._offsets: list[int] = []
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed by __exit__)
+        self._errors: IO[bytes] = io.BytesIO()
 
     def __enter__(self) -> "Crew":
         try:
+            self._errors = tempfile.TemporaryFile()
             began = time.perf_counter_ns()
             for number in range(self._count):
                 self._start(number)
@@ -61,8 +64,10 @@ class Crew:
                 now = time.perf_counter_ns()
                 # One clock for all processes on the systems that we know; else set right by ours.
                 self._offsets[number] = 0 if began <= stamp <= now else now - stamp
-        except BaseException:
+        except BaseException as error:
             self.__exit__()
+            if isinstance(error, OSError):
+                raise RuntimeError(say_no_room(error)) from None
             raise
         return self
 
@@ -114,9 +119,11 @@ class Crew:
 
     def _read(self, number: int, pipe: IO[bytes]) -> None:
         """Pass on what a worker says; None when it says no more."""
-        for answer in _answers(pipe):
-            self._answers.put((number, answer))
-        self._answers.put((number, None))
+        try:
+            for answer in _answers(pipe):
+                self._answers.put((number, answer))
+        finally:
+            self._answers.put((number, None))
 
     def _order(self, worker: int, order: tuple[int, bytes, float, int]) -> None:
         inbox = self._workers[worker].stdin
@@ -132,7 +139,11 @@ class Crew:
         return number, answer
 
     def _say_death(self, number: int, name: str | None) -> str:
-        code = self._workers[number].wait()
+        worker = self._workers[number]
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            worker.wait(1)
+        worker.kill()  # it may live and have nothing more to say
+        code = worker.wait()
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         when = f"while it did {name!r}" if name else "before it had anything to do"
         self._errors.seek(0)
@@ -145,6 +156,9 @@ class Crew:
 
 
 def _answers(pipe: IO[bytes]) -> Iterator[Any]:
-    with contextlib.suppress(EOFError, pickle.UnpicklingError, OSError, ValueError):
+    with contextlib.suppress(Exception):  # there is no end to what bytes cut off can raise
+        while line := pipe.readline():
+            if line.endswith(GREETING):
+                break
         while True:
             yield pickle.load(pipe)

@@ -46,7 +46,12 @@ def start_python(
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except OSError as error:
-        raise RuntimeError(
-            f"this machine can't start one more process ({error}): give fewer activities, or use "
-            "run_in_threads."
-        ) from None
+        raise RuntimeError(say_no_room(error)) from None
+
+
+def say_no_room(error: OSError) -> str:
+    """Say in one sentence that there is no room for so many processes, or for their pipes."""
+    return (
+        f"this machine has no room for one more process ({error}): give fewer activities, or use "
+        "run_in_threads."
+    )

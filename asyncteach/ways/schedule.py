@@ -1,6 +1,7 @@
 """What threads and processes would do in virtual time, worked out without any of them."""
 
 import heapq
+import sys
 from collections import deque
 from collections.abc import Sequence
 
@@ -15,11 +16,14 @@ TURN = 0.25
 minute these are the 5 ms of `sys.getswitchinterval()`."""
 
 
-def work_out(plans: Sequence[Plan], servers: int, minute: float) -> list[list[Stretch]]:
+def work_out(
+    plans: Sequence[Plan], servers: int, minute: float, *, at_once: int = sys.maxsize
+) -> list[list[Stretch]]:
     """Return what each plan does when, in nanoseconds from 0: those that work share the servers.
 
     One server is the GIL, two are two cores. Who wants one queues up for it, and gives it back
-    after a turn if others want it too. Who waits needs none.
+    after a turn if others want it too. Who waits needs none. Of more than `at_once` plans the
+    others begin when one of those before them has ended.
     """
     turn = round(TURN * minute * NS)
     stretches: list[list[Stretch]] = [[] for _ in plans]
@@ -28,6 +32,7 @@ def work_out(plans: Sequence[Plan], servers: int, minute: float) -> list[list[St
     queue: deque[int] = deque()
     events: list[tuple[int, int, int, int]] = []  # when, in which order, who, how much is done
     free, order = servers, 0
+    later = deque(range(len(plans)))
 
     def note(who: int, state: str, start: int, end: int) -> None:
         own = stretches[who]
@@ -40,6 +45,7 @@ def work_out(plans: Sequence[Plan], servers: int, minute: float) -> list[list[St
         nonlocal order
         since[who] = now
         if not left[who]:
+            begin()
             return
         needs_you, length = left[who][0]
         if needs_you:
@@ -61,8 +67,12 @@ def work_out(plans: Sequence[Plan], servers: int, minute: float) -> list[list[St
             order += 1
             heapq.heappush(events, (now + part, order, who, part))
 
-    for who in range(len(plans)):
-        go_on(who, 0)
+    def begin() -> None:
+        if later:  # it has wanted to from the beginning
+            go_on(later.popleft(), 0)
+
+    for _ in range(min(at_once, len(plans))):
+        begin()
     serve(0)
     while events:
         now, _, who, part = heapq.heappop(events)

@@ -16,6 +16,9 @@ from typing import Any, BinaryIO
 import asyncteach.activities  # noqa: F401  (what unpacking needs is loaded before the clock runs)
 from asyncteach.ways.diary import perform
 
+GREETING = b"\0asyncteach\n"
+"""What comes before the first answer: until then others may have printed something."""
+
 
 def work() -> None:
     """Take orders from standard input and answer on standard output until there are no more."""
@@ -25,6 +28,7 @@ def work() -> None:
     os.dup2(2, 1)  # what an activity's class may print must not come between the answers
     orders: queue.SimpleQueue[tuple[int, bytes, float, int]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, orders), daemon=True).start()
+    outbox.write(GREETING)
     _answer(outbox, ("here", 0, time.perf_counter_ns()))
     while True:
         index, pickled, minute, queued = orders.get()
