@@ -387,6 +387,26 @@ def test_workers_end_with_their_parent():
 
 
 @posix
+def test_an_interrupt_while_workers_start_leaves_none_behind():
+    process, source = python(
+        """
+        import psutil, random, signal
+
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        for _ in range(40):
+            signal.setitimer(signal.ITIMER_REAL, random.uniform(0.001, 0.03))
+            try:
+                run_in_processes([chore("sleep", 1)] * 2, minute=3600)
+            except KeyboardInterrupt:
+                pass
+        print(psutil.Process().children())
+        """
+    )
+    out, err = process.communicate(source, timeout=120)
+    assert (out, err) == ("[]\n", "")
+
+
+@posix
 @pytest.mark.parametrize("run", [run.__name__ for run in WAYS])
 def test_an_interrupt_ends_all_of_it(run):
     process, source = python(

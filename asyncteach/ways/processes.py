@@ -46,8 +46,10 @@ class Crew:
     def __init__(self, count: int) -> None:
         self._count = min(count, MOST_WORKERS)
         self._answers: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
-        self._workers: list[subprocess.Popen[bytes]] = []
+        self._workers: dict[int, subprocess.Popen[bytes]] = {}
         self._readers: list[threading.Thread] = []
+        self._hiring = threading.Lock()
+        self._is_over = False
         self._busy: dict[int, int] = {}
         self._offsets: list[int] = []
         self._errors: IO[bytes] = io.BytesIO()
@@ -57,7 +59,9 @@ class Crew:
             self._errors = tempfile.TemporaryFile()
             began = time.perf_counter_ns()
             for number in range(self._count):
-                self._start(number)
+                reader = threading.Thread(target=self._employ, args=(number,), daemon=True)
+                self._readers.append(reader)
+                reader.start()
             self._offsets = [0] * self._count
             for _ in range(self._count):
                 number, (_, _, stamp) = self._next_answer([])
@@ -66,19 +70,22 @@ class Crew:
                 self._offsets[number] = 0 if began <= stamp <= now else now - stamp
         except BaseException as error:
             self.__exit__()
-            if isinstance(error, OSError):
+            if isinstance(error, OSError) or "start new thread" in str(error):
                 raise RuntimeError(say_no_room(error)) from None
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers:
+        with self._hiring:
+            self._is_over = True
+        for worker in self._workers.values():
             worker.kill()
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.wait()
         for reader in self._readers:
-            reader.join()
-        for worker in self._workers:
+            if reader.is_alive():  # it isn't if an interrupt came while it was started
+                reader.join()
+        for worker in self._workers.values():
             for pipe in (worker.stdin, worker.stdout):
                 with contextlib.suppress(OSError):  # an order that nobody read
                     pipe.close()  # type: ignore[union-attr]
@@ -110,17 +117,23 @@ class Crew:
             free.append(worker)
         return stretches
 
-    def _start(self, number: int) -> None:
-        worker = start_python(_WORKER, (), output=subprocess.PIPE, errors=self._errors)
-        self._workers.append(worker)
-        reader = threading.Thread(target=self._read, args=(number, worker.stdout), daemon=True)
-        self._readers.append(reader)
-        reader.start()
+    def _employ(self, number: int) -> None:
+        """Start a worker and pass on what it says; None when it says no more.
 
-    def _read(self, number: int, pipe: IO[bytes]) -> None:
-        """Pass on what a worker says; None when it says no more."""
+        In a thread, where no interrupt lands: in the middle of Popen one would leave a process
+        behind that nobody knows of.
+        """
+        with self._hiring:
+            if self._is_over:
+                return
+            try:
+                worker = start_python(_WORKER, (), output=subprocess.PIPE, errors=self._errors)
+            except Exception as error:
+                self._answers.put((number, error))
+                return
+            self._workers[number] = worker
         try:
-            for answer in _answers(pipe):
+            for answer in _answers(worker.stdout):  # type: ignore[arg-type]
                 self._answers.put((number, answer))
         finally:
             self._answers.put((number, None))
@@ -133,6 +146,8 @@ class Crew:
 
     def _next_answer(self, names: Sequence[str]) -> tuple[int, Any]:
         number, answer = self._answers.get()
+        if isinstance(answer, Exception):
+            raise answer
         if answer is None:
             index = self._busy.get(number)
             raise RuntimeError(self._say_death(number, None if index is None else names[index]))

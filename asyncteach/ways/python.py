@@ -49,7 +49,7 @@ def start_python(
         raise RuntimeError(say_no_room(error)) from None
 
 
-def say_no_room(error: OSError) -> str:
+def say_no_room(error: BaseException) -> str:
     """Say in one sentence that there is no room for so many processes, or for their pipes."""
     return (
         f"this machine has no room for one more process ({error}): give fewer activities, or use "
