@@ -97,6 +97,18 @@ def measure(seconds: float, most: int, progress: Callable[[str], None]) -> Findi
         named = [["planned", kind, *_named(options)] for kind in kinds] if "what" in options else []
         found.sort([*told.findings, *named], told.failure, kinds)
 
+    held = ["memory", "address space"]
+
+    def hold(what: str, number: int) -> None:
+        if reason := bounds.refuse(what, number):
+            found.leave_out(held, what, number, reason)
+        else:
+            progress(f"memory, {number:,} {what}{'s' * (number > 1)}")
+            run("holding", {"what": what, "number": number}, held, 0.15 * seconds)
+
+    amounts = _amounts(most)
+    for what, number in amounts[:3]:  # they take little time, and never fail to be there
+        hold(what, number)
     ring = min(RING, most)
     reason = bounds.refuse("thread", ring)
     if reason:
@@ -107,21 +119,18 @@ def measure(seconds: float, most: int, progress: Callable[[str], None]) -> Findi
         if job == "switching":
             options |= {"tasks": ring, "threads": 2 if reason else ring}
         run(job, options, [kind], share * seconds)
-    held = ["memory", "address space"]
-    for repeat in range(_REPEATS):
-        for what, number in _amounts(most):
-            if reason := bounds.refuse(what, number):
-                found.leave_out(held, what, number, reason)
-            elif not repeat or perf_counter() - began < seconds:
-                progress(f"memory, {number:,} {what}{'s' * (number > 1)}")
-                run("holding", {"what": what, "number": number}, held, 0.15 * seconds)
+    for what, number in amounts[3:]:
+        hold(what, number)
+    for what, number in amounts * (_REPEATS - 1):
+        if perf_counter() - began < seconds:
+            hold(what, number)
     found.leave_out(held, "process", _PROCESSES, _why_never(found))
     found.settle()
     return found
 
 
 def _amounts(most: int) -> list[tuple[str, int]]:
-    """Return how many of what are held: the small amounts first."""
+    """Return how many of what are held: one process, then of tasks and threads few, then many."""
     numbers = sorted({number for number in (1000, 10_000) if number < most} | {most})
     pairs = [(what, number) for number in numbers for what in ("task", "thread")]
     return [("process", 1), *pairs]
