@@ -51,7 +51,7 @@ def run_in_turn(
             diary.enter(RUNNING)
             for needs_you, minutes in activity.steps:
                 if needs_you:
-                    story.attend(minutes)
+                    story.attend(minutes, diary)
                 else:
                     diary.enter(WAITING)
                     time.sleep(minutes * story.minute)

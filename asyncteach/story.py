@@ -11,7 +11,7 @@ from asyncteach.clock import virtual_time
 from asyncteach.labels import printable, tell_apart
 from asyncteach.recording import Recording
 from asyncteach.virtual.clock import NS, running_clock
-from asyncteach.ways.diary import Stretch
+from asyncteach.ways.diary import Diary, Stretch, attend
 
 Clock = Literal["real", "virtual"]
 
@@ -46,17 +46,12 @@ class Story:
     def clock(self) -> contextlib.AbstractContextManager[Any]:
         return virtual_time() if self.virtual else contextlib.nullcontext()
 
-    def attend(self, minutes: float) -> None:
+    def attend(self, minutes: float, diary: Diary) -> None:
         """Give story minutes of your attention: nobody else on this thread gets any."""
-        seconds = minutes * self.minute
         if running_clock():
-            time.sleep(seconds)
-            return
-        # CPU time, not wall time: two threads that share a core must not both finish early.
-        end = time.thread_time() + seconds
-        while time.thread_time() < end and not self.stopped:
-            for _ in range(200):
-                pass
+            time.sleep(minutes * self.minute)
+        else:
+            attend(round(minutes * self.minute * NS), diary, lambda: self.stopped)
 
     def tell(
         self, way: str, stretches: Iterable[Iterable[Stretch]], *, head: str | None = "you"

@@ -55,7 +55,7 @@ def perform(plan: Plan, minute: float, queued: int, stopped: Callable[[], bool])
     diary.enter(READY, since=queued)
     diary.enter(RUNNING)
     for needs_you, minutes in plan:
-        do = _attend if needs_you else _wait
+        do = attend if needs_you else _wait
         do(round(minutes * minute * NS), diary, stopped)
     diary.enter(None)
     return diary.stretches
@@ -77,8 +77,11 @@ def _wait(length: int, diary: Diary, stopped: Callable[[], bool]) -> None:
     diary.enter(RUNNING)
 
 
-def _attend(length: int, diary: Diary, stopped: Callable[[], bool]) -> None:
-    """Work: so much processor time, however long that takes."""
+def attend(length: int, diary: Diary, stopped: Callable[[], bool]) -> None:
+    """Work: so much processor time, however long that takes, and ready when it can't go on.
+
+    Not so much time by the clock: two that share a core must not both finish early.
+    """
     end = time.thread_time_ns() + length
     last = time.perf_counter_ns()
     while time.thread_time_ns() < end and not stopped():

@@ -37,7 +37,7 @@ async def _do(activity: Activity, story: Story, diary: Diary) -> None:
     diary.enter(RUNNING)
     for needs_you, minutes in activity.steps:
         if needs_you:
-            story.attend(minutes)
+            story.attend(minutes, diary)
         else:
             seconds = minutes * story.minute
             began = diary.enter(WAITING)
