@@ -7,7 +7,8 @@ import numpy as np
 from asyncteach.activities import Activity
 from asyncteach.labels import clip
 from asyncteach.recording import Recording
-from asyncteach.states import READY, WAITING
+from asyncteach.states import READY, RUNNING, WAITING
+from asyncteach.tapes.tape import Slices
 from asyncteach.ways.machine import count_cores, has_gil
 from asyncteach.ways.processes import MOST_WORKERS
 from asyncteach.ways.schedule import CORES
@@ -16,8 +17,8 @@ from asyncteach.ways.threads import MOST_THREADS
 _NOTICEABLE = 0.05
 """What was ready for a smaller share of all the time was not kept from working."""
 
-_SHARED = 1.5
-"""Three on two cores take a tenth longer than they must, four on three a third."""
+_OURS = 0.7
+"""What has less than that of the cores, while it wants more, shares them with other programs."""
 
 
 def find_limit(
@@ -37,16 +38,32 @@ def find_limit(
         longest = max(activity.minutes for activity in activities)
         which = "longest" if activities[last].minutes == longest else "last"
         return f"the {which}: {clip(activities[last].name, 30)}"
-    if way == "together":
-        return "your attention"
     most, noun = (MOST_WORKERS, "processes") if way == "processes" else (MOST_THREADS, "threads")
-    if len(activities) > most and tape.slices.total(len(tape.rows), WAITING)[last]:
+    if way != "together" and len(activities) > most and len(tape.slices.of(WAITING)):
         return f"{most:,} {noun}"
+    servers, limit = _find_servers(way, virtual=virtual)
+    wanted = tape.slices[tape.slices.task == last].of(READY)
+    shared = _running_during(tape.slices, wanted) < _OURS * servers * ready
+    return f"{limit}, shared with other work" if shared else limit
+
+
+def _find_servers(way: str, *, virtual: bool) -> tuple[int, str]:
+    """Return how many can work at once, and what to call it."""
+    if way in ("in turn", "together"):
+        return 1, "your attention"
     if way == "threads" and (virtual or has_gil()):
-        return "the GIL"
+        return 1, "the GIL"
     cores = CORES if virtual else count_cores()
-    if sum(activity.attention > 0 for activity in activities) <= cores:
-        return "other work on this machine"
-    limit = "one core" if cores == 1 else f"{cores} cores"
-    at_best = sum(activity.attention for activity in activities) / cores
-    return limit if tape.duration < _SHARED * at_best else f"{limit}, shared with other work"
+    return cores, "one core" if cores == 1 else f"{cores} cores"
+
+
+def _running_during(slices: Slices, stretches: Slices) -> float:
+    """Return how long anything was running in some stretches, added up."""
+    running = slices.of(RUNNING)
+    times = np.concatenate([running.start, running.end])
+    changes = np.repeat([1.0, -1.0], len(running))
+    order = np.argsort(times, kind="stable")
+    times, depth = times[order], np.cumsum(changes[order])
+    so_far = np.concatenate([[0.0], np.cumsum(depth[:-1] * np.diff(times))])
+    start, end = (np.interp(at, times, so_far) for at in (stretches.start, stretches.end))
+    return float((end - start).sum())
