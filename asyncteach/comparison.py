@@ -1,6 +1,6 @@
 """The same activities done every way: one table, one figure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas
@@ -95,15 +95,13 @@ def _check_ways(ways: Sequence[str] | None) -> list[str]:
     every = [way for way in _WAYS if way != "interpreters" or runners.HAS_INTERPRETERS]
     if ways is None:
         return every
+    known = f"take some of {', '.join(map(repr, every))}."
+    if not isinstance(ways, Iterable):
+        raise TypeError(f"ways is {ways!r}, which is no list of ways: {known}")
     chosen = [ways] if isinstance(ways, str) else list(ways)
     for way in chosen:
         if way not in _WAYS:
-            raise ValueError(
-                f"{way!r} is no way to do activities: take some of {', '.join(map(repr, every))}."
-            )
+            raise ValueError(f"{way!r} is no way to do activities: {known}")
     if not chosen:
-        raise ValueError(
-            f"ways is empty: leave it out for all of them, or take some of "
-            f"{', '.join(map(repr, every))}."
-        )
+        raise ValueError(f"ways is empty: leave it out for all of them, or {known}")
     return list(dict.fromkeys(chosen))

@@ -18,8 +18,8 @@ from asyncteach.ways.schedule import CORES, work_out
 from asyncteach.ways.threads import (
     MOST_THREADS,
     do_in_threads,
-    perform_here,
-    perform_in_interpreters,
+    in_own_interpreters,
+    in_this_interpreter,
 )
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def run_in_threads(
     way = f"in {_count(story, 'thread', MOST_THREADS)}"
     if story.virtual or running_clock():
         return _worked_out(story, way, servers=1, at_once=MOST_THREADS, head="the GIL")
-    stretches = do_in_threads(story, perform_here(story))
+    stretches = do_in_threads(story, in_this_interpreter(story), MOST_THREADS)
     return story.tell(way, stretches, head="the GIL" if has_gil() else None)
 
 
@@ -162,11 +162,10 @@ def run_in_interpreters(
             f"{sys.version_info.major}.{sys.version_info.minor}: use run_in_processes, where each "
             "process has an interpreter of its own too."
         )
-    way = f"in {_count(story, 'interpreter', MOST_THREADS)}"
+    way = f"in {_count(story, 'interpreter', MOST_WORKERS)}"
     if story.virtual or running_clock():
-        return _worked_out(story, way, servers=CORES, at_once=MOST_THREADS)
-    with perform_in_interpreters(story) as performances:
-        stretches = do_in_threads(story, performances)
+        return _worked_out(story, way, servers=CORES, at_once=MOST_WORKERS)
+    stretches = do_in_threads(story, in_own_interpreters(story), MOST_WORKERS)
     return story.tell(way, stretches, head=None)
 
 

@@ -243,10 +243,11 @@ def test_compare_takes_the_ways_that_are_asked_for():
     [
         (["in turn", "on mars"], "'on mars' is no way to do activities: take some of 'in turn', "),
         ([], "ways is empty: leave it out for all of them, or take some of 'in turn', "),
+        (3, "ways is 3, which is no list of ways: take some of 'in turn', "),
     ],
 )
 def test_ways_that_do_not_exist_are_refused(ways, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, TypeError), match=words):
         compare(CHORES, ways=ways, clock="virtual")
 
 

@@ -387,19 +387,23 @@ def test_workers_end_with_their_parent():
 
 
 @posix
-def test_an_interrupt_while_workers_start_leaves_none_behind():
+@pytest.mark.parametrize("run", [run.__name__ for run in WAYS])
+def test_an_interrupt_at_any_moment_leaves_nothing_behind_and_never_hangs(run):
     process, source = python(
-        """
+        f"""
         import psutil, random, signal
 
         signal.signal(signal.SIGALRM, signal.default_int_handler)
-        for _ in range(40):
-            signal.setitimer(signal.ITIMER_REAL, random.uniform(0.001, 0.03))
+        for _ in range(60):
+            signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0005, 0.02))
             try:
-                run_in_processes([chore("sleep", 1)] * 2, minute=3600)
+                asyncteach.{run}([chore("sleep", 1)] * 2, minute=3600)
             except KeyboardInterrupt:
                 pass
         print(psutil.Process().children())
+        if sys.version_info >= (3, 14):
+            from concurrent import interpreters
+            assert len(interpreters.list_all()) == 1
         """
     )
     out, err = process.communicate(source, timeout=120)

@@ -38,9 +38,9 @@ def find_limit(
         longest = max(activity.minutes for activity in activities)
         which = "longest" if activities[last].minutes == longest else "last"
         return f"the {which}: {clip(activities[last].name, 30)}"
-    most, noun = (MOST_WORKERS, "processes") if way == "processes" else (MOST_THREADS, "threads")
+    most = MOST_THREADS if way == "threads" else MOST_WORKERS
     if way != "together" and len(activities) > most and len(tape.slices.of(WAITING)):
-        return f"{most:,} {noun}"
+        return f"{most:,} {way}"
     servers, limit = _find_servers(way, virtual=virtual)
     wanted = tape.slices[tape.slices.task == last].of(READY)
     shared = _running_during(tape.slices, wanted) < _OURS * servers * ready

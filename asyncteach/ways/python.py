@@ -45,6 +45,11 @@ def start_python(
             stderr=errors,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
+    except (FileNotFoundError, PermissionError) as error:
+        raise RuntimeError(
+            f"this Python's own program can't be started again ({error}): was its environment made "
+            "anew? Restart the notebook's kernel, or use run_in_threads."
+        ) from None
     except OSError as error:
         raise RuntimeError(say_no_room(error)) from None
 

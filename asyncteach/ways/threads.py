@@ -1,9 +1,11 @@
 """Activities done by threads, all of them in one interpreter or each in one of its own."""
 
 import contextlib
+import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from asyncteach.activities import Activity
@@ -16,71 +18,105 @@ if TYPE_CHECKING:
 MOST_THREADS = 1000
 """More activities than that wait until a thread is free."""
 
-Performance = Callable[[Activity], list[Stretch]]
+Hand = Callable[[], AbstractContextManager[Callable[[Activity], list[Stretch]]]]
+"""What a thread opens to get a function that does an activity."""
 
 
-def do_in_threads(story: "Story", performances: Sequence[Performance]) -> list[list[Stretch]]:
-    """Have each activity done by a thread of its own, all from one moment on."""
-    gate = threading.Event()
+def do_in_threads(story: "Story", hand: Hand, most: int) -> list[list[Stretch]]:
+    """Have each activity done by a thread of its own, at most so many, all from one moment on.
 
-    def do(activity: Activity, performance: Performance) -> list[Stretch]:
-        gate.wait()
-        return [] if story.stopped else performance(activity)
+    Threads talk by queues and not by Events or Futures: an interrupt that lands inside one of
+    those leaves it locked, and whoever needs it waits for ever.
+    """
+    gate: queue.SimpleQueue[None] = queue.SimpleQueue()
+    told: queue.SimpleQueue[tuple[int | None, Any]] = queue.SimpleQueue()
+    left = deque(enumerate(story.activities))
 
-    most = min(len(story.activities), MOST_THREADS)
-    with ThreadPoolExecutor(most, thread_name_prefix="asyncteach") as pool:
+    def work() -> None:
         try:
-            pairs = zip(story.activities, performances, strict=True)
-            jobs = [pool.submit(do, activity, performance) for activity, performance in pairs]
-            story.begin()
-            gate.set()
-            return [job.result() for job in jobs]
-        except BaseException as error:  # an interrupt: don't leave the threads behind
-            story.give_up()
-            gate.set()
-            if "start new thread" in str(error):
-                raise RuntimeError(
-                    f"this machine can't run {most} threads at once: give fewer activities, or "
-                    "use run_together, which needs one thread for all."
-                ) from None
-            raise
+            with hand() as do:
+                told.put((None, None))
+                gate.get()
+                while not story.stopped:
+                    index, activity = left.popleft()
+                    told.put((index, do(activity)))
+        except IndexError:
+            pass  # there are no more
+        except BaseException as error:
+            told.put((None, error))
+
+    count = min(len(story.activities), most)
+    threads = [threading.Thread(target=work, name=f"asyncteach-{n}") for n in range(count)]
+    stretches: list[list[Stretch]] = [[] for _ in story.activities]
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in threads:
+            _listen(told)
+        story.begin()
+        for _ in threads:
+            gate.put(None)
+        for _ in story.activities:
+            index, own = _listen(told)
+            stretches[index] = own
+    except BaseException as error:
+        story.give_up()
+        for _ in threads:
+            gate.put(None)
+        if "start new thread" in str(error):
+            raise RuntimeError(
+                f"this machine can't run {count} threads at once: give fewer activities, or "
+                "use run_together, which needs one thread for all."
+            ) from None
+        raise
+    finally:
+        for thread in threads:
+            if thread.is_alive():  # it isn't if an interrupt came while it was started
+                thread.join()
+    return stretches
 
 
-def perform_here(story: "Story") -> list[Performance]:
-    """Return for each activity what does it in the interpreter that all threads share."""
+def _listen(told: "queue.SimpleQueue[tuple[int | None, Any]]") -> tuple[Any, Any]:
+    index, what = told.get()
+    if isinstance(what, BaseException):
+        raise what
+    return index, what
+
+
+def in_this_interpreter(story: "Story") -> Hand:
+    """Return what gives each thread a function for the interpreter that they share."""
 
     def do(activity: Activity) -> list[Stretch]:
         return perform(activity.steps, story.minute, story.start, lambda: story.stopped)
 
-    return [do] * len(story.activities)
+    return lambda: contextlib.nullcontext(do)
 
 
-@contextlib.contextmanager
-def perform_in_interpreters(story: "Story") -> Iterator[list[Performance]]:
-    """Give for each activity what does it in an interpreter of its own, closed after the block."""
+def in_own_interpreters(story: "Story") -> Hand:
+    """Return what gives each thread a function for an interpreter of its own, closed after it.
+
+    Made in that thread: an interrupt can't get between an interpreter and who has to close it.
+    """
     from concurrent import interpreters  # type: ignore[attr-defined]  # Python 3.14 brought it
 
-    made: list[Any] = []
+    @contextlib.contextmanager
+    def hand() -> Iterator[Callable[[Activity], list[Stretch]]]:
+        interpreter: Any = interpreters.create()
 
-    def make_performance(interpreter: Any) -> Performance:
         def do(activity: Activity) -> list[Stretch]:
             plan = tuple(map(tuple, activity.steps))  # what interpreters share is plain
             return list(
                 interpreter.call(perform_apart, plan, story.minute, story.start, story.stop)
             )
 
-        return do
-
-    try:
-        for _ in story.activities:
-            interpreter = interpreters.create()
-            made.append(interpreter)
+        try:
             interpreter.prepare_main(path=tuple(find_path()))
             interpreter.exec(
                 "import sys; sys.path += [one for one in path if one not in sys.path]; "
                 "import asyncteach.ways.diary"
             )
-        yield [make_performance(interpreter) for interpreter in made]
-    finally:
-        for interpreter in made:
+            yield do
+        finally:
             interpreter.close()
+
+    return hand
