@@ -720,3 +720,16 @@ def test_coroutines_of_one_thread_switch_only_at_await():
         asyncio.run(main())
     steps = [one for one in recording if one.task.startswith("Task") and one.state == RUNNING]
     assert len(steps) <= 10
+
+
+def test_a_run_of_the_threads_own_stays_its_own():
+    done = []
+    thread = threading.Thread(name="mine")
+    thread.run = lambda: done.append(1)
+    own = thread.run
+    with record_threads() as recording:
+        thread.start()
+        thread.join()
+    assert done == [1]
+    assert vars(thread)["run"] is own
+    assert recording.names == ["MainThread", "mine"]

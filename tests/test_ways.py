@@ -395,8 +395,8 @@ def test_an_interrupt_at_any_moment_leaves_nothing_behind_and_never_hangs(run):
 
         signal.signal(signal.SIGALRM, signal.default_int_handler)
         for _ in range(60):
-            signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0005, 0.02))
             try:
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0005, 0.02))
                 asyncteach.{run}([chore("sleep", 1)] * 2, minute=3600)
             except KeyboardInterrupt:
                 pass

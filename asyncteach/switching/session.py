@@ -124,7 +124,7 @@ class Session:
             starter = self._watched.get(threading.get_ident())
             if starter is None or self.closed or self.error is not None:
                 return original(thread)
-            run = thread.run
+            run, own = thread.run, dict(vars(thread))
             name = printable(thread.name)
             function = name_function(getattr(thread, "_target", None) or run, ())
             log = Log(name, function, starter[0], time.perf_counter_ns())
@@ -132,7 +132,7 @@ class Session:
                 self.logs.append(log)
 
             def run_watched() -> None:
-                vars(thread).pop("run", None)
+                put_back()
                 stamper = None if self.closed else self._watch(log)
                 if stamper is not None:
                     stamper.begin(None)
@@ -150,11 +150,16 @@ class Session:
                         log.outcome = outcome
                     self._watched.pop(threading.get_ident(), None)
 
-            thread.run = run_watched
+            def put_back() -> None:
+                vars(thread).pop("run", None)
+                if "run" in own:
+                    vars(thread)["run"] = own["run"]
+
+            vars(thread)["run"] = run_watched
             try:
                 return original(thread)
             except BaseException as error:
-                vars(thread).pop("run", None)
+                put_back()
                 with self._lock:
                     self.logs.remove(log)
                 hide_frame(error)
