@@ -10,11 +10,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import IO, Any
 
 from asyncteach.activities import Activity
 from asyncteach.labels import clip
 from asyncteach.ways.diary import Stretch
+from asyncteach.ways.helpers import Helpers
 from asyncteach.ways.python import say_no_room, start_python
 from asyncteach.ways.worker import GREETING
 
@@ -47,7 +49,7 @@ class Crew:
         self._count = min(count, MOST_WORKERS)
         self._answers: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
         self._workers: dict[int, subprocess.Popen[bytes]] = {}
-        self._readers: list[threading.Thread] = []
+        self._readers = Helpers()
         self._hiring = threading.Lock()
         self._is_over = False
         self._busy: dict[int, int] = {}
@@ -56,12 +58,10 @@ class Crew:
 
     def __enter__(self) -> "Crew":
         try:
-            self._errors = tempfile.TemporaryFile()
+            self._errors = _open_file()
             began = time.perf_counter_ns()
             for number in range(self._count):
-                reader = threading.Thread(target=self._employ, args=(number,), daemon=True)
-                self._readers.append(reader)
-                reader.start()
+                self._readers.start(partial(self._employ, number))
             self._offsets = [0] * self._count
             for _ in range(self._count):
                 number, (_, _, stamp) = self._next_answer([])
@@ -70,7 +70,7 @@ class Crew:
                 self._offsets[number] = 0 if began <= stamp <= now else now - stamp
         except BaseException as error:
             self.__exit__()
-            if isinstance(error, OSError) or "start new thread" in str(error):
+            if "start new thread" in str(error):
                 raise RuntimeError(say_no_room(error)) from None
             raise
         return self
@@ -82,9 +82,7 @@ class Crew:
             worker.kill()
         for worker in self._workers.values():
             worker.wait()
-        for reader in self._readers:
-            if reader.is_alive():  # it isn't if an interrupt came while it was started
-                reader.join()
+        self._readers.join()
         for worker in self._workers.values():
             for pipe in (worker.stdin, worker.stdout):
                 with contextlib.suppress(OSError):  # an order that nobody read
@@ -168,6 +166,13 @@ class Crew:
             f"a worker process {how} {when}, so this run is lost: run it again, "
             f"with fewer activities if the machine is short of memory.{last}"
         )
+
+
+def _open_file() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise RuntimeError(say_no_room(error)) from None
 
 
 def _answers(pipe: IO[bytes]) -> Iterator[Any]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import queue
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncteach.activities import Activity
 from asyncteach.ways.diary import Stretch, perform, perform_apart
+from asyncteach.ways.helpers import Helpers
 from asyncteach.ways.python import find_path
 
 if TYPE_CHECKING:
@@ -46,22 +46,22 @@ def do_in_threads(story: "Story", hand: Hand, most: int) -> list[list[Stretch]]:
             told.put((None, error))
 
     count = min(len(story.activities), most)
-    threads = [threading.Thread(target=work, name=f"asyncteach-{n}") for n in range(count)]
+    helpers = Helpers()
     stretches: list[list[Stretch]] = [[] for _ in story.activities]
     try:
-        for thread in threads:
-            thread.start()
-        for _ in threads:
+        for _ in range(count):
+            helpers.start(work)
+        for _ in range(count):
             _listen(told)
         story.begin()
-        for _ in threads:
+        for _ in range(count):
             gate.put(None)
         for _ in story.activities:
             index, own = _listen(told)
             stretches[index] = own
     except BaseException as error:
         story.give_up()
-        for _ in threads:
+        for _ in range(count):
             gate.put(None)
         if "start new thread" in str(error):
             raise RuntimeError(
@@ -70,9 +70,7 @@ def do_in_threads(story: "Story", hand: Hand, most: int) -> list[list[Stretch]]:
             ) from None
         raise
     finally:
-        for thread in threads:
-            if thread.is_alive():  # it isn't if an interrupt came while it was started
-                thread.join()
+        helpers.join()
     return stretches
 
 

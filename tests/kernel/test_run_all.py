@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .harness import code_cells, faults, run_all
+from .harness import code_cells, faults, live_kernel, run_all
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
@@ -72,7 +72,10 @@ def test_a_cell_that_must_raise():
 
 def test_cells_that_a_dead_kernel_leaves_are_lost():
     """When the kernel dies, the cells behind are lost, and nobody waits for the deadline."""
-    runs = run_all(["print('alive')", "import os; os._exit(1)", "print('never')"])
+    with live_kernel() as kernel:
+        # An answer that is still on its way dies with the kernel, too.
+        alive = kernel.run("print('alive')")
+        runs = [alive, *kernel.run_all(["import os; os._exit(1)", "print('never')"])]
     assert [run.lost for run in runs] == [False, True, True]
     assert faults(runs)[-1] == (
         "cell 3 (\"print('never')\") was lost: the kernel never answered it"
