@@ -34,6 +34,8 @@ def refuse(what: str, number: int) -> str | None:
     if what != "thread":
         return None
     if number > (allowed := free_threads()) / 2:
+        if not allowed:
+            return "this machine allows no more threads, as far as it tells"
         return f"this machine allows {allowed:,.0f} more threads, and half of them are left free"
     if 2 * number + 1000 > (maps := _read_number("/proc/sys/vm/max_map_count")):
         return f"a process may have {maps:,.0f} memory areas here, and a thread takes two of them"
