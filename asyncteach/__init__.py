@@ -13,10 +13,16 @@ if TYPE_CHECKING:
         leisure,
         sync_task,
     )
+    from asyncteach.answers import check_answer
+    from asyncteach.checks import Check, check
     from asyncteach.clock import virtual_time
     from asyncteach.clusters import run_on_dask
     from asyncteach.costs import measure_costs
+    from asyncteach.explorer import explore
     from asyncteach.nesting import disable_asyncio_run, enable_asyncio_run
+    from asyncteach.player import replay
+    from asyncteach.prediction import predict
+    from asyncteach.progress import show_progress
     from asyncteach.recorder import record
     from asyncteach.recording import Recording
     from asyncteach.runners import (
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
         run_in_turn,
         run_together,
     )
+    from asyncteach.server import make_site, slow_server
     from asyncteach.threads import record_threads
     from asyncteach.timeline import draw_timelines, plot_timeline
 
@@ -36,35 +43,50 @@ __all__ = [
     "CHORES",
     "LEISURE",
     "Activity",
+    "Check",
     "Recording",
     "async_task",
+    "check",
+    "check_answer",
     "chore",
     "compare",
     "disable_asyncio_run",
     "draw_timelines",
     "enable_asyncio_run",
+    "explore",
     "leisure",
+    "make_site",
     "measure_costs",
     "plot_timeline",
+    "predict",
     "record",
     "record_threads",
+    "replay",
     "run_in_interpreters",
     "run_in_processes",
     "run_in_threads",
     "run_in_turn",
     "run_on_dask",
     "run_together",
+    "show_progress",
+    "slow_server",
     "sync_task",
     "virtual_time",
 ]
 
 _HOMES = {
     "activities": ("CHORES", "LEISURE", "Activity", "async_task", "chore", "leisure", "sync_task"),
+    "answers": ("check_answer",),
+    "checks": ("Check", "check"),
     "clock": ("virtual_time",),
     "clusters": ("run_on_dask",),
     "costs": ("measure_costs",),
+    "explorer": ("explore",),
     "nesting": ("disable_asyncio_run", "enable_asyncio_run"),
     "notebook": ("load_ipython_extension", "unload_ipython_extension"),
+    "player": ("replay",),
+    "prediction": ("predict",),
+    "progress": ("show_progress",),
     "recorder": ("record",),
     "recording": ("Recording",),
     "runners": (
@@ -75,6 +97,7 @@ _HOMES = {
         "run_in_turn",
         "run_together",
     ),
+    "server": ("make_site", "slow_server"),
     "threads": ("record_threads",),
     "timeline": ("draw_timelines", "plot_timeline"),
 }
