@@ -23,6 +23,7 @@ COMMANDS = {  # name: (the folder when none is given, what the command does)
     "notebooks": (None, "only copy the notebooks"),
     "demo": (".", "run the story in the terminal and save its two figures"),
     "costs": (".", "measure what tasks, threads and processes cost here: under a minute"),
+    "progress": (".", "show which exercises of the lessons are solved"),
 }
 
 
@@ -156,6 +157,13 @@ def costs(folder: Path) -> None:
     print(f"The picture: {save_figure(folder, 'costs', measured.figure, 'measurement')}")
 
 
+def progress(folder: Path) -> None:
+    """Print which exercises are solved, as the lessons in `folder` have kept it."""
+    from asyncteach.progress import print_progress
+
+    print_progress(folder)
+
+
 def _parser() -> _Parser:
     parser = _Parser(prog="asyncteach", description=__doc__, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"asyncteach {__version__}")
@@ -192,7 +200,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.command == "lab":
             lab(folder, theirs)
         else:
-            {"notebooks": copy_notebooks, "demo": demo, "costs": costs}[options.command](folder)
+            does = {"notebooks": copy_notebooks, "demo": demo, "costs": costs, "progress": progress}
+            does[options.command](folder)
     except (Refusal, OSError) as refusal:
         print(f"asyncteach: {refusal}", file=sys.stderr)
         return 1

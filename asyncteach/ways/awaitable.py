@@ -1,20 +1,23 @@
-"""What an async runner gives back: a coroutine that coaches whoever forgets to await it."""
+"""What an async function of ours gives back: a coroutine that coaches whoever forgets to await."""
 
 from collections.abc import Coroutine, Generator
-from typing import Any
+from typing import Any, TypeVar
 
-from asyncteach.recording import Recording
+Result = TypeVar("Result")
 
 
-class Awaitable(Coroutine[Any, Any, Recording]):
-    """A coroutine that says what is missing when it is taken for its result."""
+class Awaitable(Coroutine[Any, Any, Result]):
+    """A coroutine that says what is missing when it is taken for its result, a `name`."""
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Recording], call: str) -> None:
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, Result], call: str, name: str = "recording"
+    ) -> None:
         # The name that "was never awaited" shows is the one that was called.
         names: Any = coroutine
         names.__name__ = names.__qualname__ = call.partition("(")[0]
         self._coroutine = coroutine
         self._call = call
+        self._name = name
 
     def send(self, value: Any) -> Any:
         return self._coroutine.send(value)
@@ -25,7 +28,7 @@ class Awaitable(Coroutine[Any, Any, Recording]):
     def close(self) -> None:
         self._coroutine.close()
 
-    def __await__(self) -> Generator[Any, Any, Recording]:
+    def __await__(self) -> Generator[Any, Any, Result]:
         return self._coroutine.__await__()
 
     def __repr__(self) -> str:
@@ -36,5 +39,5 @@ class Awaitable(Coroutine[Any, Any, Recording]):
             return getattr(self._coroutine, name)
         raise AttributeError(
             f"{self._call} gives a coroutine, which has no {name!r} yet: "
-            f"write `recording = await {self._call}`, then `recording.{name}`."
+            f"write `{self._name} = await {self._call}`, then `{self._name}.{name}`."
         )

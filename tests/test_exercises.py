@@ -1,0 +1,257 @@
+"""Every exercise accepts right answers and no wrong ones, in cells as a notebook runs them.
+
+What is tried is in `tests/exercises/`. The table at the end of pytest's output counts it.
+"""
+
+import asyncio
+import builtins
+import gc
+import importlib
+import json
+import pkgutil
+import re
+import signal
+import sys
+import threading
+import warnings
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import exercises as tried
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from asyncteach import progress
+from asyncteach.checking.tries import forget_tries
+from asyncteach.exercises import all_exercises, find_exercise
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+EXERCISES = {one.name: one for one in all_exercises()}
+ANSWERS = {
+    name: answers
+    for info in pkgutil.iter_modules(tried.__path__)
+    for name, answers in importlib.import_module(f"exercises.{info.name}").ANSWERS.items()
+}
+RIGHT = [(name, n) for name, one in ANSWERS.items() for n in range(len(one.right))]
+WRONG = [(name, n) for name, one in ANSWERS.items() for n in range(len(one.wrong))]
+
+# The end of what hangs or spins is told in the same words after a second.
+SHORT = 1.5
+
+
+# The cells of a lesson
+
+
+@dataclass
+class Lesson:
+    """What a lesson's notebook has for one exercise."""
+
+    before: list[str]
+    """The cells whose names an answer may use."""
+    starter: str
+    check: str
+    solution: str
+
+
+def read_lesson(name: str) -> Lesson:
+    (path,) = NOTEBOOKS.glob(f"{find_exercise(name).lesson:02d}-*.ipynb")
+    cells = {
+        cell["id"]: (cell["metadata"].get("tags", []), "".join(cell["source"]))
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+    }
+    (check,) = [key for key, (_, text) in cells.items() if f'check_answer("{name}"' in text]
+    stem = check.removesuffix("-check")
+    before = [
+        text for key, (tags, text) in cells.items() if key == "imports" or "exercise-setup" in tags
+    ]
+    folded = cells[f"{stem}-solution"][1].partition("The solution</summary>")[2]
+    fence = re.search(r"^```python\n(.*?)^```", folded, re.M | re.S)
+    assert fence, f"the solution of {name!r} has no ```python block"
+    return Lesson(before, cells[f"{stem}-answer"][1], cells[check][1], fence[1])
+
+
+class Notebook:
+    """A shell whose cells run on one event loop, as in a kernel."""
+
+    def __init__(self, shell: InteractiveShell, runner: asyncio.Runner) -> None:
+        self._shell = shell
+        self._runner = runner
+
+    def run(self, source: str) -> Any:
+        """Run a cell and return its value; what it raises is raised."""
+        result = self._runner.run(self._shell.run_cell_async(source, store_history=True))
+        result.raise_error()
+        return result.result
+
+    def left_behind(self) -> list[Any]:
+        """Return the tasks that are still under way between two cells."""
+
+        async def look() -> list[Any]:
+            await asyncio.sleep(0)
+            return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+        return self._runner.run(look())
+
+
+@pytest.fixture(scope="module")
+def shell():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+        patch.setattr(sys, "displayhook", sys.displayhook)
+        patch.delenv("VIRTUAL_ENV", raising=False)  # IPython warns of another one than its own
+        for name in ("exit", "quit"):
+            patch.setattr(builtins, name, getattr(builtins, name))
+        config = Config({"HistoryManager": {"hist_file": ":memory:"}})
+        shell = InteractiveShell.instance(config=config)
+        shell.displayhook = lambda *_: None
+        yield shell
+        shell.restore_sys_module_state()
+        shell.history_manager.end_session()
+        InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def notebook(shell, monkeypatch, tmp_path):
+    """A notebook in a folder of its own, with nothing tried yet."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(progress, "_here", {})
+    forget_tries()
+    names, handler = set(shell.user_ns), signal.getsignal(signal.SIGINT)
+    with asyncio.Runner() as runner:
+        yield Notebook(shell, runner)
+    for name in set(shell.user_ns) - names:
+        del shell.user_ns[name]
+    assert signal.getsignal(signal.SIGINT) is handler
+    with warnings.catch_warnings():  # a forgotten await is told of when it's thrown away
+        warnings.simplefilter("ignore")
+        gc.collect()
+
+
+# The table
+
+
+class Table:
+    """What was accepted and rejected, for the end of pytest's output."""
+
+    def __init__(self) -> None:
+        self.right: dict[str, list[bool]] = defaultdict(list)
+        self.wrong: dict[str, list[bool]] = defaultdict(list)
+
+    def pytest_terminal_summary(self, terminalreporter):
+        terminalreporter.section("exercises")
+        rows = [("lesson", "exercise", "right accepted", "wrong rejected")]
+        for name, one in EXERCISES.items():
+            if self.right[name] or self.wrong[name]:
+                counts = (f"{sum(c[name])} of {len(c[name])}" for c in (self.right, self.wrong))
+                rows.append((str(one.lesson), name, *counts))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            texts = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+            terminalreporter.line("  ".join(texts).rstrip())
+
+
+@pytest.fixture(scope="module")
+def table(request):
+    plugins = request.config.pluginmanager
+    if not plugins.has_plugin("exercises-table"):
+        plugins.register(Table(), "exercises-table")
+    return plugins.get_plugin("exercises-table")
+
+
+# What is tested
+
+
+def test_every_exercise_is_tried():
+    """At least two right answers beside the notebook's, and five wrong ones."""
+    assert set(ANSWERS) == set(EXERCISES)
+    for name, answers in ANSWERS.items():
+        assert len(answers.right) >= 2, name
+        assert len(answers.wrong) >= 5, name
+        assert len({mistake for mistake, _, _ in answers.wrong}) == len(answers.wrong), name
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_an_unanswered_exercise_is_open(notebook, name):
+    """Run All stays green, says what is to be done, and nothing counts as tried."""
+    lesson = read_lesson(name)
+    assert lesson.starter.strip() == EXERCISES[name].starter.strip()
+    for cell in (*lesson.before, lesson.starter):
+        notebook.run(cell)
+    verdict = notebook.run(lesson.check)
+    assert not verdict
+    assert str(verdict) == f"Open: {name}. {EXERCISES[name].task}"
+    assert not Path(progress.FILE).exists()
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_solution_in_the_notebook_is_right(notebook, table, name):
+    lesson = read_lesson(name)
+    accept(notebook, table, name, [*lesson.before, lesson.starter, lesson.solution])
+
+
+@pytest.mark.parametrize(("name", "number"), RIGHT)
+def test_a_right_answer_is_accepted(notebook, table, name, number):
+    accept(notebook, table, name, [*read_lesson(name).before, ANSWERS[name].right[number]])
+
+
+def accept(notebook, table, name, cells):
+    """Run the cells and the check, which has to be content."""
+    accepted = table.right[name]
+    accepted.append(False)
+    for cell in cells:
+        notebook.run(cell)
+    threads = set(threading.enumerate())
+    verdict = notebook.run(read_lesson(name).check)
+    assert verdict.passed, str(verdict)
+    assert str(verdict).endswith("All right.")
+    assert progress._read(Path(progress.FILE)) == ({name: progress.SOLVED}, "")
+    assert notebook.left_behind() == []
+    pools = "asyncio_", "ThreadPool"  # the loop's own pool stays open for the next job
+    assert [t for t in set(threading.enumerate()) - threads if not t.name.startswith(pools)] == []
+    accepted[-1] = True
+
+
+@pytest.mark.filterwarnings(
+    "ignore::RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+@pytest.mark.parametrize(
+    ("name", "number"), WRONG, ids=[f"{name}-{ANSWERS[name].wrong[n][0]}" for name, n in WRONG]
+)
+def test_a_wrong_answer_is_rejected_with_a_hint(notebook, table, monkeypatch, name, number):
+    """It is told what is missing, and at the second try in other, plainer words."""
+    rejected = table.wrong[name]
+    rejected.append(False)
+    mistake, source, words = ANSWERS[name].wrong[number]
+    lesson = read_lesson(name)
+    if "stopped" in words:
+        hurry(monkeypatch)
+    for cell in (*lesson.before, source):
+        notebook.run(cell)
+    tried = []
+    for _ in range(2):
+        verdict = notebook.run(lesson.check)
+        assert not verdict.passed, f"{mistake} is accepted: {verdict}"
+        tried.append(str(verdict))
+        assert notebook.left_behind() == []
+    first, second = tried
+    assert "Not yet: " in first
+    assert "A hint: " in first
+    assert words in first, first
+    assert second != first, f"the second hint is the first: {first}"
+    assert progress._read(Path(progress.FILE)) == ({name: progress.TRIED}, "")
+    rejected[-1] = True
+
+
+def hurry(monkeypatch):
+    """Let nobody wait long for the end of what never ends."""
+    from asyncteach import checks
+
+    whole = checks.run_within
+
+    async def run_shortly(seconds, make):
+        return await whole(min(seconds, SHORT), make)
+
+    monkeypatch.setattr(checks, "run_within", run_shortly)
