@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from asyncteach.drawing.artists import (
     COLORS,
@@ -31,6 +32,8 @@ from asyncteach.drawing.captions import (
 )
 from asyncteach.drawing.crowd import remarks
 from asyncteach.drawing.interval import view_of
+from asyncteach.drawing.lanes import View
+from asyncteach.drawing.overlay import Overlay
 from asyncteach.drawing.sheet import Sheet, lay_sheet
 from asyncteach.drawing.units import MINUTES, unit_for
 from asyncteach.labels import clip
@@ -133,16 +136,32 @@ def draw_timelines(
             "they share no axis, so draw each on a picture of its own."
         )
     views = [view_of(recording, start, end, tasks) for recording in recordings]
+    return draw_views(recordings, views, [None] * len(views), width=width)
+
+
+def draw_views(
+    recordings: Sequence[Recording], views: Sequence[View], overlays: Sequence[Overlay | None],
+    *, width: float = _WIDTH,
+) -> Picture:  # fmt: skip
+    """Draw what is to be seen of recordings of one unit, each with what is to be drawn over it."""
     longest = max(view.end for view in views)
     sheets = [lay_sheet(view, page=width, until=longest) for view in views]
-    picture = Picture(figsize=(width, _height(sheets)), layout="constrained")
+    rooms = [overlay.room if overlay else 0.0 for overlay in overlays]
+    picture = Picture(figsize=(width, _height(sheets) + sum(rooms)), layout="constrained")
     picture.alt = " ".join(recording.describe() for recording in recordings)
-    heights = [sheet.height + 1.2 * sheet.inches for sheet in sheets]
+    heights = [
+        sheet.height + 1.2 * sheet.inches + room for sheet, room in zip(sheets, rooms, strict=True)
+    ]
     axes = picture.subplots(len(recordings), sharex=True, squeeze=False, height_ratios=heights)
     seen: set[str] = set()
     for ax, recording, sheet in zip(axes[:, 0], recordings, sheets, strict=True):
         seen |= _draw(ax, recording, sheet, longest, last=sheet is sheets[-1])
-    add_legend(picture, sheets, seen)
+    more: dict[str, Patch] = {}
+    for ax, overlay, sheet in zip(axes[:, 0], overlays, sheets, strict=True):
+        if overlay:
+            more |= {str(one.get_label()): one for one in overlay.draw(ax, sheet)}
+            picture.alt += f" {overlay.alt}"
+    add_legend(picture, sheets, seen, list(more.values()))
     return picture
 
 

@@ -105,8 +105,13 @@ class _Locator(MaxNLocator):
         return ticks / self.per_second
 
 
-def add_legend(where: Axes | Figure, sheets: Sequence[Sheet], marks: set[str]) -> None:
-    """Explain what can be seen: below a figure of ours, in short on others' axes."""
+def add_legend(
+    where: Axes | Figure, sheets: Sequence[Sheet], marks: set[str], more: Sequence[Patch] = ()
+) -> None:
+    """Explain what can be seen: below a figure of ours, in short on others' axes.
+
+    `more` explains what was drawn over it.
+    """
     # On a narrow figure there is no room for more than the words themselves.
     own = isinstance(where, Figure)
     full = isinstance(where, Figure) and where.get_figwidth() >= 8.5
@@ -129,6 +134,7 @@ def add_legend(where: Axes | Figure, sheets: Sequence[Sheet], marks: set[str]) -
     for outcome in (one for one in OUTCOMES if one in marks):
         marker = OUTCOMES[outcome]
         others.append(Line2D([], [], linestyle="none", marker=marker, label=outcome, **style))
+    others += more
     columns = 3
     if own and others:
         # Matplotlib fills columns: states are to be the first line and marks the second.

@@ -1,0 +1,1 @@
+"""What a learner has guessed, whether it came true, in sentences and as outlines."""
