@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import sys
 from typing import Any
 
 from asyncteach.serving.manners import Manners
@@ -64,8 +65,10 @@ class House:
             # The garbage collector may have called from the very thread.
             if self._thread != _thread.get_ident():
                 while not self._alive.acquire(timeout=WAIT):
-                    pass
-                self._alive.release()
+                    if sys.is_finalizing():  # then threads stand still for ever
+                        break
+                else:
+                    self._alive.release()
         self._socket.close()
         self._is_closed = True
 
