@@ -120,7 +120,9 @@ def read_order(value: object) -> list[str]:
             f"as in {example}."
         )
     if not value:
-        raise ValueError(f"order is an empty list: name what comes first and next, as {example}.")
+        raise ValueError(
+            f"order is an empty list: name what comes first and next, as in {example}."
+        )
     if any(isinstance(name, EllipsisType) for name in value):
         return []
     for name in value:

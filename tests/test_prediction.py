@@ -1,0 +1,623 @@
+"""A learner's guess: what it says, what it draws, and what it says to what is no guess."""
+
+import asyncio
+import time
+
+import matplotlib as mpl
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.patches import PathPatch
+from tapes import make, many, row
+
+from asyncteach import (
+    CHORES,
+    LEISURE,
+    Recording,
+    chore,
+    compare,
+    leisure,
+    predict,
+    record,
+    run_in_threads,
+    run_in_turn,
+    run_together,
+    virtual_time,
+)
+from asyncteach.predicting.outlines import COLOR
+
+EVENING = [
+    chore("wash clothes", 30, start=2, finish=3),
+    chore("cook rice", 40, start=1),
+    leisure("jog", 30),
+]
+
+
+def together(activities):
+    return asyncio.run(run_together(activities, clock="virtual"))
+
+
+async def download(*waits):
+    for seconds in waits:
+        await asyncio.sleep(seconds)
+
+
+async def save():
+    await asyncio.sleep(2)
+    time.sleep(4)
+
+
+def blocked():
+    """The news hold the loop from 2 to 6 s; the weather is done at 7 s, the sports at 8 s."""
+
+    async def main():
+        with virtual_time(), record() as recording:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(save(), name="news")
+                group.create_task(download(3, 1), name="weather")
+                group.create_task(download(4, 2), name="sports")
+        return recording
+
+    return asyncio.run(main())
+
+
+def outlines(picture, which=0):
+    """Return (start, end, middle, right) of each outline."""
+    found = []
+    for patch in picture.axes[which].patches:
+        if (patch.get_gid() or "").startswith("guess"):
+            box = patch.get_path().get_extents()
+            right = patch.get_linestyle() == "solid"
+            assert right == (patch.get_gid() == "guess, right")
+            found.append((box.x0, box.x1, round((box.y0 + box.y1) / 2), right))
+    return found
+
+
+def labels(picture, which=0):
+    return [text.get_text() for text in picture.axes[which].texts if text.get_gid() == "guess"]
+
+
+def legend(picture):
+    (one,) = picture.legends
+    return [text.get_text() for text in one.get_texts() if text.get_text().strip()]
+
+
+# What it says
+
+
+@pytest.mark.parametrize(
+    ("activities", "guess", "sentence"),
+    [
+        (CHORES, 40, "Right: it took 40 minutes, as you guessed."),
+        (CHORES, 40.3, "Right: you guessed 40.3 minutes, and it took 40 minutes."),
+        (
+            CHORES,
+            100,
+            "Not quite: you guessed 100 minutes and it took 40 minutes, 60 minutes less: they "
+            "overlap, and cook rice was the last to be done.",
+        ),
+        (
+            LEISURE,
+            40,
+            "Not quite: you guessed 40 minutes and it took 100 minutes, 60 minutes more: play "
+            "video games was ready for 60 minutes while watch tv and jog were running.",
+        ),
+        (
+            CHORES,
+            {"cook rice": 40, "wash clothes": 30, "wash dishes": 30},
+            "All 3 right: cook rice, wash clothes and wash dishes.",
+        ),
+        (CHORES, {"cook rice": 40}, "Right: cook rice was done after 40 minutes."),
+        (
+            CHORES,
+            {"cook rice": 40, "wash clothes": 70},
+            "1 of 2 right: cook rice. wash clothes was done after 30 minutes, 40 minutes earlier "
+            "than you guessed: it waits at the same time as the others.",
+        ),
+        (
+            EVENING,
+            {"wash clothes": 30, "cook rice": 42, "jog": (3, 33)},
+            "2 of 3 right: cook rice and jog. wash clothes was done after 36 minutes, 6 minutes "
+            "later than you guessed: it was ready for 6 minutes while jog was running.",
+        ),
+        (
+            EVENING,
+            {"jog": (0, 30)},
+            "Not right this time. jog went from 3 to 33 minutes, and you guessed from 0 to 30 "
+            "minutes: it was ready for 3 minutes while wash clothes and cook rice were running.",
+        ),
+        (
+            EVENING,
+            {"wash clothes": 1, "cook rice": 2, "jog": 3},
+            "None of the 3 is right this time. wash clothes was done after 36 minutes, 35 minutes "
+            "later than you guessed: it was ready for 6 minutes while jog was running. cook rice "
+            "was done after 42 minutes, 40 minutes later than you guessed: it was ready for 2 "
+            "minutes while wash clothes was running. jog was done after 33 minutes, 30 minutes "
+            "later than you guessed: it was ready for 3 minutes while wash clothes and cook rice "
+            "were running.",
+        ),
+    ],
+)
+def test_a_sentence_says_what_was_right_and_what_was_missed_and_why(activities, guess, sentence):
+    assert predict(activities, together=guess).compare(together(activities)).sentence == sentence
+
+
+def test_what_has_to_wait_for_its_turn_is_the_reason():
+    outcome = predict(CHORES, in_turn={"wash dishes": 30}).compare(
+        run_in_turn(CHORES, clock="virtual")
+    )
+    assert outcome.sentence.endswith(
+        "70 minutes later than you guessed: it began only after 70 minutes, when wash clothes "
+        "was done."
+    )
+
+
+def test_the_gil_is_a_reason():
+    outcome = predict(LEISURE, threads={"jog": 30}).compare(
+        run_in_threads(LEISURE, clock="virtual")
+    )
+    assert "because others had the GIL" in outcome.sentence
+
+
+def test_what_held_the_loop_is_the_reason_with_its_line():
+    outcome = predict({"news": 6, "weather": 4, "sports": 6}).compare(blocked())
+    line = save.__code__.co_firstlineno + 2
+    assert outcome.right == ["news"]
+    assert outcome.missed == ["weather", "sports"]
+    assert outcome.sentence.startswith("1 of 3 right: news. weather was done after 7 s, 3 s later")
+    assert f"ready for 3 s, and test_prediction.py:{line} held the loop for 4 s" in outcome.sentence
+
+
+def test_more_than_three_that_were_missed_are_only_named():
+    activities = [chore(f"tea {n}", 10 + n) for n in range(6)]
+    guess = predict(activities, together={activity.name: 200 for activity in activities})
+    outcome = guess.compare(together(activities))
+    assert outcome.sentence.endswith("Missed too: tea 3, tea 4 and tea 5.")
+
+
+def test_several_ways_are_compared_with_a_comparison():
+    comparison = compare(LEISURE, ways=["in turn", "together"], clock="virtual")
+    outcome = predict(LEISURE, in_turn=100, together=40).compare(comparison)
+    first, second = outcome.sentence.splitlines()
+    assert first == "In turn: Right: it took 100 minutes, as you guessed."
+    assert second.startswith("Together: Not quite: you guessed 40 minutes and it took 100")
+    assert outlines(outcome.picture, 0) == [(0, 100, 1, True)]
+    assert outlines(outcome.picture, 1) == [(0, 40, 1, False)]
+
+
+@pytest.mark.parametrize(
+    ("guess", "came", "sentence"),
+    [
+        ("ab", "ab", "Right: it was a, b, as you guessed."),
+        ("ab", "ba", "Not quite: it was b, a. Only b and a are the other way round."),
+        ("abc", "bca", "Not quite: it was b, c, a. You began with a, and it began with b."),
+        ("abcd", "acdb", "Not quite: it was a, c, d, b. In its place: a."),
+        ("ab", "abc", "Not quite: it was a, b, c. You guessed 2, and 3 came."),
+        ("ab", "", "Not quite: it was nothing at all. You guessed 2, and 0 came."),
+        ("aba", "aba", "Right: it was a, b, a, as you guessed."),
+    ],
+)
+def test_an_order_is_compared_with_what_came(guess, came, sentence):
+    assert predict(order=list(guess)).compare(list(came)).sentence == sentence
+
+
+def test_an_order_of_a_recording_is_that_of_its_ends_and_starts():
+    recording = blocked()
+    assert not predict(order=["news", "weather", "sports"]).compare(recording).missed
+    assert not predict(order=["start of news", "start of sports", "news"]).compare(recording).missed
+    outcome = predict(order=["weather", "news", "end of sports"]).compare(recording)
+    assert outcome.missed == ["weather", "news"]
+    assert outcome.sentence.startswith("Not quite: it was news, weather, end of sports.")
+
+
+@pytest.mark.parametrize("order", [["a", "b"], ["b", "a"]])
+def test_of_what_happens_at_the_same_moment_any_order_is_right(order):
+    recording = together([chore("a", 30), chore("b", 30)])
+    assert predict(order=order).compare(recording).missed == []
+
+
+def test_a_measured_time_can_be_compared_too():
+    assert predict(seconds=2).compare(2.04).sentence == (
+        "Right: you guessed 2 s, and it took 2.04 s."
+    )
+    assert predict(seconds=2).compare(6.1).sentence == (
+        "Not quite: you guessed 2 s and it took 6.1 s, 4.1 s more."
+    )
+    assert predict(minutes=1).compare(60).right
+
+
+@pytest.mark.parametrize(("keyword", "guess"), [("minutes", 0.1), ("seconds", 6), ("seconds", 6.0)])
+def test_minutes_and_seconds_are_the_same_time(keyword, guess):
+    recording = make(["a"], [("a", "waiting", 0, 6)])
+    assert predict(**{keyword: guess}).compare(recording).right == ["the whole"]
+
+
+def test_real_time_gets_more_room_than_virtual_time():
+    virtual = make(["a"], [("a", "waiting", 0, 2.0)])
+    real = make(["a"], [("a", "waiting", 0, 2.0312345)])
+    assert predict(seconds=1.95).compare(virtual).missed
+    assert predict(seconds=1.95).compare(real).right
+    assert predict(seconds=1.95).compare(virtual, within=0.1).right
+
+
+def test_what_never_ended_is_missed_and_said_so():
+    rows = [row("a", outcome="still running"), row("b", finished=2.0)]
+    recording = make(rows, [("a", "waiting", 0, 3), ("b", "waiting", 0, 2)])
+    outcome = predict({"a": 2, "b": 2}).compare(recording)
+    assert outcome.sentence == "1 of 2 right: b. a was still going at the end, and you guessed 2 s."
+    assert labels(outcome.picture) == ["missed: still going", "right"]
+
+
+# No guess yet
+
+
+@pytest.mark.parametrize(
+    ("what", "keywords", "example"),
+    [
+        (CHORES, {"together": ...}, "together=26 for the whole, in minutes, or "),
+        (CHORES, {"in_turn": {"cook rice": ...}}, 'as in "cook rice": 12 ('),
+        (CHORES, {}, "together="),
+        (None, {"seconds": ...}, "as in seconds=12 ("),
+        (None, {"minutes": ...}, "as in minutes=12 ("),
+        (None, {"order": ...}, 'as in order=["tea", "toast"] ('),
+        (None, {"order": [..., ...]}, 'as in order=["tea", "toast"] ('),
+        ({"news": ...}, {}, 'as in "news": 12 ('),
+        (..., {}, "as in seconds=12 ("),
+        (None, {}, "as in seconds=12 ("),
+    ],
+)
+def test_without_a_guess_it_says_what_to_fill_in(what, keywords, example, capsys):
+    guess = predict(what, **keywords)
+    said = capsys.readouterr().out
+    assert said.startswith("No guess yet: put yours in place of the dots")
+    assert example in said
+    assert not guess.given
+    outcome = guess.compare(together(CHORES))
+    assert outcome.sentence.startswith("No guess yet")
+    assert (outcome.right, outcome.missed) == ([], [])
+    assert outlines(outcome.picture) == labels(outcome.picture) == []
+
+
+def test_the_examples_are_nobodys_answer(capsys):
+    predict([chore("a", 12), chore("b", 7), chore("c", 26)], in_turn=...)
+    said = capsys.readouterr().out
+    assert all(f"={number} " not in said and f": {number}" not in said for number in (12, 19, 26))
+
+
+def test_a_part_of_a_guess_is_compared_and_the_rest_is_named(capsys):
+    guess = predict(CHORES, together={"cook rice": 40, "wash clothes": ...})
+    assert capsys.readouterr().out == (
+        "Your guess, together: cook rice 40 minutes. Still open: wash clothes.\n"
+    )
+    assert guess.compare(together(CHORES)).sentence == (
+        "Right: cook rice was done after 40 minutes. Still open: wash clothes."
+    )
+
+
+def test_no_guess_lets_any_comparison_go_on():
+    comparison = compare(CHORES, ways=["in turn", "together"], clock="virtual")
+    for happened in (comparison, together(CHORES), ["a"], 3.0):
+        assert predict(...).compare(happened).sentence.startswith("No guess yet")
+
+
+def test_a_guess_is_confirmed(capsys):
+    predict(CHORES, in_turn=100, together={"cook rice": (5, 25)})
+    predict({"news": 2}, order=["news", "weather"])
+    assert capsys.readouterr().out.splitlines() == [
+        "Your guess, in turn: 100 minutes; together: cook rice 5 to 25 minutes.",
+        "Your guess: news 2, first news, then weather.",
+    ]
+
+
+# What it draws
+
+
+def test_each_guess_is_an_outline_in_its_tasks_lane():
+    guess = predict(EVENING, together={"wash clothes": 30, "cook rice": 42, "jog": (0, 30)})
+    picture = guess.compare(together(EVENING)).picture
+    assert outlines(picture) == [(0, 30, 1, False), (0, 42, 2, True), (0, 30, 3, False)]
+    assert labels(picture) == ["6 min too early", "right", "3 min too early"]
+
+
+def test_a_guessed_total_is_an_outline_around_all_lanes():
+    picture = predict(CHORES, together=60).compare(together(CHORES)).picture
+    (ax,) = picture.axes
+    (outline,) = (patch for patch in ax.patches if isinstance(patch, PathPatch))
+    box = outline.get_path().get_extents()
+    assert (box.x0, box.x1) == (0, 60)
+    assert box.y0 <= -0.5
+    assert box.y1 >= 3.3
+    assert labels(picture) == ["your guess: 60 minutes, 20 min too late"]
+    assert ax.get_xlim()[1] > 60
+
+
+def test_a_guess_far_too_long_is_left_open_at_its_end():
+    picture = predict(CHORES, together=100_000).compare(together(CHORES)).picture
+    (ax,) = picture.axes
+    (outline,) = (patch for patch in ax.patches if isinstance(patch, PathPatch))
+    assert len(outline.get_path().vertices) == 4
+    assert ax.get_xlim()[1] < 200
+
+
+def test_an_order_is_written_at_the_ends():
+    picture = predict(order=["weather", "news", "sports"]).compare(blocked()).picture
+    boxes = [text for text in picture.axes[0].texts if text.get_gid() == "guess"]
+    assert [box.get_text() for box in boxes] == ["1", "2", "3"]
+    styles = [box.get_bbox_patch().get_linestyle() for box in boxes]
+    assert styles[2] == "solid"
+    assert styles[0] == styles[1] != "solid"
+
+
+def test_right_and_missed_differ_by_line_and_word_not_by_colour():
+    guess = predict(CHORES, together={"cook rice": 40, "wash clothes": 20})
+    picture = guess.compare(together(CHORES)).picture
+    guesses = [text for text in legend(picture) if text.startswith("your guess")]
+    assert guesses == ["your guess, right", "your guess, missed"]
+    patches = [one for one in picture.axes[0].patches if one.get_gid()]
+    assert {mpl.colors.to_hex(one.get_edgecolor()) for one in patches} == {COLOR}
+    assert len({str(one.get_linestyle()) for one in patches}) == 2
+
+
+def test_the_legend_explains_only_what_is_there():
+    picture = predict(CHORES, together=40).compare(together(CHORES)).picture
+    assert "your guess, right" in legend(picture)
+    assert "your guess, missed" not in legend(picture)
+
+
+def test_the_picture_is_told_in_words():
+    recording = together(EVENING)
+    guess = predict(EVENING, together={"wash clothes": 30, "cook rice": 42})
+    alt = guess.compare(recording).picture.alt
+    assert alt == (
+        f"{recording.describe()} Your guess, as outlines: wash clothes until 30 minutes, 6 min too "
+        "early; cook rice until 42 minutes, right."
+    )
+
+
+@pytest.mark.parametrize("guess", [{"fetch-1": 1, "fetch-99999": 1}, {"main": 2}])
+def test_of_many_tasks_those_with_a_lane_are_outlined(guess):
+    picture = predict(guess).compare(many(100_000)).picture
+    assert len(outlines(picture)) == 1
+
+
+@pytest.mark.parametrize("total", [0, 1e-9, 1, 40, 500_000])
+@pytest.mark.parametrize("tasks", [1, 2, 300])
+def test_words_stay_inside_the_picture(total, tasks):
+    activities = [chore(f"tea {n}", 30) for n in range(tasks)]
+    guess = predict(activities, together={"tea 0": total}, minutes=total)
+    picture = guess.compare(together(activities)).picture
+    canvas = FigureCanvasAgg(picture)
+    canvas.draw()
+    for text in picture.axes[0].texts:
+        box = text.get_window_extent(canvas.get_renderer())
+        assert picture.bbox.x0 <= box.x0 <= box.x1 <= picture.bbox.x1
+        assert picture.bbox.y0 <= box.y0 <= box.y1 <= picture.bbox.y1
+
+
+def test_the_recording_is_left_as_it_was():
+    recording = together(CHORES)
+    before = (str(recording), recording.to_frame().to_csv())
+    outcome = predict(CHORES, together={"cook rice": 3}, order=["cook rice"]).compare(recording)
+    assert outcome.picture is not None
+    assert (str(recording), recording.to_frame().to_csv()) == before
+
+
+def test_a_recording_of_nothing_can_be_compared():
+    outcome = predict(minutes=3).compare(Recording("nothing", []))
+    assert outcome.missed == ["the whole"]
+    assert outcome.picture.alt
+
+
+def test_it_shows_itself_in_a_notebook(monkeypatch, capsys):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda *args, **more: shown.append((args, more)))
+    guess = predict(CHORES, together=40)
+    outcome = guess.compare(together(CHORES))
+    capsys.readouterr()
+    outcome._ipython_display_()
+    assert capsys.readouterr().out == f"{outcome.sentence}\n"
+    (((bundle,), more),) = shown
+    assert bundle["image/png"]
+    assert bundle["text/plain"] == str(together(CHORES))
+    assert "Your guess, as outlines" in more["metadata"]["image/png"]["alt"]
+    predict(order=["a"]).compare(["a"])._ipython_display_()
+    assert len(shown) == 1
+
+
+def test_in_a_terminal_it_is_text():
+    text = str(predict(CHORES, together=40).compare(together(CHORES)))
+    assert text.startswith("Chores, together (asyncio.gather): 40.0 minutes\n")
+    assert text.endswith("\nRight: it took 40 minutes, as you guessed.")
+
+
+# What is no guess
+
+
+@pytest.mark.parametrize(
+    ("what", "keywords", "sentence"),
+    [
+        (
+            CHORES,
+            {"together": {"cook rise": 3}},
+            "There is no task 'cook rise' among the activities: did you mean 'cook rice'?",
+        ),
+        (
+            CHORES,
+            {"together": {"sing": 3}},
+            "There is no task 'sing' among the activities: there are 'cook rice', 'wash clothes', "
+            "'wash dishes'.",
+        ),
+        (CHORES, {"togehter": 3}, "predict() knows no togehter=: did you mean together=?"),
+        (
+            CHORES,
+            {"sideways": 3},
+            "predict() knows no sideways=: take one of in_turn, together, threads, processes, "
+            "interpreters, minutes, seconds, order.",
+        ),
+        (
+            CHORES,
+            {"together": -1},
+            "together can't be -1: time doesn't run backwards, so give a number of minutes such "
+            "as 25.",
+        ),
+        (
+            CHORES,
+            {"together": "40"},
+            "together is the text '40': write a number, without quotes.",
+        ),
+        (
+            CHORES,
+            {"together": {"cook rice": "40"}},
+            "the guess for 'cook rice' is the text '40': write a number, without quotes.",
+        ),
+        (
+            CHORES,
+            {"together": {"cook rice": (40, 1)}},
+            "the guess for 'cook rice' begins at 40 and is done at 1 already: swap the two.",
+        ),
+        (
+            CHORES,
+            {"together": {"cook rice": (1, 2, 3)}},
+            "the guess for 'cook rice' has 3 numbers: give one for when it is done, or two, as in "
+            "(5, 25), for when it begins and is done.",
+        ),
+        (
+            CHORES,
+            {"together": [40, 30, 30]},
+            "together is [40, 30, 30]: give it one number of minutes for the whole, or a dict with "
+            'a number for each task, as in together={"cook rice": 25}.',
+        ),
+        (
+            CHORES,
+            {"together": {}},
+            "There is nothing in the braces: name at least one task, as in "
+            'together={"cook rice": 25}.',
+        ),
+        (
+            CHORES,
+            {"together": {3: 4}},
+            'A task has a text for a name, not 3: write together={"cook rice": 25}.',
+        ),
+        (CHORES, {"together": True}, "together must be a number of minutes such as 25, not True."),
+        (
+            CHORES,
+            {"together": float("nan")},
+            "together can't be nan: give a number of minutes such as 25.",
+        ),
+        (6, {}, "predict(6) lacks a unit: write predict(minutes=6) or predict(seconds=6)."),
+        (
+            ["news", "weather"],
+            {},
+            "predict() got a list of names: for an order write predict(order=[...]), for times "
+            'predict({"tea": 25}).',
+        ),
+        (
+            CHORES[0],
+            {"together": 40},
+            "one activity came where a list of them is meant: write [activity], with square "
+            "brackets.",
+        ),
+        (
+            None,
+            {"seconds": 1, "minutes": 2},
+            "predict() takes minutes= or seconds=, not both: leave one of them out.",
+        ),
+        (
+            None,
+            {"order": "news"},
+            "order is 'news': write a list of names, the first to come first, as in "
+            'order=["tea", "toast"].',
+        ),
+        (
+            None,
+            {"order": []},
+            'order is an empty list: name what comes first and next, as in order=["tea", "toast"].',
+        ),
+        (
+            None,
+            {"order": [3]},
+            "order has 3 in it, which is no text: put names in quotes, as in "
+            'order=["tea", "toast"].',
+        ),
+    ],
+)
+def test_what_is_no_guess_gets_one_coaching_sentence(what, keywords, sentence, capsys):
+    with pytest.raises((TypeError, ValueError)) as error:
+        predict(what, **keywords)
+    assert str(error.value) == sentence
+    assert capsys.readouterr().out == ""
+
+
+def _run():
+    coroutine = run_together(CHORES)
+    coroutine.close()
+    return coroutine
+
+
+@pytest.mark.parametrize(
+    ("guess", "happened", "sentence"),
+    [
+        (
+            {"seconds": 3},
+            lambda: None,
+            "There is nothing to compare with, only None: pass a recording, as `with record() as "
+            "recording:` gives one.",
+        ),
+        (
+            {"seconds": 3},
+            lambda: "fast",
+            "A guess can't be compared with 'fast': pass a recording, a list of what came, or a "
+            "number of seconds.",
+        ),
+        (
+            {"seconds": 3},
+            lambda: ["a"],
+            "You guessed times, and this is a list of events: compare a guess such as "
+            'predict(order=["tea", "toast"]) with it, or your times with a recording.',
+        ),
+        (
+            {"order": ["a"]},
+            lambda: 3.0,
+            "You guessed no total that 3 seconds could be compared with: pass a recording.",
+        ),
+        (
+            {"seconds": 3},
+            _run,
+            "This hasn't run yet: await it first, as in `recording = await run_together(CHORES)`, "
+            "and compare with that.",
+        ),
+        (
+            {"what": {"newz": 3}},
+            blocked,
+            "There is no task 'newz' in this recording: did you mean 'news'?",
+        ),
+        (
+            {"what": CHORES, "in_turn": 3, "together": 4},
+            lambda: together(CHORES),
+            "You guessed in turn and together, and this is one recording: compare with what "
+            "compare(..., ways=['in turn', 'together']) returns.",
+        ),
+        (
+            {"what": CHORES, "threads": 3},
+            lambda: compare(CHORES, ways=["together"], clock="virtual"),
+            "Your guess is for 'threads', and what happened has 'together': give compare() the way "
+            "too, or guess one of those.",
+        ),
+        (
+            {"seconds": 3},
+            lambda: compare(CHORES, ways=["together"], clock="virtual"),
+            "Your guess names no way, and what happened has several: write, say, "
+            "predict(CHORES, together=...).",
+        ),
+    ],
+)
+def test_what_a_guess_cannot_be_compared_with_is_told(guess, happened, sentence):
+    prediction = predict(**guess)
+    with pytest.raises((TypeError, ValueError)) as error:
+        prediction.compare(happened())
+    assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize("within", ["0.1", -1, True])
+def test_within_is_a_part_of_the_whole(within):
+    with pytest.raises(ValueError, match="give a part of the whole, such as"):
+        predict(seconds=3).compare(3.0, within=within)
