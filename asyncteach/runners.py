@@ -11,7 +11,7 @@ from asyncteach.story import MINUTE, Clock, Story
 from asyncteach.virtual.clock import running_clock
 from asyncteach.ways.awaitable import Awaitable
 from asyncteach.ways.diary import NS, Diary
-from asyncteach.ways.loop import gather_story
+from asyncteach.ways.loop import check_at_once, gather_story
 from asyncteach.ways.machine import has_gil
 from asyncteach.ways.processes import MOST_WORKERS, Crew, check_picklable
 from asyncteach.ways.schedule import CORES, work_out
@@ -61,22 +61,29 @@ def run_in_turn(
 
 
 def run_together(
-    activities: Iterable[Activity], *, clock: Clock = "real", minute: float = MINUTE
+    activities: Iterable[Activity],
+    *,
+    clock: Clock = "real",
+    minute: float = MINUTE,
+    at_once: int | None = None,
 ) -> "Coroutine[Any, Any, Recording]":
     """Do the activities together with `asyncio.gather` on the running loop: `await` it.
 
     Machine time is `await asyncio.sleep`, so the loop turns to another activity meanwhile;
     attention is CPU work that holds the loop. Returns the Recording. With `clock="real"` a story
-    minute takes `minute` real seconds, with `clock="virtual"` no time at all. Raises TypeError or
-    ValueError, one sentence each, for what can't be done.
+    minute takes `minute` real seconds, with `clock="virtual"` no time at all. With `at_once=2` at
+    most two are under way: each of the others is begun, in order, when one before it is done.
+    Raises TypeError or ValueError, one sentence each, for what can't be done.
 
     >>> import asyncio
     >>> from asyncteach import CHORES
     >>> asyncio.run(run_together(CHORES, clock="virtual")).minutes
     40.0
+    >>> asyncio.run(run_together(CHORES, clock="virtual", at_once=2)).minutes
+    60.0
     """
     story = Story(activities, clock=clock, minute=minute)
-    return Awaitable(gather_story(story), "run_together(...)")
+    return Awaitable(gather_story(story, check_at_once(at_once)), "run_together(...)")
 
 
 def run_in_threads(

@@ -47,7 +47,7 @@ _HATCH = (
 
 def write_svg(recording: "Recording", path: str | os.PathLike[str] | None) -> str | Path:
     """Return the picture as text, or write it to a file and return its path."""
-    text = "\n".join(_lines(recording)) + "\n"
+    text = draw_svg(recording)
     if path is None:
         return text
     target = Path(path)
@@ -55,13 +55,22 @@ def write_svg(recording: "Recording", path: str | os.PathLike[str] | None) -> st
     return target
 
 
-class _Scale:
+def draw_svg(recording: "Recording", wide: int = _WIDTH) -> str:
+    """Return the picture, so many pixels wide, as text."""
+    return "\n".join(_lines(recording, scale_of(recording, wide))) + "\n"
+
+
+class Scale:
     """From the recording's time and lanes to pixels."""
 
-    def __init__(self, view: View, sheet: Sheet, story: bool) -> None:
+    def __init__(self, view: View, sheet: Sheet, story: bool, wide: int = _WIDTH) -> None:
+        self.width, self.right = wide, wide - _RIGHT
         self.left = 16 + 6.6 * max(width(name) for name in sheet.names)
-        self.per_unit = (_WIDTH - _RIGHT - self.left) / ((view.end - view.start) or 1.0)
+        self.per_unit = (self.right - self.left) / ((view.end - view.start) or 1.0)
         self.start, self.sheet, self.story = view.start, sheet, story
+        self.words = remarks(view, _BARS)
+        self.top, self.floor = float(_TOP), self.y(sheet.bottom)
+        self.height = self.floor + 66 + 16 * len(self.words)
 
     def x(self, time: float) -> float:
         return self.left + (time - self.start) * self.per_unit
@@ -80,21 +89,24 @@ class _Scale:
         return f"{edges[0]} to {edges[1]} {unit.short} ({say(end - start)})"
 
 
-def _lines(recording: "Recording") -> Iterator[str]:
-    story, view = recording.unit == "minutes", view_of(recording)
-    sheet = lay_sheet(view, page=(_WIDTH - _RIGHT) / _INCH)
-    scale = _Scale(view, sheet, story)
-    floor = scale.y(sheet.bottom)
-    words = remarks(view, _BARS)
-    height = floor + 66 + 16 * len(words)
-    title = clip(recording.title, 80)
+def scale_of(recording: "Recording", wide: int = _WIDTH) -> Scale:
+    """Return where everything is in a recording's picture of that width."""
+    view = view_of(recording)
+    sheet = lay_sheet(view, page=(wide - _RIGHT) / _INCH)
+    return Scale(view, sheet, recording.unit == "minutes", wide)
+
+
+def _lines(recording: "Recording", scale: Scale) -> Iterator[str]:
+    story, sheet, view, floor = scale.story, scale.sheet, scale.sheet.view, scale.floor
+    words, wide, height = scale.words, scale.width, scale.height
+    title = clip(recording.title, wide // 11)
     yield (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height:.0f}" '
-        f'viewBox="0 0 {_WIDTH} {height:.0f}" role="img" aria-label="Timeline: {_safe(title)}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{height:.0f}" '
+        f'viewBox="0 0 {wide} {height:.0f}" role="img" aria-label="Timeline: {_safe(title)}">'
     )
     yield f"<desc>{_safe(recording.describe())}</desc>"
     yield f"<style>{_STYLE}</style><defs>{_HATCH}</defs>"
-    yield f'<rect class="card" width="{_WIDTH}" height="{height:.0f}" rx="6"/>'
+    yield f'<rect class="card" width="{wide}" height="{height:.0f}" rx="6"/>'
     yield _text(scale.left, 24, title, "title")
     for name, middle in zip(sheet.names, sheet.middles, strict=True):
         indent = 6.6 * (len(name) - len(name.lstrip(" ")))
@@ -111,7 +123,7 @@ def _lines(recording: "Recording") -> Iterator[str]:
     yield "</svg>"
 
 
-def _bars(view: View, scale: _Scale, many: np.ndarray) -> Iterator[str]:
+def _bars(view: View, scale: Scale, many: np.ndarray) -> Iterator[str]:
     find, rows = wait_finder(view.tape), view.tape.rows
     exact = view.slices[~many[view.lane]]
     held = {(block.task, block.start): block for block in view.tape.blocks}
@@ -134,7 +146,7 @@ def _bars(view: View, scale: _Scale, many: np.ndarray) -> Iterator[str]:
         )
 
 
-def _shares(view: View, scale: _Scale, lanes: np.ndarray) -> Iterator[str]:
+def _shares(view: View, scale: Scale, lanes: np.ndarray) -> Iterator[str]:
     """Fill crowded lanes: a colour is as high as its share of the tasks and of the time."""
     if not len(lanes):
         return
@@ -158,7 +170,7 @@ def _shares(view: View, scale: _Scale, lanes: np.ndarray) -> Iterator[str]:
             )
 
 
-def _blocks(view: View, scale: _Scale) -> Iterator[str]:
+def _blocks(view: View, scale: Scale) -> Iterator[str]:
     for lane, block in scale.sheet.outlines():
         start, end = max(block.start, view.start), min(block.end, view.end)
         top, bottom = map(scale.y, scale.sheet.bar(lane))
@@ -178,7 +190,7 @@ def _blocks(view: View, scale: _Scale) -> Iterator[str]:
         )
 
 
-def _outcomes(view: View, scale: _Scale) -> Iterator[str]:
+def _outcomes(view: View, scale: Scale) -> Iterator[str]:
     rows = view.tape.rows
     for lane, middle in zip(view.lanes, scale.sheet.middles, strict=True):
         if lane.folded or lane.rows[0] >= len(rows):
@@ -194,9 +206,9 @@ def _outcomes(view: View, scale: _Scale) -> Iterator[str]:
             )
 
 
-def _axis(view: View, scale: _Scale, floor: float, story: bool) -> Iterator[str]:
+def _axis(view: View, scale: Scale, floor: float, story: bool) -> Iterator[str]:
     unit = Unit("minutes", "min", 1.0) if story else unit_for(view.end - view.start)
-    right = _WIDTH - _RIGHT
+    right = scale.right
     yield f'<path class="axis" d="M{scale.left:.1f} {floor:.1f}H{right}"/>'
     for tick in _ticks(view.start * unit.per_second, view.end * unit.per_second):
         x = scale.x(tick / unit.per_second)

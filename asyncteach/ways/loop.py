@@ -3,6 +3,9 @@
 import asyncio
 import contextvars
 import threading
+from collections.abc import Iterator
+from itertools import islice
+from numbers import Integral
 
 from asyncteach.activities import Activity
 from asyncteach.recording import Recording
@@ -11,18 +14,17 @@ from asyncteach.story import Story
 from asyncteach.ways.diary import NS, Diary
 
 
-async def gather_story(story: Story) -> Recording:
-    """Do a story's activities together on the running loop."""
-    diaries = []
+async def gather_story(story: Story, at_once: int | None = None) -> Recording:
+    """Do a story's activities together on the running loop, at most so many at once."""
+    diaries = [Diary() for _ in story.activities]
+    left = iter(list(zip(story.activities, diaries, strict=True)))
     with story.clock():
         story.run_on(asyncio.get_running_loop())
         story.begin()
         tasks = []
-        for activity in story.activities:
-            diary = Diary()
-            diaries.append(diary)
+        for activity, diary in islice(left, at_once):
             diary.enter(READY)
-            tasks.append(asyncio.create_task(_do(activity, story, diary)))
+            tasks.append(asyncio.create_task(_do(activity, story, diary, left)))
         try:
             await asyncio.gather(*tasks)
         except BaseException:
@@ -30,10 +32,39 @@ async def gather_story(story: Story) -> Recording:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
-    return story.tell("together (asyncio.gather)", [diary.stretches for diary in diaries])
+    way = "together (asyncio.gather)"
+    if at_once is not None:
+        way += f", at most {at_once:,} at once"
+    return story.tell(way, [diary.stretches for diary in diaries])
 
 
-async def _do(activity: Activity, story: Story, diary: Diary) -> None:
+def check_at_once(at_once: object) -> int | None:
+    """Return how many may be under way at once, or say in one sentence why it can't be that."""
+    __tracebackhide__ = True
+    if at_once is None:
+        return None
+    if isinstance(at_once, bool) or not isinstance(at_once, Integral):
+        raise TypeError(
+            f"at_once must be a whole number such as 2, not {at_once!r}: leave it out for all of "
+            "them at once."
+        )
+    if at_once < 1:
+        raise ValueError(
+            f"at_once can't be {at_once}: at least one has to be under way, or nothing gets done."
+        )
+    return int(at_once)
+
+
+async def _do(
+    activity: Activity, story: Story, diary: Diary, left: Iterator[tuple[Activity, Diary]]
+) -> None:
+    """Do an activity, and then those that are left, one after the other."""
+    await _attend_to(activity, story, diary)
+    for later, its_diary in left:
+        await _attend_to(later, story, its_diary)
+
+
+async def _attend_to(activity: Activity, story: Story, diary: Diary) -> None:
     diary.enter(RUNNING)
     for needs_you, minutes in activity.steps:
         if needs_you:
@@ -48,16 +79,16 @@ async def _do(activity: Activity, story: Story, diary: Diary) -> None:
     diary.enter(None)
 
 
-def run_on_own_loop(story: Story) -> Recording:
+def run_on_own_loop(story: Story, at_once: int | None = None) -> Recording:
     """Run the story together, in another thread where this one has a loop running already."""
     if asyncio._get_running_loop() is None:
-        return asyncio.run(gather_story(story))
+        return asyncio.run(gather_story(story, at_once))
     results: list[Recording] = []
     errors: list[BaseException] = []
 
     def work() -> None:
         try:
-            results.append(asyncio.run(gather_story(story)))
+            results.append(asyncio.run(gather_story(story, at_once)))
         except BaseException as error:
             errors.append(error)
 

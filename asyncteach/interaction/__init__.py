@@ -1,0 +1,1 @@
+"""What can be moved and clicked in a notebook, and what it looks like where nothing runs."""

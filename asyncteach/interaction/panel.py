@@ -1,0 +1,47 @@
+"""The sliders of `explore()`, and the picture below them."""
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from asyncteach.drawing.svg import draw_svg
+from asyncteach.interaction.kitchen import RANGES
+from asyncteach.interaction.pictures import show_image
+
+if TYPE_CHECKING:
+    from asyncteach.explorer import Explorer
+
+
+class Panel:
+    """The widgets of one view of an Explorer."""
+
+    def __init__(self, widgets: Any, explorer: "Explorer") -> None:
+        self._explorer = explorer
+        self.sliders = {}
+        for name, known in RANGES.items():
+            slider = widgets.IntSlider(
+                value=round(getattr(explorer.settings, name)), min=known.least, max=known.most,
+                description=known.name, tooltip=known.meaning, continuous_update=True,
+            )  # fmt: skip
+            slider.layout.width = "min(420px, 100%)"
+            slider.style.description_width = "90px"
+            slider.observe(lambda change, name=name: self._change(name, change.new), "value")
+            self.sliders[name] = slider
+        self.sentence = widgets.HTML()
+        self.picture = widgets.HTML()
+        self.picture.layout.max_width = "900px"
+        flow = {"flex_flow": "row wrap"}
+        controls = widgets.Box(list(self.sliders.values()), layout=flow)
+        self.root = widgets.VBox([controls, self.sentence, self.picture])
+        self._show("status")
+
+    def _change(self, name: str, amount: int) -> None:
+        self._explorer.change(**{name: amount})
+        self._show("alert")
+
+    def _show(self, role: str) -> None:
+        recording = self._explorer.recording
+        self.sentence.value = (
+            f'<div role="{role}" style="font-size:1.05em;line-height:1.5;min-height:3em">'
+            f"{escape(self._explorer.sentence)}</div>"
+        )
+        self.picture.value = show_image(draw_svg(recording), recording.describe())

@@ -1,0 +1,118 @@
+"""What a replay looks like in a notebook: buttons, a slider, a picture, a sentence, the source."""
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from asyncteach.interaction.lines import write_html
+from asyncteach.interaction.pictures import Curtain
+
+if TYPE_CHECKING:
+    from asyncteach.player import Player
+
+_PAUSE = 1500
+_WIDE, _NARROW = 900, 620
+_SIGNS = {"running": "\N{BLACK SQUARE}", "ready": "▨", "waiting": "\N{WHITE SQUARE}"}
+
+
+class Screen:
+    """The widgets of one view of a Player."""
+
+    def __init__(self, widgets: Any, player: "Player") -> None:
+        self._player = player
+        last = len(player) - 1
+        has_source = any(moment.places for moment in player.script.moments)
+        self._curtain = Curtain(player.recording, _NARROW if has_source else _WIDE)
+        self.back = widgets.Button(description="Back", tooltip="Go one moment back")
+        self.next = widgets.Button(description="Next", tooltip="Go on to the next moment")
+        self.play = widgets.ToggleButton(description="Play", tooltip="Go on by itself, or pause")
+        for button in (self.back, self.next, self.play):
+            button.layout.width = "80px"
+        self.slider = widgets.IntSlider(
+            value=1, min=1, max=last + 1, description="Moment", continuous_update=True,
+            tooltip="Which moment is shown: the arrow keys change it",
+        )  # fmt: skip
+        self.slider.layout.width = "min(480px, 100%)"
+        motor = widgets.Play(min=1, max=last + 1, value=1, interval=_PAUSE)
+        motor.layout.display = "none"  # its own buttons have no names
+        self.motor = motor
+        self.sentence = widgets.HTML()
+        self.picture = widgets.HTML(self._curtain.picture())
+        self.curtain = widgets.HTML()
+        self.source = widgets.HTML()
+        self.states = widgets.HTML()
+        self.root = self._arrange(widgets, has_source)
+        # The front end moves the slider by itself: nothing here has to keep the time.
+        link = widgets.jslink((motor, "value"), (self.slider, "value"))
+        self.parts = [link]
+        self._connect()
+        self._show(1, "status")
+
+    def _arrange(self, widgets: Any, has_source: bool) -> Any:
+        flow = {"flex_flow": "row wrap", "align_items": "center"}
+        controls = widgets.Box(
+            [self.back, self.play, self.next, self.slider, self.motor], layout=flow
+        )
+        for one in (self.picture, self.curtain):
+            one.layout.grid_area = "all"
+            one.layout.margin = "0"
+        picture = widgets.GridBox(
+            [self.picture, self.curtain],
+            layout={"grid_template_areas": '"all"', "grid_template_columns": "100%"},
+        )
+        wide = self._curtain.wide
+        picture.layout.flex, picture.layout.max_width = f"1 1 {wide * 2 // 3}px", f"{wide}px"
+        side = widgets.VBox([self.source], layout={"flex": "1 1 280px", "min_width": "0"})
+        stage = widgets.Box(
+            [picture, side] if has_source else [picture],
+            layout={"flex_flow": "row wrap", "align_items": "flex-start"},
+        )
+        return widgets.VBox([controls, self.sentence, stage, self.states])
+
+    def _connect(self) -> None:
+        slider, play, motor = self.slider, self.play, self.motor
+
+        def step(by: int) -> None:
+            motor.playing = False
+            slider.value = min(max(slider.value + by, slider.min), slider.max)
+
+        def toggle(change: Any) -> None:
+            if change.new and slider.value == slider.max:
+                slider.value = slider.min
+            motor.playing = change.new
+            play.description = "Pause" if change.new else "Play"
+
+        self.back.on_click(lambda _: step(-1))
+        self.next.on_click(lambda _: step(1))
+        play.observe(toggle, "value")
+        motor.observe(lambda change: setattr(play, "value", change.new), "playing")
+        slider.observe(lambda change: self._show(change.new, "alert"), "value")
+
+    def _show(self, number: int, role: str) -> None:
+        player, index = self._player, number - 1
+        moment = player.script.moments[index]
+        words = escape(player.teller.sentence(index))
+        count = f"Moment {number:,} of {len(player):,}"
+        # A new element with that role is read out by screen readers.
+        self.sentence.value = (
+            f'<div role="{role}" style="font-size:1.05em;line-height:1.5;min-height:3em">'
+            f"<strong>{count}.</strong> {words}</div>"
+        )
+        self.curtain.value = self._curtain.drawn_to(moment.at)
+        self.source.value = self._write_source(index)
+        self.states.value = "<br>".join(
+            f"{_SIGNS[state]} <strong>{state}</strong>: {escape(who)}"
+            for state, who in player.teller.states(index)
+        )
+        self.back.disabled = number == self.slider.min
+        self.next.disabled = number == self.slider.max
+
+    def _write_source(self, index: int) -> str:
+        places = self._player.script.moments[index].places
+        if not places:
+            return ""
+        here = places[-1]
+        name = here.file if here.file.startswith("In [") else here.file.rpartition("/")[2]
+        lines = self._player.library.around(places)
+        if not lines:
+            return f"<p>{escape(str(here))} (its source can't be read)</p>"
+        return f"<div><strong>{escape(name)}</strong></div>{write_html(lines)}"
