@@ -1,0 +1,122 @@
+"""Run an answer: recorded, in virtual time if wanted, and not for ever."""
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from asyncteach.checking.deadline import run_within
+from asyncteach.checking.family import current_family
+from asyncteach.clock import virtual_time
+from asyncteach.places import Place
+from asyncteach.recorder import record
+from asyncteach.recording import Recording
+from asyncteach.watching.witness import say_error
+
+_ROUNDS = 10
+"""Steps that tasks have to end which the answer has cancelled, and not awaited."""
+
+
+@dataclass
+class Run:
+    """What came of an answer."""
+
+    recording: Recording
+    value: Any = None
+    error: BaseException | None = None
+    stopped: bool = False
+    place: Place | None = None
+    how: str = ""
+    left: str = ""
+    """What could not be stopped, in a sentence."""
+    missing: bool = False
+    """True if the function gave nothing that can be awaited: it is the value then."""
+
+
+class _Nothing(Exception):
+    """A function gave nothing that can be awaited."""
+
+
+async def run_answer(
+    answer: Callable[[], Any] | Awaitable[Any], *, virtual: bool, deadline: float, title: str
+) -> Run:
+    """Run it on the running loop as a task of its own, and leave nothing of it behind."""
+    recorder = record(title=title)
+    recordings: list[Recording] = []
+    values: list[Any] = []
+
+    async def work() -> Any:
+        with recorder as recording:
+            recordings.append(recording)
+            made = answer() if callable(answer) else answer
+            if not inspect.isawaitable(made):
+                values.append(made)
+                raise _Nothing
+            try:
+                value = await made
+            except Exception:
+                await _settle()
+                raise
+            await _settle()
+            return value
+
+    with virtual_time() if virtual else contextlib.nullcontext():
+        try:
+            outcome = await run_within(deadline, work)
+        finally:
+            recorder.__exit__(None, None, None)  # where an interruption has kept it from closing
+    recording = _finish(recordings, title, outcome.error, stopped=outcome.stopped)
+    if isinstance(outcome.error, _Nothing):
+        return Run(recording, values[0], missing=True)
+    return Run(
+        recording,
+        outcome.value,
+        outcome.error,
+        outcome.stopped,
+        outcome.place,
+        outcome.how,
+        outcome.left,
+    )
+
+
+async def _settle() -> None:
+    """Give tasks that have been cancelled the steps that they need to end."""
+    family = current_family.get()
+    loop = asyncio.get_running_loop()
+    for _ in range(_ROUNDS):
+        left = family.tasks(loop) if family is not None else []
+        if not any(task.cancelling() for task in left if task is not asyncio.current_task()):
+            return
+        await asyncio.sleep(0)
+
+
+def _finish(
+    recordings: list[Recording], title: str, error: BaseException | None, *, stopped: bool
+) -> Recording:
+    """Return the recording with the answer's own task called by its name, and ended as it has."""
+    if not recordings:
+        return Recording(title, [], unit="seconds", head="loop")
+    tape = recordings[0].tape
+    outcome = "returned"
+    if stopped:
+        outcome = "still running"
+    elif isinstance(error, asyncio.CancelledError):
+        outcome = "cancelled"
+    elif error is not None:
+        outcome = f"raised {say_error(error)}"
+    rows = [
+        replace(row, name=title, label=title, outcome=outcome) if row.was_there else row
+        for row in tape.rows
+    ]
+    remarks = [one for one in tape.remarks if one.kind != "raised" or not stopped]
+    # What the tape would find later is looked up in the old one.
+    whole = replace(
+        tape,
+        rows=rows,
+        remarks=remarks,
+        find_waits=lambda: tape.waits,
+        find_blocks=lambda: tape.blocks,
+    )
+    return Recording.from_tape(title, whole, unit="seconds")
