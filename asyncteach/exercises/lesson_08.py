@@ -1,0 +1,119 @@
+"""The exercise of lesson 8: a lock, made of nothing but futures."""
+
+import asyncio
+from collections.abc import Awaitable
+from inspect import isawaitable
+from typing import Any
+
+from asyncteach.checks import Check, check
+from asyncteach.exercises import exercise
+
+
+@exercise(
+    "one oven",
+    lesson=8,
+    starter="""\
+class Oven:
+    def __init__(self, make_future):
+        self.make_future = make_future
+        self.is_taken = False
+        self.queue = deque()
+
+    async def take(self): ...
+
+    def give_back(self): ...
+""",
+)
+async def judge_oven(Oven: Any) -> Check:
+    """Write `take`, which waits until the oven is yours, and `give_back`, which hands it on."""
+    bakery = _Bakery(Oven)
+    # Ada wants it again as soon as she has given it back; Eve comes when it's free again.
+    verdict = await check(
+        lambda: bakery.open({"Ada": 0, "Bo": 1, "Cy": 2, "Eve": 40}, twice="Ada"),
+        virtual=True,
+        deadline=5,
+        name="one oven",
+    )
+    _judge(verdict, bakery, ["Ada", "Bo", "Cy", "Ada", "Eve"])
+    if not verdict.passed:
+        return verdict
+    # Two ovens at once, and a longer queue.
+    first, second = _Bakery(Oven), _Bakery(Oven)
+
+    async def both() -> None:
+        await asyncio.gather(
+            first.open({"Flo": 0, "Gus": 0.5, "Hal": 1, "Ida": 1.5, "Jo": 2}),
+            second.open({"Kit": 0, "Lea": 0.25}),
+        )
+
+    other = await check(both, virtual=True, deadline=5, name="two ovens")
+    _judge(other, first, ["Flo", "Gus", "Hal", "Ida", "Jo"])
+    _judge(other, second, ["Kit", "Lea"])
+    return verdict.also(other)
+
+
+def _judge(verdict: Check, bakery: "_Bakery", order: list[str]) -> None:
+    (
+        verdict.that(
+            bakery.most <= 1,
+            "there is only one cake in the oven at a time",
+            hint="What does `take` wait for when somebody else has the oven?",
+            stronger="An oven that is handed to somebody is taken from that moment on, not only "
+            "from when he looks at it: somebody else may come in between.",
+        )
+        .that(
+            bakery.order == order,
+            f"the oven goes to {', '.join(order)}, in this order",
+            hint="Who came first gets it first: whom does `give_back` take out of the queue?",
+            stronger="As long as somebody waits the oven isn't free in between, or whoever comes "
+            "just then jumps the queue: leave `is_taken` as it is and wake the first.",
+        )
+        .that(
+            bakery.idle < 1e-6,
+            "whoever waits has the oven as soon as it is given back",
+            hint="Don't look again and again: wait for a future that `give_back` sets.",
+            stronger="Each who waits puts a future of his own into the queue and awaits it.",
+        )
+        .nothing_left_running()
+    )
+
+
+class _Bakery:
+    """Bakers who come at their times, and what could be seen of them and their oven."""
+
+    def __init__(self, Oven: Any) -> None:
+        self._make_oven = Oven
+        self.order: list[str] = []
+        self.most = 0
+        self.idle = 0.0
+        """How long somebody was kept waiting though the oven was free."""
+        self._inside = 0
+        self._waiting: dict[str, float] = {}
+        self._free_since = 0.0
+
+    async def open(self, arrivals: dict[str, float], twice: str = "") -> None:
+        oven = self._make_oven(asyncio.Future)
+        await asyncio.gather(
+            *(self._bake(oven, name, at, 1 + (name == twice)) for name, at in arrivals.items())
+        )
+
+    async def _bake(self, oven: Any, name: str, arrives: float, times: int) -> None:
+        clock = asyncio.get_running_loop().time
+        await asyncio.sleep(arrives)
+        for _ in range(times):
+            came = clock()
+            await _finish(oven.take())
+            self.order.append(name)
+            self.idle = max(self.idle, clock() - max(came, self._free_since))
+            self._inside += 1
+            self.most = max(self.most, self._inside)
+            await asyncio.sleep(4.37)
+            self._inside -= 1
+            self._free_since = clock()
+            await _finish(oven.give_back())
+
+
+async def _finish(call: Awaitable[Any] | None) -> None:
+    """Await what a method gives back, be it an ordinary one or a coroutine's."""
+    if isawaitable(call):
+        await call
