@@ -359,7 +359,7 @@ async def _check(answer: Any, *, virtual: bool, deadline: float, name: str) -> C
     elif run.missing:
         verdict._take("missing", accidents.judge_no_coroutine(run.value, name))
     elif run.error is not None:
-        found = accidents.judge_error(run.error, end=tape.duration)
+        found = accidents.judge_error(run.error, tape)
         verdict._take(f"raised {type(run.error).__name__}", found)
     return verdict
 

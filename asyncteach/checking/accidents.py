@@ -71,13 +71,15 @@ _HINTS = (
         "Awaiting a task that was cancelled raises CancelledError in who awaits it.",
     ),
 )
+_STOPPING = 0.25
+_MOST = 8
 _ANY = (
     "Read its last line first, then go to the line that it names.",
     "Put a `print` before that line and run it once more: which value isn't what you expect?",
 )
 
 
-def judge_error(error: BaseException, *, end: float) -> Judgement:
+def judge_error(error: BaseException, tape: Tape) -> Judgement:
     """Return what to say about an exception of the answer."""
     inner, group = _innermost(error)
     what = say_error(inner)
@@ -89,7 +91,14 @@ def judge_error(error: BaseException, *, end: float) -> Judgement:
         clause += f" (in an {type(error).__name__}, as a TaskGroup raises it)"
     text = f"{type(inner).__name__}: {what}"
     found = next((hints for words, *hints in _HINTS if any(w in text for w in words)), _ANY)
-    return no(clause, found[0], found[1], Mark(end, end, type(inner).__name__))
+    # The task where it came from, if it was one of several.
+    failed = [
+        (row.finished, n)
+        for n, row in enumerate(tape.rows)
+        if row.outcome == f"raised {what}" and not row.was_there
+    ]
+    end, rows = (min(failed)[0], (min(failed)[1],)) if failed else (tape.duration, ())
+    return no(clause, found[0], found[1], Mark(end, end, type(inner).__name__, rows))
 
 
 def _innermost(error: BaseException) -> tuple[BaseException, bool]:
@@ -118,13 +127,9 @@ def judge_stop(deadline: float, run: Run, tape: Tape) -> Judgement:
     clause = f"still going after {_seconds(deadline)}, so it was stopped{where}"
     if run.left:
         clause += f". {run.left.rstrip('.')}"
-    marks = []
-    for n, row in enumerate(tape.rows):
-        waits = [w for w in tape.waits if w.task == n]
-        if not row.was_there and waits and waits[-1].end >= tape.duration:
-            marks.append(Mark(waits[-1].start, tape.duration, "", (n,)))
+    marks = _last_waits(tape)
     label = f"stopped{at(run.place)}"
-    marks = marks[:8] or [Mark(tape.duration, tape.duration, "")]
+    marks = marks or [Mark(tape.duration, tape.duration, "")]
     marks[0] = marks[0]._replace(label=label)
     if run.how == "spun":
         return no(
@@ -141,6 +146,18 @@ def judge_stop(deadline: float, run: Run, tape: Tape) -> Judgement:
         "something in or lets go; and two that wait for each other wait for ever.",
         *marks,
     )
+
+
+def _last_waits(tape: Tape) -> list[Mark]:
+    """Return what waited to the end, or almost: who is stopped ends a little before."""
+    last = {wait.task: wait for wait in tape.waits}
+    return [
+        Mark(wait.start, wait.end, "", (row,))
+        for row, wait in last.items()
+        if wait.end >= tape.duration - _STOPPING
+        and wait.kind not in ("task", "tasks")
+        and (not tape.rows[row].was_there or len(tape.rows) == 1)
+    ][:_MOST]
 
 
 def _seconds(amount: float) -> str:

@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from asyncteach.checking.judgement import Judgement, Mark, no, yes
+from asyncteach.checking.judgement import Judgement, Mark, no, when, yes
 from asyncteach.checking.tasknames import find_tasks, say_missing, speak
 from asyncteach.checking.underway import is_inside, lifetime
-from asyncteach.drawing.textform import say
 from asyncteach.recording import Recording
 from asyncteach.tapes.tape import Row, Tape
 from asyncteach.teaching.findings import at
@@ -109,9 +108,9 @@ def judge_order(recording: Recording, names: Iterable[str]) -> Judgement:
             return no(*say_missing(tape, name, inside=is_inside(tape, name)))
         lives = [lifetime(tape, row) for row in rows]
         if edge == "start":
-            when, row = min((life.start, life.row) for life in lives)
+            at_time, row = min((life.start, life.row) for life in lives)
         else:
-            when, row = max((life.end, life.row) for life in lives)
+            at_time, row = max((life.end, life.row) for life in lives)
             unfinished = [r for r in rows if _never_ended(tape.rows[r])]
             if unfinished:
                 row = unfinished[0]
@@ -120,9 +119,9 @@ def judge_order(recording: Recording, names: Iterable[str]) -> Judgement:
                     f"{speak(tape.rows[row])} {_say(tape.rows[row])}", *_HINTS["returned"], mark
                 )
         words = f"{name} {'began' if edge == 'start' else 'was done'}"
-        if before is not None and when < before[1] - 1e-9:
-            return _disorder(tape, recording.unit, before, (words, when, row))
-        before = (words, when, row)
+        if before is not None and at_time < before[1] - 1e-9:
+            return _disorder(tape, recording.unit, before, (words, at_time, row))
+        before = (words, at_time, row)
         said.append(words)
     return yes("first " + ", then ".join(said))
 
@@ -135,12 +134,12 @@ def _disorder(
     tape: Tape, unit: str, first: tuple[str, float, int], second: tuple[str, float, int]
 ) -> Judgement:
     return no(
-        f"{second[0]} after {say(second[1], unit)}, and {first[0]} only after "
-        f"{say(first[1], unit)}: it was to be the other way round",
+        f"{second[0]} {when(second[1], unit)}, and {first[0]} only "
+        f"{when(first[1], unit)}: it was to be the other way round",
         "Who waits for whom? Look for what makes one of them go first.",
         "Tasks that are under way together end as their waits end. To have one after the other, "
         "something of the second has to wait for the first: an `await` of it, or an Event.",
-        *(Mark(when, when, words, (row,)) for words, when, row in (first, second)),
+        *(Mark(time, time, words, (row,)) for words, time, row in (first, second)),
     )
 
 

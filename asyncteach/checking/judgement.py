@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from asyncteach.drawing.textform import say
+
 
 class Mark(NamedTuple):
     """A stretch of a recording to point at, in its own unit of time."""
@@ -34,3 +36,12 @@ def yes(clause: str) -> Judgement:
 def no(clause: str, hint: str, stronger: str, *marks: Mark) -> Judgement:
     """Return that a condition doesn't hold."""
     return Judgement(False, clause, hint, stronger, marks)
+
+
+def when(at: float, unit: str) -> str:
+    """Return a moment of a recording as the end of a sentence.
+
+    >>> when(0.0, "seconds"), when(40.0, "minutes")
+    ('at the very start', 'after 40.0 minutes')
+    """
+    return f"after {say(at, unit)}" if at > 1e-3 else "at the very start"

@@ -15,6 +15,7 @@ from asyncteach.drawing.sheet import Sheet, lay_sheet
 from asyncteach.drawing.textform import say
 from asyncteach.labels import clip
 from asyncteach.recording import Recording
+from asyncteach.teaching.phrases import listing
 from asyncteach.timeline import Picture, draw_timelines
 
 _WIDTH = 9.0
@@ -37,10 +38,9 @@ def draw_marked(recording: Recording, marks: Sequence[Mark]) -> Picture:
 def _draw(ax: Axes, sheet: Sheet, mark: Mark) -> None:
     ink, paper = mpl.rcParams["text.color"], mpl.rcParams["axes.facecolor"]
     low, high = ax.get_xlim()
-    least = (high - low) * 0.006
-    start, end = mark.start, max(mark.end, mark.start)
-    if end - start < least:
-        start, end = (start + end - least) / 2, (start + end + least) / 2
+    # Around what it marks, so that a moment at its edge can still be seen.
+    room = (high - low) * 0.004
+    start, end = mark.start - room, max(mark.end, mark.start) + room
     boxes = _boxes(sheet, mark)
     for top, bottom in boxes:
         ax.add_patch(
@@ -53,24 +53,28 @@ def _draw(ax: Axes, sheet: Sheet, mark: Mark) -> None:
                 linewidth=2.6,
                 zorder=7,
                 clip_on=False,
-                path_effects=[withStroke(linewidth=5.2, foreground=paper)],
+                path_effects=[withStroke(linewidth=4.6, foreground=paper)],
                 gid="mark",
             )
         )
     if mark.label:
-        top, bottom = boxes[0]
         text = drawable(clip(mark.label, 40))
+        # Above its first lane; where that is the top one the title stands there, so below that.
+        whole = not mark.rows
+        y = (sheet.bar(0)[1] + sheet.bottom) / 2 if whole else boxes[0][0]
+        if whole and len(sheet.middles) > 1:
+            y = (sheet.bar(0)[1] + sheet.bar(1)[0]) / 2
         ax.annotate(
             text,
-            ((start + end) / 2, top),
-            xytext=(0, 5),
+            ((start + end) / 2, y),
+            xytext=(0, 0 if whole else 5),
             textcoords="offset points",
             color=paper if isinstance(paper, str) else "white",
             fontsize=9,
             fontweight="bold",
             fontfamily=families([text]),
             horizontalalignment="center",
-            verticalalignment="bottom",
+            verticalalignment="center" if whole else "bottom",
             bbox={"boxstyle": "round,pad=0.25", "facecolor": ink, "edgecolor": paper},
             parse_math=False,
             zorder=8,
@@ -92,8 +96,8 @@ def _boxes(sheet: Sheet, mark: Mark) -> list[tuple[float, float]]:
 
 def _describe(recording: Recording, view: View, mark: Mark) -> str:
     """Return a mark in words."""
-    names = [clip(name_of(view.tape.rows[row]), 40) for row in mark.rows[:_MOST]]
-    who = ", ".join(names) or "all"
+    names = [clip(name_of(view.tape.rows[row]), 40) for row in mark.rows]
+    who = listing(names, _MOST) or "all"
     unit = recording.unit
     when = f"from {say(mark.start, unit)} to {say(mark.end, unit)}"
     if mark.end - mark.start <= 0:

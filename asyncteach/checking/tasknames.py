@@ -58,6 +58,8 @@ def is_function(qualified: str, name: str) -> bool:
 def say_missing(tape: Tape, name: str, *, inside: bool = False) -> tuple[str, str, str]:
     """Return a clause and two hints for a name that fits no task."""
     clause = f"no task is called {clip(name, 40)!r}: {say_tasks(tape)}"
+    if tape.head == "you":
+        return clause, "Compare the names.", "Which of the activities is meant?"
     named = f"`asyncio.create_task(..., name={clip(name, 40)!r})` gives a task its name."
     if inside:
         return (

@@ -4,6 +4,7 @@ from asyncteach.checking.judgement import Judgement, Mark, no, yes
 from asyncteach.checking.underway import is_virtual
 from asyncteach.drawing.textform import say
 from asyncteach.drawing.units import say as say_seconds
+from asyncteach.places import is_learners
 from asyncteach.recording import Recording
 from asyncteach.tapes.tape import RUNNING, Block, Tape
 from asyncteach.teaching.advice import cause_of
@@ -61,8 +62,12 @@ def _scale(own: str, asked: str) -> float:
 
 def _hints(recording: Recording) -> tuple[str, str]:
     """Return what helps if it took too long: from what a teacher would point at, if anything."""
-    kinds = ("blocked-loop", "await-without-yield", "sequential-awaits")
-    seen = [one.message for one in recording.findings if one.kind in kinds]
+    kinds = ("blocked-loop", "await-without-yield", "one-after-another")
+    seen = [
+        one.message
+        for one in recording.findings
+        if one.kind in kinds and one.file and is_learners(one.file)
+    ]
     return _LONG[0], seen[0] if seen else _LONG[1]
 
 

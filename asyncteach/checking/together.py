@@ -1,6 +1,6 @@
 """Conditions about what is under way at the same moment."""
 
-from asyncteach.checking.judgement import Judgement, Mark, no, yes
+from asyncteach.checking.judgement import Judgement, Mark, no, when, yes
 from asyncteach.checking.tasknames import find_tasks, say_missing, say_tasks, speak
 from asyncteach.checking.underway import (
     Stretch,
@@ -11,7 +11,6 @@ from asyncteach.checking.underway import (
     lifetime,
     most_at_once,
 )
-from asyncteach.drawing.textform import say
 from asyncteach.recording import Recording
 from asyncteach.tapes.tape import Tape
 from asyncteach.teaching.phrases import listing, spell
@@ -42,12 +41,13 @@ def judge_overlap(recording: Recording, names: tuple[str, ...]) -> Judgement:
             "Awaiting a coroutine makes no task of it: it runs inside the task that awaits it.",
             "`asyncio.create_task`, `asyncio.gather` and `asyncio.TaskGroup` make tasks.",
         )
-    late = max(lives, key=lambda one: one.start)
-    early = min(lives, key=lambda one: one.end)
-    if early.end - late.start > least(tape, recording.unit) or early.row == late.row:
-        together = listing([speak(tape.rows[row]) for row in rows], 6)
-        return yes(f"{together} were under way at the same time")
-    return _apart(recording, early, late)
+    early = min(lives, key=lambda one: one.start)
+    for late in sorted(lives, key=lambda one: one.start):
+        if early.end - late.start <= least(tape, recording.unit) and early.row != late.row:
+            return _apart(recording, early, late)
+        early = min(early, late, key=lambda one: one.end)
+    together = listing([speak(tape.rows[row]) for row in rows], 6)
+    return yes(f"{together} were under way at the same time")
 
 
 def _is_moment(tape: Tape, row: int, unit: str) -> bool:
@@ -59,17 +59,17 @@ def _is_moment(tape: Tape, row: int, unit: str) -> bool:
 def _apart(recording: Recording, early: Stretch, late: Stretch) -> Judgement:
     tape, unit = recording.tape, recording.unit
     first, second = speak(tape.rows[early.row]), speak(tape.rows[late.row])
-    at = say(late.start, unit)
-    clause = f"{second} began only when {first} was over, after {at}"
+    at = when(late.start, unit)
+    clause = f"{second} began only when {first} was over, {at}"
     if late.end - late.start <= least(tape, unit):
-        clause = f"{second} never had to wait, so it was under way for a moment only, after {at}"
+        clause = f"{second} never had to wait, so it was under way for a moment only, {at}"
     elif early.end - early.start <= least(tape, unit):
         clause = f"{first} never had to wait, so it was over before {second} was under way"
     return no(
         clause,
         *_OVERLAP,
         Mark(early.start, early.end, "", (early.row,)),
-        Mark(late.start, late.end, f"begins after {at}", (late.row,)),
+        Mark(late.start, late.end, f"begins {at}", (late.row,)),
     )
 
 
@@ -83,7 +83,7 @@ def judge_most(recording: Recording, limit: int, name: str) -> Judgement:
     if count <= limit:
         return yes(f"never more than {_times(count, name)} under way at once")
     return no(
-        f"{_times(count, name)} under way at once, after {say(start, recording.unit)}, and at most "
+        f"{_times(count, name)} under way at once, {when(start, recording.unit)}, and at most "
         f"{spell(limit)} may be",
         "Each has to wait for its turn before it begins. Who lets it in, and who makes room when "
         "it is done?",

@@ -8,7 +8,7 @@ from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from asyncteach.places import is_learners, name_library
+from asyncteach.places import is_learners, is_tool, name_library
 
 Line = tuple[CodeType, int]
 
@@ -83,13 +83,15 @@ class Waiting(NamedTuple):
     target: Any
     """The awaited task, or the future of a job."""
     lines: tuple[Line, ...]
+    seen: tuple[Line, ...]
+    """The lines and, where an exercise runs an answer, those of the tools that it hands over."""
     coroutines: tuple[Any, ...]
-    """The coroutine of each of the lines."""
+    """The coroutine of each of those seen."""
 
 
 def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
     """Tell what a suspended task awaits; `is_job` knows the futures of threads and processes."""
-    lines: list[Line] = []
+    seen: list[Line] = []
     coroutines: list[Any] = []
     inner: list[tuple[CodeType, Any]] = []  # the frames of asyncio at the end of the chain
     library = ""
@@ -98,8 +100,9 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
             inner.append((code, frame))
             continue
         inner = []
-        if frame is not None and is_learners(code.co_filename):
-            lines.append((code, frame.f_lineno or code.co_firstlineno))
+        path = code.co_filename
+        if frame is not None and (is_learners(path) or is_tool(path)):
+            seen.append((code, frame.f_lineno or code.co_firstlineno))
             coroutines.append(one)
             library = ""
         else:
@@ -109,9 +112,10 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
         kind = "socket" if library in _NETWORK else "future"
         words = "an answer" if library in _NETWORK else "something"
         what = (kind, f"{words} inside {library}", 0.0, None)
-    if len(lines) > 2 * _MOST_LINES:  # a recursion
-        del lines[_MOST_LINES:-_MOST_LINES], coroutines[_MOST_LINES:-_MOST_LINES]
-    return Waiting(*what, tuple(lines), tuple(coroutines))
+    if len(seen) > 2 * _MOST_LINES:  # a recursion
+        del seen[_MOST_LINES:-_MOST_LINES], coroutines[_MOST_LINES:-_MOST_LINES]
+    lines = tuple(line for line in seen if is_learners(line[0].co_filename))
+    return Waiting(*what, lines, tuple(seen), tuple(coroutines))
 
 
 def _chain(one: Any) -> Any:

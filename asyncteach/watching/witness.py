@@ -54,7 +54,7 @@ class Witness(Observer):
                     other.job.abandoned = (until, entry)
             else:
                 amount = float(other.number)
-        note = (kind, what, waiting.lines)
+        note = (kind, what, waiting.seen)
         number = self._known.get(note)
         if number is None:
             number = self._known[note] = len(self.notes)
