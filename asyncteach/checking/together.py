@@ -1,5 +1,7 @@
 """Conditions about what is under way at the same moment."""
 
+from typing import Any
+
 from asyncteach.checking.judgement import Judgement, Mark, no, when, yes
 from asyncteach.checking.tasknames import find_tasks, say_missing, say_tasks, speak
 from asyncteach.checking.underway import (
@@ -118,7 +120,7 @@ def _times(count: int, name: str) -> str:
     return f"{spell(count)} of {name} {'was' if count == 1 else 'were'}"
 
 
-def find_mark(
+def _find_mark(
     recording: Recording, task: str | None, start: float | None, end: float | None
 ) -> list[Mark]:
     """Return the mark for a place that somebody has named; a name that isn't there is no place."""
@@ -130,3 +132,21 @@ def find_mark(
     low = min((one.start for one in lives), default=0.0) if start is None else float(start)
     high = max((one.end for one in lives), default=tape.duration) if end is None else float(end)
     return [Mark(low, max(low, high), "here", tuple(rows))]
+
+
+def judge_that(
+    recording: Recording, condition: Any, sentence: str, task: str | None,
+    start: float | None, end: float | None,
+) -> Judgement:  # fmt: skip
+    """Judge what somebody else has found out, or a function that finds it out."""
+    clause = sentence.strip().rstrip(".")
+    why = ""
+    if callable(condition):
+        try:
+            condition = condition()
+        except Exception as error:
+            condition, why = False, f" ({type(error).__name__})"
+    if condition:
+        return yes(clause)
+    marks = _find_mark(recording, task, start, end)
+    return no(f"it isn't so that {clause}{why}", "", "", *marks)
