@@ -62,17 +62,17 @@ def _judge(verdict: Check, bakery: "_Bakery", order: list[str]) -> None:
             "from when he looks at it: somebody else may come in between.",
         )
         .that(
+            bakery.idle < 1e-6,
+            "whoever waits has the oven as soon as it is given back",
+            hint="Don't look again and again: wait for a future that `give_back` sets.",
+            stronger="Each who waits puts a future of his own into the queue and awaits it.",
+        )
+        .that(
             bakery.order == order,
             f"the oven goes to {', '.join(order)}, in this order",
             hint="Who came first gets it first: whom does `give_back` take out of the queue?",
             stronger="As long as somebody waits the oven isn't free in between, or whoever comes "
             "just then jumps the queue: leave `is_taken` as it is and wake the first.",
-        )
-        .that(
-            bakery.idle < 1e-6,
-            "whoever waits has the oven as soon as it is given back",
-            hint="Don't look again and again: wait for a future that `give_back` sets.",
-            stronger="Each who waits puts a future of his own into the queue and awaits it.",
         )
         .nothing_left_running()
     )

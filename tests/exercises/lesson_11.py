@@ -65,7 +65,7 @@ async def ask_all(sources):
             pass
     return answers
 """,
-                "Who waits for whom",
+                "who waits for whom",
             ),
             (
                 "gather without return_exceptions",
@@ -185,7 +185,7 @@ async def ask_all(sources):
     await asyncio.sleep(10)
     return {n: t.result() for n, t in tasks.items() if not t.exception()}
 """,
-                "Who waits for whom",
+                "who waits for whom",
             ),
             (
                 "waits for nobody",
@@ -281,7 +281,7 @@ async def ask_fastest(mirrors):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 """,
-                "Who may still have one",
+                "who may still have one",
             ),
             (
                 "the others go on",
