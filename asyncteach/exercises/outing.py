@@ -1,0 +1,109 @@
+"""A crawler let loose on a server of its own: what it brings home, and what the server saw."""
+
+from collections import Counter
+from typing import Any
+
+from asyncteach.checks import Check, check
+from asyncteach.server import Visit, slow_server
+
+
+class Outing:
+    """One crawler on one server, and what became of it."""
+
+    def __init__(self, site: dict[str, str], **manners: Any) -> None:
+        self.site = site
+        self.server = slow_server(pages=site, **manners)
+        self.shown: list[tuple[int, int]] = []
+        self.verdict: Check
+
+    async def run(self, crawl: Any, most: int = 10, *, deadline: float = 15) -> "Outing":
+        """Let it loose and wait for what it returns."""
+
+        async def main(client: Any) -> Any:
+            return await crawl(client, "/", most, lambda *now: self.shown.append(now))
+
+        return await self.run_main(main, deadline=deadline)
+
+    async def run_main(self, main: Any, *, deadline: float = 15) -> "Outing":
+        """Open the server, and check what `main(client)` does."""
+        import httpx
+
+        with self.server as url:
+            # It has to look after itself: the client is patient, and opens what is asked for.
+            client = httpx.AsyncClient(
+                base_url=url,
+                timeout=None,
+                trust_env=False,
+                verify=False,
+                limits=httpx.Limits(max_connections=None),
+            )
+            async with client:
+                self.verdict = await check(
+                    lambda: main(client), deadline=deadline, name="the crawler"
+                )
+        return self
+
+    @property
+    def pages(self) -> dict[str, Any]:
+        """What it has returned, as far as that is a dictionary."""
+        value = self.verdict.value
+        return value if isinstance(value, dict) else {}
+
+    def visits(self, status: int) -> Counter[str]:
+        """How often each path was answered like that."""
+        return Counter(visit.path for visit in self.server.log if visit.status == status)
+
+    def judge_pages(self, wanted: dict[str, str], when: str, hint: str, stronger: str) -> Check:
+        """Judge if it has brought home what can be had, and each only once."""
+        missing = [path for path in wanted if path not in self.pages]
+        twice = [path for path, number in self.visits(200).items() if number > 1]
+        some = f"{len(missing)} are missing, {missing[0]} for one" if missing else ""
+        return (
+            self.verdict.that(
+                isinstance(self.verdict.value, dict),
+                "crawl returns a dictionary with its pages",
+                hint="is there a return at the end of crawl, and what does it return?",
+                stronger="keep each page as `pages[path] = text`, and `return pages` at the end.",
+            )
+            .that(
+                not missing,
+                f"all {len(wanted)} pages are brought home {when}",
+                hint=f"{some}. {hint}",
+                stronger=f"{some}. {stronger}",
+            )
+            .that(
+                self.pages == wanted,
+                f"each path has the text of its page {when}, and nothing else is there",
+                hint="which answers are pages? Only those with the status 200.",
+                stronger="keep `response.text` and only if `response.status_code == 200`; "
+                "what has failed five times is left out.",
+            )
+            .that(
+                not twice,
+                "each page is got once",
+                hint="two pages may have a link to the same one: who remembers what is known?",
+                stronger="note a link as known when you put it into the queue, not when it's done.",
+            )
+        )
+
+    def judge_limit(self, most: int) -> Check:
+        """Judge if it was polite."""
+        return self.verdict.that(
+            self.server.most_at_once <= most,
+            f"there are never more than {most} requests open at once",
+            hint=f"the server has seen {self.server.most_at_once} at once. What keeps the next "
+            "request from starting?",
+            stronger="start `most` workers that take from a queue, or `async with` a "
+            "Semaphore(most) around each request.",
+        )
+
+    def pauses(self, status: int | None = None) -> list[float]:
+        """How long it waited after a failure until it asked for the same page again."""
+        last: dict[str, Visit] = {}
+        pauses = []
+        for visit in self.server.log:
+            before = last.get(visit.path)
+            if before and before.status != 200 and status in (None, before.status):
+                pauses.append(visit.start - before.end)
+            last[visit.path] = visit
+        return pauses

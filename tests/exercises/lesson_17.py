@@ -1,0 +1,295 @@
+"""Answers to the exercise of lesson 17.
+
+A good crawler is written once, and each mistake is one change in it: the crawler would be rejected
+for nothing else. Some are written in another way altogether.
+"""
+
+from . import Answers
+
+GOOD = """
+async def get_page(client, path):
+    for attempt in range(5):
+        pause = 0.1 * 2**attempt
+        try:
+            response = await asyncio.wait_for(client.get(path), 1)
+            if response.status_code == 200:
+                return response.text
+            pause = float(response.headers.get("Retry-After", pause))
+        except (httpx.HTTPError, TimeoutError):
+            pass
+        await asyncio.sleep(pause)
+
+
+async def crawl(client, start, most=10, show=None):
+    pages, known, queue = {}, {start}, asyncio.Queue()
+    queue.put_nowait(start)
+
+    async def work():
+        while True:
+            path = await queue.get()
+            text = await get_page(client, path)
+            if text is not None:
+                pages[path] = text
+                for link in find_links(text):
+                    if link not in known:
+                        known.add(link)
+                        queue.put_nowait(link)
+            if show:
+                show(len(pages), len(known))
+            queue.task_done()
+
+    workers = [asyncio.create_task(work()) for _ in range(most)]
+    try:
+        await queue.join()
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+    return pages
+"""
+
+SEMAPHORE = """
+async def crawl(client, start, most=10, show=None):
+    pages, known, limit = {}, {start}, asyncio.Semaphore(most)
+
+    async def get_page(path):
+        for attempt in range(1, 6):
+            pause = attempt / 8
+            try:
+                async with limit, asyncio.timeout(1):
+                    response = await client.get(path)
+                response.raise_for_status()
+                return response.text
+            except httpx.HTTPStatusError as error:
+                pause = float(error.response.headers.get("Retry-After", pause))
+            except (httpx.TransportError, TimeoutError):
+                pass
+            await asyncio.sleep(pause)
+        return None
+
+    async def visit(path):
+        text = await get_page(path)
+        if text is not None:
+            pages[path] = text
+            for link in set(find_links(text)) - known:
+                known.add(link)
+                group.create_task(visit(link))
+        if show is not None:
+            show(len(pages), len(known))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(visit(start))
+    return pages
+"""
+
+WAVES = """
+class Crawler:
+    def __init__(self, client, show):
+        self.client, self.show = client, show
+        self.pages, self.known = {}, set()
+
+    async def visit(self, path):
+        for attempt in range(5):
+            try:
+                async with asyncio.timeout(1.5):
+                    response = await self.client.get(path)
+            except Exception:
+                await asyncio.sleep(0.2)
+                continue
+            if response.status_code == 200:
+                self.pages[path] = response.text
+                break
+            await asyncio.sleep(float(response.headers.get("Retry-After", 0.2)))
+        if self.show:
+            self.show(len(self.pages), len(self.known))
+
+    async def run(self, start, most):
+        todo, working = [start], set()
+        self.known.add(start)
+        try:
+            while todo or working:
+                while todo and len(working) < most:
+                    working.add(asyncio.create_task(self.visit(todo.pop()), name="visit"))
+                done, working = await asyncio.wait(
+                    working, return_when=asyncio.FIRST_COMPLETED
+                )
+                # Who is known is looked up anew each time: slow, and right.
+                for text in list(self.pages.values()):
+                    for link in find_links(text):
+                        if link not in self.known:
+                            self.known.add(link)
+                            todo.append(link)
+        finally:
+            for task in working:
+                task.cancel()
+            if working:
+                await asyncio.wait(working)
+        if self.show:
+            self.show(len(self.pages), len(self.known))
+        return self.pages
+
+
+async def crawl(client, start, most=10, show=None):
+    return await Crawler(client, show).run(start, most)
+"""
+
+
+def change(*pairs: tuple[str, str]) -> str:
+    """Return the good crawler with changes."""
+    source = GOOD
+    for old, new in pairs:
+        assert source.count(old) == 1, old
+        source = source.replace(old, new)
+    return source
+
+
+ANSWERS = {
+    "the crawler": Answers(
+        right=[GOOD, SEMAPHORE, WAVES],
+        wrong=[
+            (
+                "everything at once",
+                SEMAPHORE.replace("asyncio.Semaphore(most)", "asyncio.Semaphore(1000)"),
+                "never more than 10 requests open",
+            ),
+            (
+                "one page after another",
+                change(("range(most)", "range(1)")),
+                "several pages at the same time",
+            ),
+            (
+                "always ten workers",
+                change(("range(most)", "range(10)")),
+                "never more than 3 requests open",
+            ),
+            (
+                "only the start page's own links",
+                change(
+                    (
+                        "                for link in find_links(text):",
+                        "                for link in find_links(text) if path == start else []:",
+                    )
+                ),
+                "all 30 pages are brought home",
+            ),
+            (
+                "pages visited twice",
+                change(
+                    (
+                        "                    if link not in known:",
+                        "                    if link not in pages:",
+                    )
+                ),
+                "each page is got once",
+            ),
+            (
+                "no second try",
+                change(("range(5)", "range(1)")),
+                "dropped",
+            ),
+            (
+                "a dropped connection ends it all",
+                change(("(httpx.HTTPError, TimeoutError)", "TimeoutError")),
+                "RemoteProtocolError",
+            ),
+            (
+                "whatever comes is a page",
+                change(("response.status_code == 200", "response.status_code")),
+                "has the text of its page",
+            ),
+            (
+                "no pause",
+                change(("        await asyncio.sleep(pause)\n", "")),
+                "there is a pause",
+            ),
+            (
+                "no timeout",
+                change(("await asyncio.wait_for(client.get(path), 1)", "await client.get(path)")),
+                "stopped",
+            ),
+            (
+                "no ear for Retry-After",
+                change(
+                    ('            pause = float(response.headers.get("Retry-After", pause))\n', "")
+                ),
+                "as long as Retry-After says",
+            ),
+            (
+                "it gives up the whole for one page",
+                change(
+                    (
+                        "        await asyncio.sleep(pause)\n",
+                        "        await asyncio.sleep(pause)\n    raise RuntimeError(path)\n",
+                    )
+                ),
+                "stopped",
+            ),
+            (
+                "a swallowed cancellation",
+                change(
+                    (
+                        "    try:\n        await queue.join()\n    finally:",
+                        "    try:\n        await queue.join()\n    except BaseException:\n        pass\n    finally:",
+                    )
+                ),
+                "can tell that it was cancelled",
+            ),
+            (
+                "a bare except around each request",
+                change(
+                    (
+                        "        except (httpx.HTTPError, TimeoutError):",
+                        "        except:  # noqa: E722",
+                    ),
+                    (
+                        "        await asyncio.gather(*workers, return_exceptions=True)\n",
+                        "        await asyncio.gather(*workers, return_exceptions=True)\n",
+                    ),
+                ),
+                "within a second when it is cancelled",
+            ),
+            (
+                "workers that nobody stops",
+                change(
+                    (
+                        "        for worker in workers:\n            worker.cancel()\n        await asyncio.gather(*workers, return_exceptions=True)\n",
+                        "        pass\n",
+                    )
+                ),
+                "no task was left running",
+            ),
+            (
+                "a blocking client",
+                change(
+                    (
+                        "await asyncio.wait_for(client.get(path), 1)",
+                        'httpx.get(f"{client.base_url}{path}", verify=False)',
+                    )
+                ),
+                "several pages at the same time",
+            ),
+            (
+                "nothing is returned",
+                change(("    return pages\n", "")),
+                "returns a dictionary",
+            ),
+            (
+                "no word of how far it is",
+                change(
+                    ("            if show:\n                show(len(pages), len(known))\n", "")
+                ),
+                "show is told",
+            ),
+            (
+                "a forgotten await",
+                change(
+                    (
+                        "response = await asyncio.wait_for(client.get(path), 1)",
+                        "response = client.get(path)",
+                    )
+                ),
+                "AttributeError",
+            ),
+        ],
+    )
+}
