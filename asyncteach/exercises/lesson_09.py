@@ -8,8 +8,8 @@ from asyncteach.exercises import exercise
 from asyncteach.server import slow_server
 
 MOST = 5
-LATENCY = 0.2
-_HELD = 0.15  # a blocking client holds the loop for all of the latency
+LATENCY = 0.25
+_HELD = 0.24  # a blocking client holds the loop for all of the latency
 _EARLY = 0.85  # of a second, which is what the server says
 
 
@@ -41,7 +41,7 @@ _TOWNS = ("Oslo", "Rome", "Lima", "Cork", "Bern", "Riga", "Pisa", "Graz")
 async def _read(fetch_all: Any, pages: Mapping[str, str], rate: tuple[int, float] | None) -> Check:
     import httpx
 
-    server = slow_server(latency=LATENCY, jitter=0.05, rate=rate, pages=pages, patience=20)
+    server = slow_server(latency=LATENCY, jitter=0.1, rate=rate, pages=pages, patience=20)
     async with httpx.AsyncClient(trust_env=False, timeout=15) as client:
         with slow_server(latency=0) as other:
             await client.get(other)  # what httpx does once is not the answer's

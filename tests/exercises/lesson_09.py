@@ -192,7 +192,7 @@ async def fetch_all(client, urls):
     first = [fetch_one(client, url, limit) for url in urls]
     return [await one for one in asyncio.as_completed(first)]
 """,
-                "result",
+                "another order",
             ),
             (
                 "nothing returned",
