@@ -57,9 +57,14 @@ class LiveKernel:
         self._runs: dict[str, CellRun] = {}
         self._idle: set[str] = set()
 
-    def send(self, source: str, *, may_raise: bool = False) -> str:
-        """Queue a cell and return its message id; one that may raise doesn't stop the others."""
-        message = self._client.execute(source, allow_stdin=False, stop_on_error=not may_raise)
+    def send(self, source: str, *, may_raise: bool = False, hidden: bool = False) -> str:
+        """Queue a cell and return its message id; one that may raise doesn't stop the others.
+
+        A hidden one isn't counted: the others keep the numbers that they would have without it.
+        """
+        message = self._client.execute(
+            source, allow_stdin=False, stop_on_error=not may_raise, store_history=not hidden
+        )
         self._runs[message] = CellRun(source)
         return message
 
@@ -78,10 +83,11 @@ class LiveKernel:
         return self.collect(messages, timeout=timeout)
 
     def run(
-        self, source: str, *, interrupt_at: str | None = None, timeout: float = TIMEOUT
-    ) -> CellRun:
+        self, source: str, *, interrupt_at: str | None = None, timeout: float = TIMEOUT,
+        hidden: bool = False,
+    ) -> CellRun:  # fmt: skip
         """Run one cell; interrupt it as soon as it has printed the text ``interrupt_at``."""
-        message = self.send(source)
+        message = self.send(source, hidden=hidden)
         run = self._runs[message]
         if interrupt_at is not None:
             self._wait(lambda: interrupt_at in run.stdout or self._done(message), timeout)
@@ -160,7 +166,9 @@ def _error(content: dict[str, Any]) -> CellError:
 
 
 @contextmanager
-def live_kernel(*, cwd: Path | None = None) -> Iterator[LiveKernel]:
+def live_kernel(
+    *, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> Iterator[LiveKernel]:
     """Start a kernel of the Python that runs the tests, and shut it down whatever happens."""
     manager = KernelManager(kernel_name="python3")
     # A kernel spec that somebody has installed may name another Python.
@@ -170,7 +178,9 @@ def live_kernel(*, cwd: Path | None = None) -> Iterator[LiveKernel]:
         *("-f", "{connection_file}"),
     ]
     client = None
-    manager.start_kernel(**({} if cwd is None else {"cwd": str(cwd)}))
+    manager.start_kernel(
+        **({} if cwd is None else {"cwd": str(cwd)}), **({} if env is None else {"env": env})
+    )
     try:
         client = manager.blocking_client()
         client.start_channels()
