@@ -15,7 +15,7 @@ from asyncteach.watching.witness import say_error
 _HINTS = (
     # What the message contains, a hint, and a stronger one.
     (
-        ("'coroutine' object", "coroutine object", "'Task' object", "_asyncio.Future' object"),
+        ("'coroutine'", "coroutine object", "'Task'", "'_asyncio.Task'", "'_asyncio.Future'"),
         "Something was used before it was there. Is there an `await`?",
         "Calling a coroutine function only makes a coroutine: `await` gives what it returns.",
     ),
@@ -134,9 +134,10 @@ def judge_stop(deadline: float, run: Run, tape: Tape) -> Judgement:
     if run.how == "spun":
         return no(
             clause,
-            "A loop goes round there without an end, and never hands the thread back.",
-            "What is to end that loop? If it waits for another task, that task can't run as long "
-            "as nothing in the loop is awaited.",
+            "It never comes back from there, and never hands the thread back: a loop without an "
+            "end, or a call that waits?",
+            "If it waits for something that another task does, that task can't run as long as "
+            "nothing is awaited there. And what is to end a loop has to become true at some time.",
             *marks,
         )
     return no(
@@ -179,7 +180,7 @@ def judge_no_coroutine(value: Any, name: str) -> Judgement:
     from asyncteach.checking.results import show
 
     return no(
-        f"{clip(name, 40)}() gave {show(value)}, which can't be awaited",
+        f"{clip(name, 40)} gave {show(value)}, which can't be awaited",
         "Is it an `async def`?",
         "A function that begins with `async def` gives a coroutine when it is called; an ordinary "
         "one has done everything by then, and held the loop for it.",

@@ -6,7 +6,7 @@ from typing import Any
 
 from asyncteach.checking.judgement import Judgement, Mark, no, when, yes
 from asyncteach.checking.tasknames import find_tasks, say_missing, speak
-from asyncteach.checking.underway import is_inside, lifetime
+from asyncteach.checking.underway import is_inside, lifetime, lifetimes
 from asyncteach.recording import Recording
 from asyncteach.tapes.tape import Row, Tape
 from asyncteach.teaching.findings import at
@@ -106,7 +106,7 @@ def judge_order(recording: Recording, names: Iterable[str]) -> Judgement:
         rows = find_tasks(tape, name)
         if not rows:
             return no(*say_missing(tape, name, inside=is_inside(tape, name)))
-        lives = [lifetime(tape, row) for row in rows]
+        lives = lifetimes(tape, rows)
         if edge == "start":
             at_time, row = min((life.start, life.row) for life in lives)
         else:

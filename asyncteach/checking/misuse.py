@@ -5,6 +5,7 @@ import inspect
 import math
 from typing import Any
 
+from asyncteach.checking.underway import is_virtual
 from asyncteach.labels import clip
 from asyncteach.recording import Recording
 
@@ -107,6 +108,17 @@ def check_names(function: str, names: tuple[Any, ...], least: int) -> None:
         raise ValueError(
             f"{function}() needs {least} names at least, as in {function}('a', 'b'), and got "
             f"{len(names)}."
+        )
+
+
+def check_threshold(recording: Recording, seconds: float) -> None:
+    """Raise ValueError where shorter steps are asked for than the recording knows of."""
+    __tracebackhide__ = True
+    tape = recording.tape
+    if seconds < tape.threshold and not is_virtual(tape, recording.unit):
+        raise ValueError(
+            f"never_blocked({seconds:g}) asks for shorter steps than were kept in real time: take "
+            f"{tape.threshold:g} or more, or record(threshold={seconds:g})."
         )
 
 

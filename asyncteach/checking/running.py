@@ -13,10 +13,15 @@ from asyncteach.clock import virtual_time
 from asyncteach.places import Place
 from asyncteach.recorder import record
 from asyncteach.recording import Recording
+from asyncteach.virtual import standins
+from asyncteach.watching.tap import check_loop
 from asyncteach.watching.witness import say_error
 
 _ROUNDS = 10
 """Steps that tasks have to end which the answer has cancelled, and not awaited."""
+
+_MOST = 500
+"""Objects that are searched for functions at most."""
 
 
 @dataclass
@@ -43,6 +48,8 @@ async def run_answer(
     answer: Callable[[], Any] | Awaitable[Any], *, virtual: bool, deadline: float, title: str
 ) -> Run:
     """Run it on the running loop as a task of its own, and leave nothing of it behind."""
+    if problem := check_loop(asyncio.get_running_loop()):
+        raise RuntimeError(problem)
     recorder = record(title=title)
     recordings: list[Recording] = []
     values: list[Any] = []
@@ -62,7 +69,9 @@ async def run_answer(
             await _settle()
             return value
 
-    with virtual_time() if virtual else contextlib.nullcontext():
+    with virtual_time() if virtual else contextlib.nullcontext() as clock:
+        for names in _namespaces(answer) if clock is not None else ():
+            standins.install(clock, names)
         try:
             outcome = await run_within(deadline, work)
         finally:
@@ -79,6 +88,32 @@ async def run_answer(
         outcome.how,
         outcome.left,
     )
+
+
+def _namespaces(answer: Any) -> list[dict[str, Any]]:
+    """Return the global names of an answer, and of the functions that it holds on to.
+
+    Where somebody has written `from time import sleep`, that name has to be virtual too.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    left, seen = [answer], set[int]()
+    while left and len(seen) < _MOST:
+        one = left.pop()
+        if inspect.ismethod(one):
+            left.append(one.__self__)
+            one = one.__func__
+        if id(one) in seen or inspect.ismodule(one):
+            continue
+        seen.add(id(one))
+        if inspect.isfunction(one):
+            found[id(one.__globals__)] = one.__globals__
+            for cell in one.__closure__ or ():
+                with contextlib.suppress(ValueError):  # an empty one
+                    left.append(cell.cell_contents)
+        elif isinstance(one, type) or hasattr(one, "__dict__"):
+            left += [] if isinstance(one, type) else [type(one)]
+            left += list(vars(one).values())
+    return list(found.values())
 
 
 async def _settle() -> None:

@@ -10,11 +10,10 @@ from asyncteach.checking.underway import (
     is_inside,
     least,
     leaves,
-    lifetime,
+    lifetimes,
     most_at_once,
 )
 from asyncteach.recording import Recording
-from asyncteach.tapes.tape import Tape
 from asyncteach.teaching.phrases import listing, spell
 
 _OVERLAP = (
@@ -35,8 +34,11 @@ def judge_overlap(recording: Recording, names: tuple[str, ...]) -> Judgement:
             return no(*say_missing(tape, name, inside=is_inside(tape, name)))
         rows += [row for row in found if row not in rows]
     if not names:
-        rows = [row for row in leaves(tape) if not _is_moment(tape, row, recording.unit)]
-    lives = [lifetime(tape, row) for row in rows]
+        rows = leaves(tape)
+    lives = lifetimes(tape, rows)
+    if not names:
+        # One that never had to wait and took no time can't overlap with anything.
+        lives = [one for one in lives if one.end - one.start > least(tape, recording.unit)]
     if len(lives) < 2:
         return no(
             f"there aren't two tasks that could overlap: {say_tasks(tape)}",
@@ -48,14 +50,8 @@ def judge_overlap(recording: Recording, names: tuple[str, ...]) -> Judgement:
         if early.end - late.start <= least(tape, recording.unit) and early.row != late.row:
             return _apart(recording, early, late)
         early = min(early, late, key=lambda one: one.end)
-    together = listing([speak(tape.rows[row]) for row in rows], 6)
+    together = listing([speak(tape.rows[one.row]) for one in lives], 6)
     return yes(f"{together} were under way at the same time")
-
-
-def _is_moment(tape: Tape, row: int, unit: str) -> bool:
-    """Tell if a task never had to wait and took no time: it can't overlap with anything."""
-    life = lifetime(tape, row)
-    return life.end - life.start <= least(tape, unit)
 
 
 def _apart(recording: Recording, early: Stretch, late: Stretch) -> Judgement:
@@ -128,7 +124,7 @@ def _find_mark(
     rows = find_tasks(tape, task) if task is not None else []
     if not rows and start is None and end is None:
         return []
-    lives = [lifetime(tape, row) for row in rows]
+    lives = lifetimes(tape, rows)
     low = min((one.start for one in lives), default=0.0) if start is None else float(start)
     high = max((one.end for one in lives), default=tape.duration) if end is None else float(end)
     return [Mark(low, max(low, high), "here", tuple(rows))]

@@ -1,12 +1,12 @@
 """When something was under way: a task, or a call of a coroutine function inside of one."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from asyncteach.checking.tasknames import find_tasks, is_function
-from asyncteach.tapes.tape import READY, RUNNING, STATES, Floats, Tape
+from asyncteach.tapes.tape import READY, RUNNING, STATES, Tape
 
 TURN = ("lock", "semaphore", "queue", "condition", "event", "barrier")
 """The kinds of waits in which a task is not at work: it waits for its turn."""
@@ -34,12 +34,20 @@ def least(tape: Tape, unit: str) -> float:
 
 def lifetime(tape: Tape, row: int) -> Stretch:
     """Return when a task was under way: from its first step until it finished."""
-    own = tape.slices[tape.slices.task == row]
-    begun = own[own.state != STATES.index(READY)]
-    one = tape.rows[row]
-    end = one.finished if one.finished == one.finished else tape.duration
-    start = float(begun.start.min()) if len(begun) else end
-    return Stretch(row, start, max(start, end))
+    return lifetimes(tape, [row])[0]
+
+
+def lifetimes(tape: Tape, rows: Iterable[int]) -> list[Stretch]:
+    """Return the same for several."""
+    begun = tape.slices[tape.slices.state != STATES.index(READY)]
+    starts = np.full(len(tape.rows), np.inf)
+    np.minimum.at(starts, begun.task, begun.start)
+    found = []
+    for row in rows:
+        one = tape.rows[row]
+        end = one.finished if one.finished == one.finished else tape.duration
+        found.append(Stretch(row, min(float(starts[row]), end), end))
+    return found
 
 
 def leaves(tape: Tape) -> list[int]:
@@ -60,12 +68,12 @@ def find_work(tape: Tape, name: str) -> list[Stretch]:
     inside = {stretch.row for stretch in called}
     named = [n for n, row in enumerate(tape.rows) if is_function(row.coroutine, name)]
     rows = [n for n in dict.fromkeys([*find_tasks(tape, name), *named]) if n not in inside]
-    whole = [lifetime(tape, row) for row in rows]
-    turns = _turns(tape)
+    whole = lifetimes(tape, rows)
+    turns, steps = _turns(tape), _steps(tape)
     return [
         part
         for stretch in [*whole, *called]
-        for part in _subtract(tape, stretch, turns.get(stretch.row, ()))
+        for part in _subtract(stretch, turns.get(stretch.row, ()), steps)
     ]
 
 
@@ -94,26 +102,34 @@ def _turns(tape: Tape) -> dict[int, list[tuple[float, float]]]:
     return found
 
 
+def _steps(tape: Tape) -> Callable[[int, float], float]:
+    """Return what finds the first step of a row from some moment on."""
+    running = tape.slices.of(RUNNING)
+    running = running[np.argsort(running.task, kind="stable")]  # each row's stay in order
+
+    def find(row: int, at: float) -> float:
+        low, high = np.searchsorted(running.task, [row, row + 1])
+        own = running.start[low:high]
+        index = int(np.searchsorted(own, at - _VIRTUAL))
+        return float(own[index]) if index < len(own) else at
+
+    return find
+
+
 def _subtract(
-    tape: Tape, whole: Stretch, turns: Iterable[tuple[float, float]]
-) -> Iterable[Stretch]:
+    whole: Stretch,
+    turns: Iterable[tuple[float, float]],
+    step_after: Callable[[int, float], float],
+) -> Iterator[Stretch]:
     start = whole.start
-    inside = [turn for turn in turns if turn[1] > whole.start and turn[0] < whole.end]
-    if inside:
-        slices = tape.slices[tape.slices.task == whole.row]
-        steps = slices.of(RUNNING).start
-        for begin, end in sorted(inside):
+    for begin, end in sorted(turns):
+        if end > whole.start and begin < whole.end:
             if begin > start:
                 yield Stretch(whole.row, start, begin)
             # Whose turn it is has it when it runs: before, somebody else may still have it.
-            start = max(start, _next(steps, end))
+            start = max(start, step_after(whole.row, end))
     if whole.end > start:
         yield Stretch(whole.row, start, whole.end)
-
-
-def _next(steps: Floats, at: float) -> float:
-    index = int(np.searchsorted(steps, at - _VIRTUAL))
-    return float(steps[index]) if index < len(steps) else at
 
 
 def most_at_once(stretches: list[Stretch], least: float) -> tuple[int, float, float, set[int]]:

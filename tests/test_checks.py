@@ -1,0 +1,1255 @@
+"""Checks: each condition by right and by wrong programs, its sentences, hints, picture, misuse."""
+
+import asyncio
+import contextlib
+import gc
+import re
+import sys
+import threading
+import time
+from time import sleep
+
+import pytest
+
+from asyncteach import (
+    CHORES,
+    LEISURE,
+    Recording,
+    check,
+    record,
+    record_threads,
+    run_in_processes,
+    run_in_threads,
+    run_in_turn,
+    run_together,
+    virtual_time,
+)
+from asyncteach.checking import misuse
+from asyncteach.checking.picture import draw_marked
+from asyncteach.checking.tries import exercise_name, forget_tries
+
+
+@pytest.fixture(autouse=True)
+def _first_try():
+    forget_tries()
+
+
+def judge(answer, *, virtual=True, **options):
+    """Run an answer on a loop of its own and return its check."""
+
+    async def run():
+        before = asyncio.all_tasks()
+        verdict = await check(answer, virtual=virtual, **options)
+        assert asyncio.all_tasks() == before
+        return verdict
+
+    return asyncio.run(run())
+
+
+def told(verdict):
+    """Return the sentence of a check that has failed."""
+    assert not verdict.passed
+    return re.search(r"^Not yet: (.*)\.$", str(verdict), re.M)[1]
+
+
+def hint(verdict):
+    return re.search(r"^A hint: (.*)$", str(verdict), re.M)[1]
+
+
+def story(*slices):
+    recording = Recording("By hand", ["a", "b"])
+    for one in slices:
+        recording.add(*one)
+    return recording
+
+
+async def page(seconds):
+    await asyncio.sleep(seconds)
+    return seconds
+
+
+def start(seconds, name):
+    return asyncio.create_task(page(seconds), name=name)
+
+
+async def in_turn():
+    for number in (1, 2, 3):
+        await start(number, f"page-{number}")
+
+
+async def together():
+    return await asyncio.gather(*(start(n, f"page-{n}") for n in (1, 2, 3)))
+
+
+# How long it took
+
+
+def test_a_right_length_is_said_in_the_unit_that_was_asked_for():
+    verdict = judge(together).took(seconds=3).took(minutes=0.05).took(at_most_seconds=5)
+    assert (
+        str(verdict)
+        == "Yes: it took 3 s.\nYes: it took 0.1 minutes.\nYes: it took 3 s.\nAll right."
+    )
+    assert verdict.passed
+    assert bool(verdict)
+
+
+def test_a_wrong_length_is_told_with_what_was_expected():
+    assert told(judge(in_turn).took(seconds=3)) == "it took 6 s and was to take 3 s"
+    assert told(judge(in_turn).took(at_most_seconds=3)) == "it took 6 s and was to take at most 3 s"
+    assert told(judge(together).took(seconds=6)) == "it took only 3 s and was to take 6 s"
+    assert judge(together).took(at_most_seconds=6).passed
+
+
+def test_virtual_time_is_held_to_a_twentieth_unless_told_otherwise():
+    assert judge(together).took(seconds=3.1).passed
+    assert not judge(together).took(seconds=2.8).passed
+    assert judge(together).took(seconds=2.8, within=0.1).passed
+    assert not judge(together).took(seconds=3.001, within=0).passed
+
+
+def test_real_time_may_be_late_and_never_early():
+    async def nap():
+        await asyncio.sleep(0.1)
+
+    assert judge(nap, virtual=False).took(seconds=0.1, within=50).passed
+    assert not judge(nap, virtual=False).took(seconds=0.2).passed
+    # By hand, as a busy machine would have it.
+    late = story((0, "waiting", 0, 48))
+    assert check(late).took(minutes=40).passed
+    assert not check(late).took(minutes=40, within=0.1).passed
+    assert not check(story((0, "waiting", 0, 64))).took(minutes=40).passed
+
+
+@pytest.mark.parametrize(
+    ("run", "minutes"),
+    [(run_in_turn, 100), (run_in_threads, 40), (run_in_processes, 40)],
+)
+def test_stories_are_judged_in_minutes_whoever_did_them(run, minutes):
+    recording = run(CHORES, clock="virtual")
+    assert check(recording).took(minutes=minutes).passed
+    assert check(recording).took(seconds=60 * minutes).passed
+    assert not check(recording).took(minutes=minutes / 2).passed
+    assert check(recording).overlapped().passed == (minutes == 40)
+
+
+def test_a_story_in_real_time_passes_as_the_virtual_one_does():
+    recording = asyncio.run(run_together(CHORES))
+    verdict = check(recording).overlapped("cook rice", "wash clothes", "wash dishes")
+    assert verdict.took(minutes=40, within=1).at_most(3, "wash dishes").passed
+
+
+def test_what_took_too_long_is_explained_by_the_line_at_the_second_try():
+    async def main():
+        await asyncio.gather(page(1), blocking(1))
+
+    first, second = (judge(main).took(seconds=1, within=0) for _ in range(2))
+    assert "waited for something else" in hint(first)
+    assert "blocking() held the loop for 1 s at test_checks.py:" in hint(second)
+
+
+async def blocking(seconds):
+    await asyncio.sleep(0.5)
+    time.sleep(seconds)
+
+
+# What overlapped
+
+
+async def _with_group():
+    async with asyncio.TaskGroup() as group:
+        for number in (1, 2, 3):
+            group.create_task(page(number), name=f"page-{number}")
+
+
+async def _with_wait():
+    await asyncio.wait([start(number, f"page-{number}") for number in (1, 2, 3)])
+
+
+async def _with_as_completed():
+    for one in asyncio.as_completed([start(number, f"page-{number}") for number in (1, 2, 3)]):
+        await one
+
+
+async def _with_tasks_awaited_in_turn():
+    tasks = [start(number, f"page-{number}") for number in (3, 2, 1)]
+    for task in tasks:
+        await task
+
+
+async def _with_a_wait_for_around_each():
+    tasks = [start(number, f"page-{number}") for number in (1, 2, 3)]
+    await asyncio.gather(*(asyncio.wait_for(task, 10) for task in tasks))
+
+
+async def _without_names():
+    await asyncio.gather(page(1), page(2), page(3))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        together,
+        _with_group,
+        _with_wait,
+        _with_as_completed,
+        _with_tasks_awaited_in_turn,
+        _with_a_wait_for_around_each,
+        _without_names,
+    ],
+)
+def test_every_way_to_have_them_together_passes(answer):
+    verdict = judge(answer).took(seconds=3).overlapped("page").overlapped()
+    assert verdict.at_least(3, "page").nothing_left_running().never_blocked().passed, verdict
+
+
+def test_what_came_one_after_another_is_told_with_the_two_and_the_moment():
+    assert told(judge(in_turn).overlapped("page")) == (
+        "page-2 began only when page-1 was over, after 1 s"
+    )
+    assert told(judge(in_turn).overlapped()) == told(judge(in_turn).overlapped("page-1", "page-2"))
+    verdict = check(run_in_turn(CHORES, clock="virtual")).overlapped("cook rice", "wash clothes")
+    assert told(verdict) == "wash clothes began only when cook rice was over, after 40.0 minutes"
+
+
+def test_two_that_only_touch_do_not_overlap():
+    touching = story((0, "waiting", 0, 10), (1, "waiting", 10, 20))
+    assert not check(touching).overlapped("a", "b").passed
+    assert check(story((0, "waiting", 0, 11), (1, "waiting", 10, 20))).overlapped("a", "b").passed
+
+
+def test_tasks_that_block_instead_of_waiting_were_never_together():
+    async def rude(seconds):
+        time.sleep(seconds)
+
+    async def main():
+        await asyncio.gather(rude(1), rude(2))
+
+    assert "only when rude was over" in told(judge(main).overlapped())
+
+
+def test_who_is_ready_and_has_not_begun_is_not_under_way():
+    recording = story((0, "running", 0, 10), (1, "ready", 0, 10), (1, "running", 10, 20))
+    assert not check(recording).overlapped("a", "b").passed
+
+
+def test_one_that_never_waits_is_told_so():
+    async def main():
+        await asyncio.gather(start(0, "quick"), start(2, "slow"))
+
+    assert "quick never had to wait" in told(judge(main).overlapped("quick", "slow"))
+
+
+def test_without_tasks_there_is_nothing_that_could_overlap():
+    async def main():
+        await page(1)
+        await page(2)
+
+    assert told(judge(main).overlapped()) == (
+        "there aren't two tasks that could overlap: there is no task but the one that ran the code"
+    )
+    verdict = judge(main).overlapped("page")
+    assert told(verdict).startswith("page() was awaited inside another task and is no task")
+
+
+# Names
+
+
+def test_a_name_that_fits_no_task_lists_those_that_are_there():
+    assert told(judge(together).overlapped("page-1", "pgae-2")) == (
+        "no task is called 'pgae-2': the tasks are 'page-1', 'page-2' and 'page-3'"
+    )
+    for verdict in (
+        judge(together).cancelled("x"),
+        judge(together).order("x", "page-1"),
+        judge(together).at_most(3, "x"),
+        judge(together).at_least(3, "x"),
+    ):
+        assert "no task is called 'x'" in told(verdict)
+        assert "name='x'" in hint(verdict)
+
+
+def test_a_name_stands_for_numbered_ones_for_twins_and_for_coroutine_functions():
+    async def main():
+        twins = [start(1, "twin"), start(2, "twin")]
+        await asyncio.gather(*twins, start(3, "row 1"), start(3, "row_2"), start(3, "10"))
+
+    verdict = judge(main)
+    for name, count in (("twin", 2), ("twin (2)", 1), ("row", 2), ("row 1", 1), ("10", 1)):
+        assert verdict.at_least(count, name).at_most(count, name).passed, name
+    # No task is called page, and all of them run it.
+    assert verdict.at_least(5, "page").at_most(5, "page").passed
+
+
+# How many at once
+
+
+PACE = 1.0
+
+
+async def fetch():
+    await asyncio.sleep(PACE / 2)
+    await asyncio.sleep(PACE / 2)
+
+
+async def _semaphore_inside(kind=asyncio.Semaphore):
+    limit = kind(3)
+
+    async def limited():
+        async with limit:
+            await fetch()
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(10):
+            group.create_task(limited(), name=f"fetch-{number}")
+
+
+async def _semaphore_in_the_task_itself():
+    limit = asyncio.Semaphore(3)
+
+    async def fetch():
+        async with limit:
+            await asyncio.sleep(PACE)
+
+    await asyncio.gather(*(fetch() for _ in range(10)))
+
+
+async def _workers_and_a_queue():
+    queue = asyncio.Queue()
+    for number in range(10):
+        queue.put_nowait(number)
+
+    async def work():
+        while not queue.empty():
+            await queue.get()
+            await fetch()
+            queue.task_done()
+
+    await asyncio.gather(*(work() for _ in range(3)))
+
+
+async def _workers_that_are_cancelled():
+    queue = asyncio.Queue(2)
+
+    async def work():
+        while True:
+            await queue.get()
+            await fetch()
+            queue.task_done()
+
+    workers = [asyncio.create_task(work()) for _ in range(3)]
+    for number in range(10):
+        await queue.put(number)
+    await queue.join()
+    for worker in workers:
+        worker.cancel()
+
+
+async def _three_at_a_time():
+    for number in range(0, 10, 3):
+        await asyncio.gather(*(fetch() for _ in range(10)[number : number + 3]))
+
+
+async def _the_next_when_one_is_done():
+    left, tasks = 10, set()
+    while left or tasks:
+        while left and len(tasks) < 3:
+            tasks.add(asyncio.create_task(fetch(), name=f"fetch-{left}"))
+            left -= 1
+        _, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _a_condition_and_a_count():
+    condition, active = asyncio.Condition(), 0
+
+    async def limited():
+        nonlocal active
+        async with condition:
+            await condition.wait_for(lambda: active < 3)
+            active += 1
+        await fetch()
+        async with condition:
+            active -= 1
+            condition.notify()
+
+    await asyncio.gather(*(asyncio.create_task(limited(), name=f"fetch-{n}") for n in range(10)))
+
+
+async def _tokens_in_a_queue():
+    tokens = asyncio.Queue()
+    for token in range(3):
+        tokens.put_nowait(token)
+
+    async def limited():
+        token = await tokens.get()
+        try:
+            await fetch()
+        finally:
+            tokens.put_nowait(token)
+
+    await asyncio.gather(*(limited() for _ in range(10)))
+
+
+async def _one_after_another_is_less_than_three():
+    for _ in range(10):
+        await fetch()
+
+
+LIMITED = [
+    _semaphore_inside,
+    lambda: _semaphore_inside(asyncio.BoundedSemaphore),
+    _semaphore_in_the_task_itself,
+    _workers_and_a_queue,
+    _workers_that_are_cancelled,
+    _three_at_a_time,
+    _the_next_when_one_is_done,
+    _a_condition_and_a_count,
+    _tokens_in_a_queue,
+]
+
+
+@pytest.mark.parametrize("answer", LIMITED)
+def test_every_way_to_have_three_at_once_passes(answer):
+    verdict = judge(answer).at_most(3, "fetch").at_least(3, "fetch").nothing_left_running()
+    assert verdict.passed, verdict
+    assert not judge(answer).at_most(2, "fetch").passed
+    assert not judge(answer).at_least(4, "fetch").passed
+
+
+def test_one_at_a_time_is_no_more_than_three_and_never_two():
+    assert judge(_one_after_another_is_less_than_three).at_most(3, "fetch").passed
+    verdict = judge(_one_after_another_is_less_than_three).at_least(2, "fetch")
+    assert told(verdict) == (
+        "there was never a moment with two of fetch under way: one was the most"
+    )
+
+
+@pytest.mark.parametrize("answer", LIMITED)
+def test_in_real_time_nobody_is_counted_while_another_one_leaves(answer, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "PACE", 0.01)
+    assert judge(answer, virtual=False).at_most(3, "fetch").passed
+
+
+async def _no_limit():
+    await asyncio.gather(*(fetch() for _ in range(10)))
+
+
+async def _a_semaphore_for_each():
+    async def limited():
+        async with asyncio.Semaphore(3):
+            await fetch()
+
+    await asyncio.gather(*(limited() for _ in range(10)))
+
+
+async def _a_semaphore_around_the_wrong_thing():
+    limit = asyncio.Semaphore(3)
+
+    async def limited():
+        await fetch()
+        async with limit:
+            await asyncio.sleep(1)
+
+    await asyncio.gather(*(asyncio.create_task(limited(), name=f"fetch-{n}") for n in range(10)))
+
+
+async def _a_lock_for_the_saving_only():
+    lock = asyncio.Lock()
+
+    async def fetch():
+        await asyncio.sleep(1)
+        async with lock:
+            await asyncio.sleep(1)
+
+    await asyncio.gather(*(fetch() for _ in range(10)))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        _no_limit,
+        _a_semaphore_for_each,
+        _a_semaphore_around_the_wrong_thing,
+        _a_lock_for_the_saving_only,
+    ],
+)
+def test_no_limit_is_no_limit_whatever_it_looks_like(answer):
+    verdict = judge(answer).at_most(3, "fetch")
+    assert told(verdict) == (
+        "ten of fetch were under way at once, at the very start, and at most three may be"
+    )
+
+
+def test_threads_are_counted_by_the_function_that_they_were_given():
+    def save():
+        time.sleep(1)
+
+    async def main():
+        await asyncio.gather(*(asyncio.to_thread(save) for _ in range(3)))
+
+    verdict = judge(main)
+    assert verdict.at_most(3, "save").at_least(3, "save").took(seconds=1).passed, verdict
+
+
+# What held the loop
+
+
+def test_what_held_the_loop_is_told_with_its_line_and_its_victims():
+    async def main():
+        await asyncio.gather(page(0.6), page(0.7), blocking(2))
+
+    verdict = judge(main).never_blocked()
+    line = blocking.__code__.co_firstlineno + 2
+    assert told(verdict) == (
+        f"blocking() held the loop for 2 s at test_checks.py:{line}, "
+        "and page and page (2) had to wait for it"
+    )
+    (mark,) = verdict.marks
+    assert (mark.start, mark.end) == (0.5, 2.5)
+    assert judge(main).never_blocked(2.5).passed
+
+
+def test_a_shorter_limit_is_held_too_where_time_is_virtual():
+    async def main():
+        time.sleep(0.03)
+
+    assert judge(main).never_blocked().passed
+    assert told(judge(main).never_blocked(0.02)) == "main held the loop for 30 ms"
+
+
+def test_threads_and_pauses_hold_nothing():
+    async def main():
+        await asyncio.gather(page(1), asyncio.to_thread(time.sleep, 2))
+
+    assert judge(main).never_blocked().took(seconds=2).passed
+
+
+def test_sleeping_on_the_loop_is_seen_in_real_time_too():
+    async def main():
+        await asyncio.gather(page(0.01), nap())
+
+    async def nap():
+        time.sleep(0.3)
+
+    assert "nap() held the loop" in told(judge(main, virtual=False).never_blocked())
+
+
+# How tasks ended
+
+
+async def endings():
+    async def fail():
+        await asyncio.sleep(1)
+        raise ConnectionResetError("gone")
+
+    slow = start(100, "slow")
+    bad = asyncio.create_task(fail(), name="bad")
+    good = start(1, "good")
+    await asyncio.wait([bad, good])
+    slow.cancel()
+    bad.exception()
+
+
+def test_outcomes_that_are_as_they_should_be():
+    verdict = judge(endings).cancelled("slow").returned("good").raised("bad")
+    # It was cancelled and not awaited: that it ends is all that counts.
+    verdict.raised("bad", ConnectionResetError).raised("bad", OSError).nothing_left_running()
+    verdict.raised("bad", (KeyError, OSError))
+    assert str(verdict).splitlines() == [
+        "Yes: slow was cancelled.",
+        "Yes: good returned.",
+        "Yes: bad raised.",
+        "Yes: bad raised ConnectionResetError.",
+        "Yes: bad raised OSError.",
+        "Yes: no task was left running.",
+        "Yes: bad raised KeyError or OSError.",
+        "All right.",
+    ]
+
+
+def test_outcomes_that_are_others():
+    assert told(judge(endings).cancelled("good")) == "good returned and was to be cancelled"
+    assert told(judge(endings).returned("slow")) == "slow was cancelled and was to return"
+    assert told(judge(endings).raised("bad", ValueError)) == (
+        "bad raised ConnectionResetError: gone and was to raise ValueError"
+    )
+    assert told(judge(endings).raised("good")) == "good returned and was to raise an exception"
+
+
+def test_a_cancellation_that_is_swallowed_is_none():
+    async def stubborn():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(100)
+
+    async def main():
+        task = asyncio.create_task(stubborn(), name="stubborn")
+        await asyncio.sleep(1)
+        task.cancel()
+        await task
+
+    verdict = judge(main).cancelled("stubborn")
+    assert told(verdict) == "stubborn returned and was to be cancelled"
+
+
+def test_what_is_left_running_is_told_with_the_line_that_started_it_and_is_stopped():
+    kept = []
+
+    async def main():
+        kept.append(start(100, "lost"))
+        await asyncio.sleep(1)
+
+    verdict = judge(main).nothing_left_running()
+    assert re.fullmatch(r"lost at test_checks.py:\d+ was left running at the end", told(verdict))
+    assert kept[0].cancelled()
+
+
+def test_a_task_that_nobody_held_is_lost_and_that_is_told():
+    async def main():
+        asyncio.create_task(forever())
+        await asyncio.sleep(1)
+        gc.collect()
+        await asyncio.sleep(1)
+
+    async def forever():
+        await asyncio.get_running_loop().create_future()
+
+    assert "lost" in told(judge(main).nothing_left_running())
+
+
+# In which order
+
+
+def test_the_order_of_ends_and_of_starts():
+    verdict = judge(together).order("page-1", "page-2", "page-3")
+    verdict.order("start of page-3", "end of page-1", "page-2").order("start of page", "page")
+    assert verdict.passed
+    assert told(judge(together).order("page-2", "page-1")) == (
+        "page-1 was done after 1 s, and page-2 was done only after 2 s: "
+        "it was to be the other way round"
+    )
+    assert told(judge(together).order("page-1", "start of page-2")) == (
+        "page-2 began at the very start, and page-1 was done only after 1 s: "
+        "it was to be the other way round"
+    )
+
+
+def test_what_ends_at_the_same_moment_may_come_in_any_order():
+    async def main():
+        await asyncio.gather(start(1, "a"), start(1, "b"))
+
+    assert judge(main).order("a", "b").passed
+    assert judge(main).order("b", "a").passed
+
+
+def test_what_never_ends_has_no_place_in_an_order():
+    async def main():
+        start(100, "lost")
+        await start(1, "page")
+
+    assert told(judge(main).order("page", "lost")) == "lost was still running when all was over"
+
+
+# What came back
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence", "help"),
+    [
+        (None, "nothing came back, and it was to be [1, 2]", "return"),
+        ((1, 2), "what came back is (1, 2), and it was to be [1, 2]: a tuple instead", "a list"),
+        ([2, 1], "what came back is [2, 1], and it was to be [1, 2]: the same, in", "order"),
+        ([1, 3], "what came back is [1, 3], and it was to be [1, 2]", "Follow"),
+        ([1, ValueError("x")], "an exception", "come from"),
+        ("[1, 2]", "a str instead of a list", "return"),
+    ],
+)
+def test_a_wrong_result_is_told_by_its_kind(value, sentence, help):
+    async def main():
+        return value
+
+    verdict = judge(main).result([1, 2])
+    assert sentence in told(verdict)
+    assert help in hint(verdict)
+
+
+def test_a_result_that_still_has_to_be_awaited_is_told_so():
+    async def forgetful():
+        return page(1)
+
+    async def hasty():
+        return start(1, "page")
+
+    async def listing():
+        return [page(1)]
+
+    async def stream():
+        yield 1
+
+    async def generator():
+        return stream()
+
+    for answer, words in (
+        (forgetful, "a coroutine of page() that has not run"),
+        (hasty, "a task and not its result"),
+        (listing, "a list with a coroutine of page() that has not run in it"),
+        (generator, "an async generator"),
+    ):
+        verdict = judge(answer).result(1)
+        assert words in told(verdict)
+        assert "await" in hint(verdict) or "await" in hint(judge(answer).result(1))
+        value = verdict.value[0] if isinstance(verdict.value, list) else verdict.value
+        if asyncio.iscoroutine(value):
+            value.close()
+
+
+def test_results_are_equal_by_python_whatever_they_are():
+    import numpy
+    import pandas
+
+    same = [
+        1,
+        1.0,
+        "a",
+        [1, 2],
+        {"a": [1]},
+        {1, 2},
+        True,
+        None,
+        numpy.arange(3),
+        pandas.DataFrame({"a": [1]}),
+    ]
+    for value in same:
+        assert check(story()).result(value, value).passed
+    assert not check(story()).result(numpy.arange(3), numpy.arange(4)).passed
+    assert not check(story()).result(numpy.arange(3), numpy.zeros(3)).passed
+
+    class Rude:
+        def __eq__(self, other):
+            raise RuntimeError
+
+        def __repr__(self):
+            raise RuntimeError
+
+    assert "a Rude that can't be shown" in told(check(story()).result(Rude(), 1))
+
+
+# Anything else
+
+
+def test_anything_else_is_said_in_its_own_sentence():
+    recording = story((0, "waiting", 0, 10), (1, "waiting", 10, 20))
+    assert str(check(recording).that(1 == 1, "one is one.")) == "Yes: one is one.\nAll right."
+    verdict = check(recording).that([], "somebody came", hint="Who?", task="b", start=12)
+    assert str(verdict) == "Not yet: it isn't so that somebody came.\nA hint: Who?"
+    (mark,) = verdict.marks
+    assert (mark.start, mark.end, mark.rows) == (12, 20, (1,))
+    assert check(recording).that(False, "it", task="nobody").marks == ()
+
+
+def test_a_function_is_asked_only_if_nothing_has_failed_before():
+    asked = []
+
+    async def fail():
+        raise ValueError
+
+    verdict = judge(fail).that(lambda: asked.append(1), "it is asked")
+    assert not asked
+    assert "ValueError" in told(verdict)
+    assert told(check(story()).that(lambda: {}["a"], "it is there")) == (
+        "it isn't so that it is there (KeyError)"
+    )
+    assert check(story()).that(lambda: True, "it is there").passed
+
+
+def test_the_first_failure_is_told_and_the_rest_is_not_looked_at():
+    verdict = judge(in_turn).took(seconds=6).took(seconds=1).overlapped().result(3)
+    assert str(verdict).splitlines()[:2] == [
+        "Yes: it took 6 s.",
+        "Not yet: it took 6 s and was to take 1 s.",
+    ]
+
+
+def test_one_check_goes_on_with_another_one():
+    right, wrong = judge(together).took(seconds=3), judge(in_turn).took(seconds=3)
+    assert right.also(judge(together).overlapped("page")).passed
+    assert not right.also(wrong).passed
+    assert told(right) == told(wrong)
+    assert right.recording is not wrong.recording
+    assert "page-1" in right._repr_mimebundle_()[1]["image/png"]["alt"]
+
+
+# Hints
+
+
+def test_hints_grow_stronger_with_each_try_and_not_with_each_look():
+    first = judge(in_turn).took(seconds=3)
+    assert str(first) == str(first)
+    second, third = (judge(in_turn).took(seconds=3) for _ in range(2))
+    assert hint(first) != hint(second) == hint(third)
+    # Another condition has its own first try.
+    assert hint(judge(in_turn).overlapped()) not in (hint(first), hint(second))
+
+
+def test_own_words_take_the_place_of_the_general_ones():
+    def ask(**words):
+        return hint(judge(in_turn).took(seconds=3, **words))
+
+    assert [ask(hint="One.", stronger="Two.") for _ in range(3)] == ["One.", "Two.", "Two."]
+
+
+def test_tries_are_counted_for_each_exercise():
+    for name in ("one", "two"):
+        token = exercise_name.set(name)
+        assert hint(judge(in_turn).took(seconds=3, hint="One.", stronger="Two.")) == "One."
+        exercise_name.reset(token)
+
+
+CONDITIONS = {
+    "took": lambda v: v.took(seconds=1),
+    "overlapped": lambda v: v.overlapped(),
+    "never_blocked": lambda v: v.never_blocked(),
+    "at_most": lambda v: v.at_most(0, "page"),
+    "at_least": lambda v: v.at_least(9, "page"),
+    "cancelled": lambda v: v.cancelled("page"),
+    "returned": lambda v: v.returned("slow"),
+    "raised": lambda v: v.raised("page"),
+    "order": lambda v: v.order("page-2", "page-1"),
+    "nothing_left_running": lambda v: v.nothing_left_running(),
+    "result": lambda v: v.result(7),
+}
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_each_condition_has_a_hint_a_stronger_one_and_a_marked_place(name):
+    async def wrong():
+        kept.append(start(100, "slow"))
+        await start(1, "page-1")
+        await start(2, "page-2")
+        time.sleep(1)
+
+    kept = []
+    verdicts = [CONDITIONS[name](judge(wrong)) for _ in range(2)]
+    first, second = map(hint, verdicts)
+    assert first != second
+    assert len(first) > 15
+    data, about = verdicts[0]._repr_mimebundle_()
+    if name == "result":
+        assert set(data) == {"text/plain"}
+        return
+    assert set(data) == {"text/plain", "text/html", "image/png"}
+    assert "Marked: " in about["image/png"]["alt"]
+
+
+# What is seen
+
+
+def test_a_check_that_passed_is_text_alone():
+    assert judge(together).took(seconds=3)._repr_mimebundle_() == (
+        {"text/plain": "Yes: it took 3 s.\nAll right."},
+        {},
+    )
+
+
+def test_the_page_holds_the_sentences_escaped_and_the_picture_with_its_words():
+    async def main():
+        await start(1, "<b>")
+
+    data, about = judge(main).cancelled("<b>")._repr_mimebundle_()
+    assert "&lt;b&gt; returned and was to be cancelled" in data["text/html"]
+    assert "<b>" not in data["text/html"]
+    assert f'src="data:image/png;base64,{data["image/png"]}"' in data["text/html"]
+    assert about["image/png"]["alt"].endswith("Marked: <b> from 0 ms to 1 s: not cancelled.")
+
+
+def test_the_mark_is_an_outline_around_the_place_and_a_label_with_words():
+    verdict = judge(in_turn).overlapped("page")
+    picture = draw_marked(verdict.recording, verdict.marks)
+    (ax,) = picture.axes
+    names = [label.get_text().strip() for label in ax.get_yticklabels()]
+    outlines = [one for one in ax.patches if one.get_gid() == "mark"]
+    assert len(outlines) == 2
+    for outline, name, begin, end in zip(
+        outlines, ("page-1", "page-2"), (0, 1), (1, 3), strict=True
+    ):
+        lane = ax.get_yticks()[names.index(name)]
+        box = outline.get_bbox()
+        assert min(box.y0, box.y1) < lane < max(box.y0, box.y1)
+        assert box.x0 == pytest.approx(begin, abs=0.1)
+        assert box.x1 == pytest.approx(end, abs=0.1)
+        assert not outline.get_fill()
+    (label,) = [text for text in ax.texts if text.get_gid() == "mark label"]
+    assert label.get_text() == "begins after 1 s"
+
+
+def test_many_lanes_have_one_outline_and_are_named_in_part():
+    async def crowd():
+        await asyncio.gather(*(start(1, f"fetch-{n}") for n in range(20)))
+
+    verdict = judge(crowd).at_most(3, "fetch")
+    picture = draw_marked(verdict.recording, verdict.marks)
+    assert len([one for one in picture.axes[0].patches if one.get_gid() == "mark"]) == 1
+    assert "fetch-6 and 13 more from 0 ms to 1 s: 20 at once." in picture.alt
+
+
+@pytest.mark.parametrize("count", [1, 300, 2000])
+def test_any_number_of_tasks_can_be_marked(count):
+    async def crowd():
+        await asyncio.gather(*(page(1) for _ in range(count)))
+
+    assert "image/png" in judge(crowd).at_most(0, "page")._repr_mimebundle_()[0]
+
+
+def test_nothing_asked_is_told_and_an_answer_that_ran_is_all_right():
+    assert str(check(story())).startswith("Nothing has been asked yet")
+    assert str(judge(together)) == "All right."
+
+
+# An answer that is run
+
+
+def test_what_an_answer_gave_is_there():
+    verdict = judge(together)
+    assert (verdict.value, verdict.error, verdict.stopped) == ([1, 2, 3], None, False)
+    assert verdict.recording.seconds == 3
+    assert verdict.recording.names == ["together", "page-1", "page-2", "page-3"]
+    assert "together" in str(verdict.recording)
+
+
+def test_functions_coroutines_and_what_gives_an_awaitable_are_run():
+    assert judge(lambda: together()).result([1, 2, 3]).passed
+    assert judge(lambda: asyncio.gather(page(1), page(2))).result([1, 2]).took(seconds=2).passed
+    assert judge(together, name="mine").recording.title == "mine"
+
+    async def run():
+        return await check(page(2), virtual=True)
+
+    assert asyncio.run(run()).result(2).took(seconds=2).passed
+
+
+def test_an_error_is_told_with_the_learners_line():
+    async def fail():
+        await page(1)
+        raise ValueError("no such page")
+
+    async def group():
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(fail(), name="fail")
+            tasks.create_task(page(9), name="page")
+
+    line = fail.__code__.co_firstlineno + 2
+    sentence = f"your code raised ValueError: no such page at test_checks.py:{line}"
+    verdict = judge(fail)
+    assert told(verdict) == sentence
+    assert isinstance(verdict.error, ValueError)
+    verdict = judge(group)
+    assert told(verdict) == f"{sentence} (in an ExceptionGroup, as a TaskGroup raises it)"
+    (mark,) = verdict.marks
+    assert verdict.recording.names[mark.rows[0]] == "fail"
+
+
+async def _no_await():
+    text = page(1)
+    try:
+        return text + 1
+    finally:
+        text.close()
+
+
+async def _await_nothing():
+    await time.sleep(1)
+
+
+async def _gather_nothing():
+    await asyncio.gather(time.sleep(1))
+
+
+async def _run_inside():
+    coroutine = page(1)
+    try:
+        asyncio.run(coroutine)
+    finally:
+        coroutine.close()
+
+
+async def _no_name():
+    return undefined  # noqa: F821
+
+
+async def _no_such_argument():
+    await page(1, 2)
+
+
+async def _too_late():
+    async with asyncio.timeout(1):
+        await asyncio.sleep(2)
+
+
+async def _cancelled():
+    task = start(5, "task")
+    task.cancel()
+    await task
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (_no_await, "Is there an `await`?"),
+        (_await_nothing, "Which function gives none?"),
+        (_gather_nothing, "Which function gives none?"),
+        (_run_inside, "The loop is there already"),
+        (_no_name, "spelled"),
+        (_no_such_argument, "arguments"),
+        (_too_late, "time limit"),
+        (_cancelled, "cancelled what this awaits"),
+    ],
+)
+def test_common_errors_have_hints_of_their_own(answer, words):
+    assert words in hint(judge(answer))
+    assert hint(judge(answer)) != words
+
+
+def test_whoever_gives_up_is_told_and_the_loop_goes_on():
+    async def leave():
+        raise SystemExit(3)
+
+    assert "SystemExit" in told(judge(leave))
+
+
+def test_what_is_no_coroutine_function_is_told_so():
+    verdict = judge(lambda: 3)
+    assert told(verdict) == "your code gave 3, which can't be awaited"
+    assert "`async def`" in hint(verdict)
+
+
+@pytest.mark.parametrize("nothing", [None, ...])
+def test_no_answer_is_told_so_awaited_or_not(nothing):
+    verdict = judge(nothing)
+    assert told(verdict).startswith("there is no answer yet: ")
+    assert not check(nothing).took(seconds=3).never_blocked().result(3).at_most(3, "x").passed
+    assert verdict._repr_mimebundle_()[0] == {"text/plain": str(verdict)}
+
+
+def test_an_answer_that_hangs_is_stopped_and_told_where():
+    async def hang():
+        await asyncio.Event().wait()
+
+    line = hang.__code__.co_firstlineno + 1
+    for virtual in (True, False):
+        verdict = judge(hang, deadline=0.2, virtual=virtual)
+        assert verdict.stopped
+        assert told(verdict) == (
+            f"still going after 0.2 seconds, so it was stopped; it was at test_checks.py:{line}"
+        )
+        assert str(verdict.took(seconds=0).result(3)) == str(verdict)
+
+
+def test_an_answer_that_spins_is_stopped_and_told_where():
+    async def spin():
+        while True:
+            pass
+
+    verdict = judge(spin, deadline=0.2)
+    assert verdict.stopped
+    assert "still going after 0.2 seconds, so it was stopped; it was at test_checks.py" in told(
+        verdict
+    )
+    assert "never hands the thread back" in hint(verdict)
+
+
+def test_sleep_is_virtual_by_whatever_name_a_learner_has_it():
+    names = {}
+    exec("from time import sleep\nasync def nap(): sleep(100)", names)
+
+    class Tool:
+        def __init__(self):
+            self.nap = names["nap"]
+
+        async def use(self):
+            await self.nap()
+
+    tool = Tool()
+    for answer in (names["nap"], lambda: tool.use(), tool.use):
+        assert judge(answer).took(seconds=100).passed
+        assert names["sleep"] is sleep
+
+
+def test_nothing_is_left_of_a_run():
+    before = (threading.active_count(), time.sleep, asyncio.sleep)
+
+    async def run():
+        loop = asyncio.get_running_loop()
+        names = set(vars(loop))
+        for answer in (together, in_turn, endings, lambda: 3):
+            await check(answer, virtual=True)
+        assert set(vars(loop)) == names
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(run())
+    assert (threading.active_count(), time.sleep, asyncio.sleep) == before
+
+
+def test_a_check_inside_a_recording_and_one_inside_a_check():
+    async def main():
+        with record() as outer:
+            verdict = await check(together, virtual=True)
+        return outer, verdict
+
+    outer, verdict = asyncio.run(main())
+    assert verdict.took(seconds=3).passed
+    assert {"page-1", "page-2", "page-3"} <= set(outer.names)
+
+    async def inner():
+        return (await check(together, virtual=True)).took(seconds=3).passed
+
+    assert judge(inner).result(True).took(seconds=3).passed
+
+
+# A recording of one's own
+
+
+def test_a_recording_in_real_time_and_in_virtual_time():
+    async def main():
+        with record() as real:
+            await asyncio.gather(start(0.01, "a"), start(0.02, "b"))
+        with virtual_time(), record() as virtual:
+            await asyncio.gather(start(1, "a"), start(2, "b"))
+        return real, virtual
+
+    for recording in asyncio.run(main()):
+        verdict = check(recording).overlapped("a", "b").order("a", "b").returned("a")
+        assert verdict.nothing_left_running().at_least(2, "page").passed, verdict
+    assert check(recording).took(seconds=2, within=0).passed
+
+
+def test_a_recording_that_is_open_still_can_be_judged():
+    async def main():
+        with virtual_time(), record() as recording:
+            await start(1, "a")
+            return check(recording).took(seconds=1).nothing_left_running().returned("a")
+
+    assert asyncio.run(main()).passed
+
+
+def test_threads_that_were_recorded_can_be_judged():
+    with record_threads() as recording:
+        threads = [threading.Thread(target=time.sleep, args=(0.05,), name=n) for n in "ab"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    verdict = check(recording).overlapped("a", "b").took(seconds=0.05, within=20)
+    assert verdict.passed, verdict
+
+
+def test_leisure_cannot_overlap_in_turn():
+    assert not check(run_in_turn(LEISURE, clock="virtual")).overlapped().passed
+
+
+# Wrong use
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "words"),
+    [
+        (lambda v: v.took(), TypeError, "needs one length of time and got 0"),
+        (lambda v: v.took(seconds=1, minutes=1), TypeError, "got 2"),
+        (lambda v: v.took(seconds="3"), TypeError, "takes a number and got a str"),
+        (lambda v: v.took(minutes=-1), ValueError, "must be 0 or more"),
+        (lambda v: v.took(minutes=float("nan")), ValueError, "makes no sense"),
+        (lambda v: v.took(minutes=1, within="much"), TypeError, "within"),
+        (lambda v: v.overlapped(["a", "b"]), TypeError, "one after the other, in quotes"),
+        (lambda v: v.never_blocked("long"), TypeError, "takes a number"),
+        (lambda v: v.at_most("fetch", 3), TypeError, "how many first, then the name"),
+        (lambda v: v.at_most(-1, "fetch"), ValueError, "0 or more"),
+        (lambda v: v.at_least(2, 3), TypeError, "names of tasks"),
+        (lambda v: v.raised("a", "ValueError"), TypeError, "write the class itself"),
+        (lambda v: v.raised("a", ValueError("x")), TypeError, "write the class itself"),
+        (lambda v: v.order("a"), ValueError, "needs 2 names at least"),
+        (lambda v: v.result(), TypeError, "got 0 values"),
+        (lambda v: v.that(True, ""), TypeError, "a sentence that says what is so"),
+        (lambda v: v.that("a", 3), TypeError, "a sentence that says what is so"),
+        (lambda v: v.that(page, "it is so"), TypeError, "await it first"),
+        (lambda v: v.also(3), TypeError, "takes another Check"),
+        (lambda v: v.took(seconds=3, hint=3), TypeError, "takes a sentence"),
+    ],
+)
+def test_a_condition_that_makes_no_sense_coaches(use, error, words):
+    with pytest.raises(error, match=re.escape(words)) as caught:
+        use(judge(together))
+    assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (3, "got an int"),
+        (record(), "write `with record() as recording:`"),
+        (page, "needs seconds"),
+        (Recording, "needs title and names"),
+    ],
+)
+def test_an_answer_that_makes_no_sense_coaches(answer, words):
+    with pytest.raises(TypeError, match=re.escape(words)):
+        check(answer)
+
+
+def test_amounts_and_names_of_a_run_are_checked():
+    with pytest.raises(ValueError, match="more than 0"):
+        check(together, deadline=0)
+    with pytest.raises(TypeError, match="in quotes"):
+        check(together, name=3)
+
+
+def test_a_comparison_and_a_task_are_told_apart():
+    class Comparison:
+        recordings = ()
+
+    with pytest.raises(TypeError, match=re.escape('comparison.recordings["together"]')):
+        check(Comparison())
+
+    async def main():
+        task = start(0, "a")
+        with pytest.raises(TypeError, match="under way already"):
+            check(task)
+        await task
+
+    asyncio.run(main())
+
+
+def test_of_a_story_only_what_stories_have_can_be_asked():
+    verdict = check(run_in_turn(CHORES, clock="virtual"))
+    for use in (
+        lambda: verdict.never_blocked(),
+        lambda: verdict.nothing_left_running(),
+        lambda: verdict.cancelled("jog"),
+    ):
+        with pytest.raises(ValueError, match="story in minutes"):
+            use()
+    with pytest.raises(TypeError, match=re.escape("result(actual, expected)")):
+        verdict.result(3)
+
+
+def test_steps_shorter_than_were_kept_cannot_be_asked_for():
+    with pytest.raises(ValueError, match=re.escape("record(threshold=0.01)")):
+        check(_real()).never_blocked(0.01)
+
+
+def _real():
+    async def main():
+        with record() as recording:
+            await asyncio.sleep(0.01)
+        return recording
+
+    return asyncio.run(main())
+
+
+def test_who_forgets_to_await_is_told():
+    pending = check(together)
+    with pytest.raises(AttributeError, match=re.escape("verdict = await check(together)")):
+        _ = pending.took
+    pending.close()
+
+
+def test_a_name_is_found_for_any_answer():
+    assert misuse.name_of(together) == "together"
+    assert misuse.name_of(lambda: 0) == "your code"
