@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from asyncteach.clusters import run_on_dask
     from asyncteach.costs import measure_costs
     from asyncteach.explorer import explore
+    from asyncteach.interleavings import every_order
     from asyncteach.nesting import disable_asyncio_run, enable_asyncio_run
     from asyncteach.player import replay
     from asyncteach.prediction import predict
@@ -53,6 +54,7 @@ __all__ = [
     "disable_asyncio_run",
     "draw_timelines",
     "enable_asyncio_run",
+    "every_order",
     "explore",
     "leisure",
     "make_site",
@@ -82,6 +84,7 @@ _HOMES = {
     "clusters": ("run_on_dask",),
     "costs": ("measure_costs",),
     "explorer": ("explore",),
+    "interleavings": ("every_order",),
     "nesting": ("disable_asyncio_run", "enable_asyncio_run"),
     "notebook": ("load_ipython_extension", "unload_ipython_extension"),
     "player": ("replay",),
