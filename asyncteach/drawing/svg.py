@@ -214,7 +214,7 @@ def _axis(view: View, scale: Scale, floor: float, story: bool) -> Iterator[str]:
         x = scale.x(tick / unit.per_second)
         yield f'<path class="axis" d="M{x:.1f} {floor:.1f}v4"/>'
         yield (f'<text text-anchor="middle" x="{x:.1f}" y="{floor + 18:.1f}">{tick:.6g}</text>')
-    yield _text(right + 8, floor + 18, unit.name if len(unit.name) < 9 else unit.short)
+    yield _text(right + 16, floor + 18, unit.name if len(unit.name) < 9 else unit.short)
     x = scale.x(view.end)
     yield (f'<path class="axis" stroke-dasharray="1 3" d="M{x:.1f} {_TOP - 8}V{floor:.1f}"/>')
     yield _text(x + 8, scale.y(0) + 4, scale.say(view.end), "title")

@@ -26,10 +26,18 @@ class Range(NamedTuple):
 
 RANGES = {
     "chores": Range("Chores", 1, MOST, "how many chores there are", whole=True),
-    "start": Range("Yours, first", 0, 15, "minutes that each chore needs you at its start"),
-    "machine": Range("Machine's", 0, 60, "minutes that the machine works on each chore"),
-    "finish": Range("Yours, last", 0, 15, "minutes that each chore needs you at its end"),
-    "at_once": Range("At once", 1, MOST, "how many chores may be under way at once", whole=True),
+    "start": Range(
+        "Your minutes at the start", 0, 15, "minutes that each chore needs you at its start"
+    ),
+    "machine": Range(
+        "The machine's minutes", 0, 60, "minutes that the machine works on each chore"
+    ),
+    "finish": Range(
+        "Your minutes at the end", 0, 15, "minutes that each chore needs you at its end"
+    ),
+    "at_once": Range(
+        "At most at once", 1, MOST, "how many chores may be under way at once", whole=True
+    ),
 }
 
 

@@ -69,5 +69,5 @@ def write_html(lines: Sequence[Line]) -> str:
         current = ' aria-current="true"' if one.sign == HERE else ""
         tag = "strong" if one.sign == HERE else "span"
         parts.append(f"<{tag}{current}>{escape(text)}</{tag}>")
-    style = "margin:0;padding:6px 8px;overflow-x:auto;line-height:1.35;border-left:3px solid #888"
+    style = "margin:0;padding:2px 8px;overflow-x:auto;white-space:pre;line-height:1.4"
     return f'<pre style="{style}">' + "\n".join(parts) + "</pre>"

@@ -1,9 +1,11 @@
 """The sliders of `explore()`, and the picture below them."""
 
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from asyncteach.drawing.svg import draw_svg
+from asyncteach.interaction.dials import Dial
 from asyncteach.interaction.kitchen import RANGES
 from asyncteach.interaction.pictures import show_image
 
@@ -16,21 +18,18 @@ class Panel:
 
     def __init__(self, widgets: Any, explorer: "Explorer") -> None:
         self._explorer = explorer
-        self.sliders = {}
+        self.dials = {}
         for name, known in RANGES.items():
-            slider = widgets.IntSlider(
-                value=round(getattr(explorer.settings, name)), min=known.least, max=known.most,
-                description=known.name, tooltip=known.meaning, continuous_update=True,
-            )  # fmt: skip
-            slider.layout.width = "min(420px, 100%)"
-            slider.style.description_width = "90px"
-            slider.observe(lambda change, name=name: self._change(name, change.new), "value")
-            self.sliders[name] = slider
+            value = round(getattr(explorer.settings, name))
+            dial = Dial(
+                widgets, known.name, known.meaning, value, known.least, known.most, room=190
+            )
+            dial.observe(partial(self._change, name))
+            self.dials[name] = dial
         self.sentence = widgets.HTML()
         self.picture = widgets.HTML()
         self.picture.layout.max_width = "900px"
-        flow = {"flex_flow": "row wrap"}
-        controls = widgets.Box(list(self.sliders.values()), layout=flow)
+        controls = widgets.VBox([dial.box for dial in self.dials.values()])
         self.root = widgets.VBox([controls, self.sentence, self.picture])
         self._show("status")
 

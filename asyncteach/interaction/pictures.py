@@ -54,6 +54,6 @@ class Curtain:
             )
         svg += (
             f'<path class="cursor" stroke-width="1.5" '
-            f'd="M{x:.1f} {top:.1f}V{scale.floor:.1f}m0 0l-5 9h10z"/></svg>'
+            f'd="M{x:.1f} {scale.floor:.1f}V{top + 7:.1f}l-5 -8h10l-5 8"/></svg>'
         )
         return show_image(svg, "")

@@ -3,6 +3,7 @@
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from asyncteach.interaction.dials import Dial
 from asyncteach.interaction.lines import write_html
 from asyncteach.interaction.pictures import Curtain
 
@@ -27,11 +28,7 @@ class Screen:
         self.play = widgets.ToggleButton(description="Play", tooltip="Go on by itself, or pause")
         for button in (self.back, self.next, self.play):
             button.layout.width = "80px"
-        self.slider = widgets.IntSlider(
-            value=1, min=1, max=last + 1, description="Moment", continuous_update=True,
-            tooltip="Which moment is shown: the arrow keys change it",
-        )  # fmt: skip
-        self.slider.layout.width = "min(480px, 100%)"
+        self.dial = Dial(widgets, "Moment", "Which moment is shown", 1, 1, last + 1)
         motor = widgets.Play(min=1, max=last + 1, value=1, interval=_PAUSE)
         motor.layout.display = "none"  # its own buttons have no names
         self.motor = motor
@@ -42,7 +39,7 @@ class Screen:
         self.states = widgets.HTML()
         self.root = self._arrange(widgets, has_source)
         # The front end moves the slider by itself: nothing here has to keep the time.
-        link = widgets.jslink((motor, "value"), (self.slider, "value"))
+        link = widgets.jslink((motor, "value"), (self.dial.slider, "value"))
         self.parts = [link]
         self._connect()
         self._show(1, "status")
@@ -50,7 +47,7 @@ class Screen:
     def _arrange(self, widgets: Any, has_source: bool) -> Any:
         flow = {"flex_flow": "row wrap", "align_items": "center"}
         controls = widgets.Box(
-            [self.back, self.play, self.next, self.slider, self.motor], layout=flow
+            [self.back, self.play, self.next, self.dial.box, self.motor], layout=flow
         )
         for one in (self.picture, self.curtain):
             one.layout.grid_area = "all"
@@ -60,24 +57,25 @@ class Screen:
             layout={"grid_template_areas": '"all"', "grid_template_columns": "100%"},
         )
         wide = self._curtain.wide
-        picture.layout.flex, picture.layout.max_width = f"1 1 {wide * 2 // 3}px", f"{wide}px"
+        left = widgets.VBox([picture, self.states])
+        left.layout.flex, left.layout.max_width = f"1 1 {wide * 2 // 3}px", f"{wide}px"
         side = widgets.VBox([self.source], layout={"flex": "1 1 280px", "min_width": "0"})
         stage = widgets.Box(
-            [picture, side] if has_source else [picture],
+            [left, side] if has_source else [left],
             layout={"flex_flow": "row wrap", "align_items": "flex-start"},
         )
-        return widgets.VBox([controls, self.sentence, stage, self.states])
+        return widgets.VBox([controls, self.sentence, stage])
 
     def _connect(self) -> None:
-        slider, play, motor = self.slider, self.play, self.motor
+        dial, play, motor = self.dial, self.play, self.motor
 
         def step(by: int) -> None:
             motor.playing = False
-            slider.value = min(max(slider.value + by, slider.min), slider.max)
+            dial.value += by
 
         def toggle(change: Any) -> None:
-            if change.new and slider.value == slider.max:
-                slider.value = slider.min
+            if change.new and dial.value == len(self._player):
+                dial.value = 1
             motor.playing = change.new
             play.description = "Pause" if change.new else "Play"
 
@@ -85,7 +83,7 @@ class Screen:
         self.next.on_click(lambda _: step(1))
         play.observe(toggle, "value")
         motor.observe(lambda change: setattr(play, "value", change.new), "playing")
-        slider.observe(lambda change: self._show(change.new, "alert"), "value")
+        dial.observe(lambda number: self._show(number, "alert"))
 
     def _show(self, number: int, role: str) -> None:
         player, index = self._player, number - 1
@@ -99,12 +97,13 @@ class Screen:
         )
         self.curtain.value = self._curtain.drawn_to(moment.at)
         self.source.value = self._write_source(index)
-        self.states.value = "<br>".join(
-            f"{_SIGNS[state]} <strong>{state}</strong>: {escape(who)}"
+        self.states.value = "".join(
+            f'<div style="line-height:1.5">{_SIGNS[state]} <strong>{state}</strong>: '
+            f"{escape(who)}</div>"
             for state, who in player.teller.states(index)
         )
-        self.back.disabled = number == self.slider.min
-        self.next.disabled = number == self.slider.max
+        self.back.disabled = number == 1
+        self.next.disabled = number == len(player)
 
     def _write_source(self, index: int) -> str:
         places = self._player.script.moments[index].places

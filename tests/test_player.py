@@ -1,0 +1,402 @@
+"""replay(): moments and their sentences, the source beside them, and its static form."""
+
+import asyncio
+import base64
+import linecache
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from asyncteach import (
+    CHORES,
+    LEISURE,
+    chore,
+    leisure,
+    record,
+    replay,
+    run_in_processes,
+    run_in_threads,
+    run_in_turn,
+    run_together,
+    virtual_time,
+)
+from asyncteach.interaction import shelf
+from asyncteach.interaction.moments import MOST
+
+EVENING = [
+    chore("wash clothes", 30, start=2, finish=3),
+    chore("cook rice", 40, start=1),
+    leisure("jog", 30),
+]
+
+
+async def download(waits):
+    for seconds in waits:
+        await asyncio.sleep(seconds)
+
+
+def save():
+    time.sleep(4)
+
+
+async def download_and_save():
+    await download([2])
+    save()
+
+
+async def read_all():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(download_and_save(), name="news")
+        group.create_task(download([3, 1]), name="weather")
+        group.create_task(download([4, 2]), name="sports")
+
+
+def run(main):
+    """Record an async function in virtual time."""
+
+    async def recorded():
+        with virtual_time(), record(title="This test") as recording:
+            await main()
+        return recording
+
+    return asyncio.run(recorded())
+
+
+@pytest.fixture(scope="module")
+def broken():
+    """A program with a blocking call in it."""
+    return run(read_all)
+
+
+def together(activities, **options):
+    return asyncio.run(run_together(activities, clock="virtual", **options))
+
+
+def line_of(function, text):
+    """Return the number of the line of this file with that text, behind the function's head."""
+    lines = linecache.getlines(__file__)
+    start = lines.index(f"{function}\n")
+    return start + 1 + next(n for n, line in enumerate(lines[start:]) if text in line)
+
+
+def test_the_sentences_tell_who_runs_who_is_ready_and_who_waits(broken):
+    """News holds the loop while weather and sports get ready, at lines of this file."""
+    sleep = f"test_player.py:{line_of('async def download(waits):', 'await')}"
+    block = f"test_player.py:{line_of('def save():', 'sleep')}"
+    sentences = replay(broken).sentences
+    assert f"At 2 s news starts running, at {block}." in sentences
+    at = sentences.index(f"At 2 s news starts running, at {block}.")
+    assert sentences[at + 1 : at + 4] == [
+        f"At 3 s weather is ready to go on at {sleep}, and has to wait: news has the loop.",
+        f"At 4 s sports is ready to go on at {sleep}, and has to wait: news has the loop.",
+        "At 6 s news stops running and is done.",
+    ]
+    assert sentences[at - 1] == (
+        f"At 0 s sports runs for a moment, then waits for a sleep of 4 s, at {sleep}. "
+        "Nobody needs the loop until 2 s."
+    )
+    assert sentences[-1] == "At 8 s it is all over."
+
+
+def test_who_is_ready_when_another_starts_is_named():
+    """The sentence of the start names those who have to wait because of it."""
+
+    async def main():
+        async def blocked(seconds):
+            await asyncio.sleep(1)
+            time.sleep(seconds)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(blocked(3), name="news")
+            group.create_task(blocked(2), name="weather")
+
+    sentences = replay(run(main)).sentences
+    (start,) = [text for text in sentences if text.startswith("At 1 s news starts running")]
+    assert start.endswith("; weather is ready and has to wait.")
+
+
+def test_the_times_are_in_order_and_each_row_starts_before_it_stops(broken):
+    """Moments never go back in time."""
+    moments = replay(broken).script.moments
+    assert [moment.at for moment in moments] == sorted(moment.at for moment in moments)
+
+
+def test_a_story_speaks_of_your_hands_and_of_machines():
+    """A story has no source; its machines work and you are needed."""
+    player = replay(together(EVENING))
+    assert player.sentences == [
+        "At 0 min wash clothes starts running; cook rice and jog are ready and have to wait.",
+        "At 2 min wash clothes stops running; its machine works for 25 min.",
+        "At 2 min cook rice starts running; jog is ready and has to wait.",
+        "At 3 min cook rice stops running; its machine works for 39 min.",
+        "At 3 min jog starts running (your hands are on it).",
+        "At 27 min wash clothes is ready and has to wait: jog has your hands.",
+        "At 33 min jog stops running and is done.",
+        "At 33 min wash clothes starts running (your hands are on it).",
+        "At 36 min wash clothes stops running and is done. Nobody needs you until 42 min.",
+        "At 42 min cook rice runs for a moment and is done.",
+        "At 42 min it is all over.",
+    ]
+    assert player.source(1) == ""
+
+
+def test_threads_speak_of_the_gil_and_processes_of_nobody():
+    """What is shared is called what it is called; processes share nothing."""
+    threads = replay(run_in_threads(EVENING, clock="virtual"))
+    assert any("has the GIL" in text for text in threads.sentences)
+    processes = replay(run_in_processes(LEISURE, clock="virtual"))
+    assert not any("loop" in text or "you" in text for text in processes.sentences)
+
+
+def test_a_job_in_a_thread_does_not_have_the_loop():
+    """The loop is free while a thread works, and the sentence says who is where."""
+
+    async def main():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.to_thread(save), name="disk")
+            group.create_task(download([2]), name="news")
+
+    sentences = replay(run(main)).sentences
+    assert any("save (in a thread) starts running" in text for text in sentences)
+    assert not any("has to wait" in text for text in sentences)
+
+
+def test_failed_and_cancelled_tasks_are_told_so():
+    """An outcome that is not a result is in the sentence."""
+
+    async def fail():
+        await asyncio.sleep(1)
+        raise ValueError("no such page")
+
+    async def main():
+        failing = asyncio.create_task(fail(), name="a")
+        slow = asyncio.create_task(asyncio.sleep(9), name="b")
+        await asyncio.wait([failing])
+        slow.cancel()
+        await asyncio.gather(failing, slow, return_exceptions=True)
+
+    sentences = replay(run(main)).sentences
+    assert any("a runs for a moment: it raised ValueError: no such page" in s for s in sentences)
+    assert any(s.startswith("At 1 s b runs for a moment and is cancelled") for s in sentences)
+
+
+def test_the_situation_adds_up(broken):
+    """At each moment every task that has begun and not ended is in exactly one state."""
+    player = replay(broken)
+    rows = broken.tape.rows
+    for index, moment in enumerate(player.script.moments):
+        now = player.script.situation(index)
+        seen = [*now.running, *now.ready, *(row for row, _ in now.waiting)]
+        assert len(seen) == len(set(seen))
+        alive = {n for n, row in enumerate(rows) if row.spawned < moment.at < row.finished}
+        assert alive <= set(seen)
+        assert len(now.running) <= 1
+
+
+def test_the_source_has_the_current_line_marked(broken):
+    """The line is marked by a sign, and who called it by another one."""
+    player = replay(broken)
+    at = next(n for n, text in enumerate(player.sentences, 1) if "news starts running" in text)
+    lines = player.source(at).splitlines()
+    assert [line.split(maxsplit=2)[2] for line in lines if line.startswith("►")] == [
+        "time.sleep(4)"
+    ]
+    assert [line.split(maxsplit=2)[2] for line in lines if line.startswith("▻")] == ["save()"]
+    with pytest.raises(IndexError, match="there is no moment 0: choose one from 1 to 14"):
+        player.source(0)
+
+
+def test_a_source_that_is_gone_is_left_out(tmp_path):
+    """Code whose text can't be read has sentences all the same."""
+    code = compile(
+        "import asyncio\nasync def main():\n    await asyncio.sleep(1)\n", "gone.py", "exec"
+    )
+    names = {}
+    exec(code, names)
+    player = replay(run(names["main"]))
+    assert any("gone.py:3" in text for text in player.sentences)
+    assert all(player.source(number) == "" for number in range(1, len(player) + 1))
+
+
+def test_the_text_is_the_same_every_time(broken):
+    """A stored notebook's text is compared: two runs of the program give the same."""
+    again = replay(run(read_all))
+    assert str(replay(broken)) == str(again)
+    assert str(again).startswith("Replay of This test: 8 s\n 1. At 0 s ")
+
+
+def test_a_long_recording_is_cut_and_told_so():
+    """Of more steps than anybody clicks through the first are shown."""
+
+    async def main():
+        for _ in range(MOST + 500):
+            await asyncio.sleep(0.001)
+
+    player = replay(run(main))
+    assert MOST <= len(player) + 2 <= 2 * MOST
+    assert player.script.cut > 0
+    assert "more moments" in str(player)
+    assert len(str(player).splitlines()) < 50
+
+
+def test_nothing_to_step_through_is_no_error():
+    """An empty block has the moment at which it is over."""
+    with record() as recording:
+        pass
+    player = replay(recording)
+    assert player.sentences[-1].endswith("it is all over.")
+    assert "image/png" in player._repr_mimebundle_()[0]
+
+
+def test_its_static_form_is_a_picture_with_words_and_a_text(broken, monkeypatch):
+    """What a stored notebook shows where no kernel runs; no widget is in it."""
+    monkeypatch.setenv(shelf.STATIC, "1")
+    player = replay(broken)
+    data, about = player._repr_mimebundle_()
+    assert set(data) == {"image/png", "text/plain"}
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert data["text/plain"] == str(player)
+    assert "news held the loop for 4 s" in about["image/png"]["alt"]
+
+
+def test_without_ipywidgets_a_sentence_says_what_to_install(broken, monkeypatch, capsys):
+    """The picture and the text are there all the same."""
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    data, _ = replay(broken)._repr_mimebundle_()
+    assert set(data) == {"image/png", "text/plain"}
+    assert capsys.readouterr().out == (
+        "The buttons need ipywidgets: run `%pip install ipywidgets` in a cell, restart the kernel "
+        "and reload the page.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("thing", "fix"),
+    [
+        (CHORES, "pass what `with record"),
+        (run_in_turn, "pass what `with record"),
+        (SimpleNamespace(recordings={}), 'comparison.recordings["together"]'),
+    ],
+)
+def test_what_is_no_recording_is_told_in_one_sentence(thing, fix):
+    """The error names what came and what to pass."""
+    with pytest.raises(TypeError, match=r"replay\(\) steps through a Recording and got an? ") as e:
+        replay(thing)
+    assert fix in str(e.value)
+
+
+def test_a_forgotten_await_is_told():
+    """A learner who replays a coroutine hears of await."""
+    coroutine = run_together(CHORES, clock="virtual")
+    with pytest.raises(TypeError, match="await it first"):
+        replay(coroutine)
+    asyncio.run(coroutine)
+
+
+class TestScreen:
+    """The widgets, as the kernel has them."""
+
+    @pytest.fixture
+    def screen(self, broken):
+        """The widgets of one view, closed at the end."""
+        widgets = pytest.importorskip("ipywidgets")
+        from asyncteach.interaction.screen import Screen
+
+        screen = Screen(widgets, replay(broken))
+        yield screen
+        shelf.close([screen.root, *screen.parts])
+
+    def test_the_buttons_step_and_stop_at_the_ends(self, screen):
+        """Back is off at the beginning, Next at the end."""
+        assert screen.back.disabled
+        screen.next.click()
+        assert (screen.dial.value, screen.back.disabled) == (2, False)
+        screen.back.click()
+        screen.back.click()
+        assert screen.dial.value == 1
+        screen.dial.value = 999
+        assert screen.dial.value == 14
+        assert screen.next.disabled
+
+    def test_every_step_changes_sentence_curtain_states_and_source(self, screen):
+        """What is shown belongs to the moment that the slider shows."""
+        for number in range(1, 15):
+            screen.dial.value = number
+            sentence = replay(screen._player.recording).sentences[number - 1]
+            assert f"Moment {number} of 14." in screen.sentence.value
+            assert sentence.replace("'", "&#x27;") in screen.sentence.value
+        screen.dial.value = 5
+        assert '<strong aria-current="true">►' in screen.source.value
+        assert "time.sleep(4)" in screen.source.value
+        assert "<strong>running</strong>: news" in screen.states.value
+
+    def test_play_starts_again_at_the_end(self, screen):
+        """Play at the end begins at the beginning; what moves the slider is told to."""
+        screen.dial.value = 14
+        screen.play.value = True
+        assert (screen.dial.value, screen.motor.playing) == (1, True)
+        assert screen.play.description == "Pause"
+        screen.next.click()
+        assert (screen.play.value, screen.play.description) == (False, "Play")
+
+    def test_every_control_has_a_name_and_a_tooltip(self, screen):
+        """Buttons, slider and field say what they are."""
+        for control in (
+            screen.back,
+            screen.play,
+            screen.next,
+            screen.dial.slider,
+            screen.dial.field,
+        ):
+            assert control.description
+            assert control.tooltip
+
+    def test_pictures_have_words_and_the_curtain_is_decoration(self, screen):
+        """The picture says what it shows; what lies over it is not there for a screen reader."""
+        assert 'alt="Timeline. This test: 8 s.' in screen.picture.value
+        assert 'alt="" aria-hidden="true"' in screen.curtain.value
+
+    def test_names_are_no_markup(self):
+        """A task may be called what it wants."""
+        widgets = pytest.importorskip("ipywidgets")
+        from asyncteach.interaction.screen import Screen
+
+        async def main():
+            await asyncio.create_task(asyncio.sleep(1), name="<img src=x onerror=alert(1)>")
+
+        screen = Screen(widgets, replay(run(main)))
+        for number in range(1, len(screen._player) + 1):
+            screen.dial.value = number
+            shown = screen.sentence.value + screen.states.value + screen.source.value
+            assert "<img" not in shown
+        shelf.close([screen.root, *screen.parts])
+
+
+class TestShelf:
+    """Widgets of a cell that is run again are closed."""
+
+    def show(self, monkeypatch, cell, run):
+        """Show a player as the cell of that id does, in that run."""
+        message = {"metadata": {"cellId": cell} if cell else {}, "header": {"msg_id": run}}
+        shell = SimpleNamespace(get_parent=lambda: message)
+        monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+        return replay(together(CHORES))._repr_mimebundle_()[0][shelf.VIEW]["model_id"]
+
+    def test_only_those_of_earlier_runs_of_that_cell(self, monkeypatch):
+        """Two views in one run stay, and so do those of other cells."""
+        ipywidgets = pytest.importorskip("ipywidgets")
+        instances = ipywidgets.widgets.widget._instances
+        before = set(instances)
+        first = self.show(monkeypatch, "a", "run 1")
+        second = self.show(monkeypatch, "a", "run 1")
+        other = self.show(monkeypatch, "b", "run 2")
+        assert {first, second, other} <= set(instances)
+        third = self.show(monkeypatch, "a", "run 3")
+        assert {first, second}.isdisjoint(instances)
+        assert {other, third} <= set(instances)
+        for cell in "ab":
+            _, widgets = shelf._shown.pop(cell)
+            shelf.close(widgets)
+        assert set(instances) == before
