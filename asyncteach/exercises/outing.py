@@ -16,7 +16,7 @@ class Outing:
         self.shown: list[tuple[int, int]] = []
         self.verdict: Check
 
-    async def run(self, crawl: Any, most: int = 10, *, deadline: float = 15) -> "Outing":
+    async def run(self, crawl: Any, most: int = 10, *, deadline: float = 10) -> "Outing":
         """Let it loose and wait for what it returns."""
 
         async def main(client: Any) -> Any:
@@ -24,7 +24,7 @@ class Outing:
 
         return await self.run_main(main, deadline=deadline)
 
-    async def run_main(self, main: Any, *, deadline: float = 15) -> "Outing":
+    async def run_main(self, main: Any, *, deadline: float = 10) -> "Outing":
         """Open the server, and check what `main(client)` does."""
         import httpx
 
@@ -38,9 +38,8 @@ class Outing:
                 limits=httpx.Limits(max_connections=None),
             )
             async with client:
-                self.verdict = await check(
-                    lambda: main(client), deadline=deadline, name="the crawler"
-                )
+                verdict = await check(lambda: main(client), deadline=deadline, name="the crawler")
+        self.verdict = _say_why(verdict) if verdict.stopped else verdict
         return self
 
     @property
@@ -107,3 +106,19 @@ class Outing:
                 pauses.append(visit.start - before.end)
             last[visit.path] = visit
         return pauses
+
+
+def _say_why(verdict: Check) -> Check:
+    """Of a crawler that had to be stopped: a worker that failed is what the others wait for."""
+    for row in verdict.recording.tape.rows:
+        if row.outcome.startswith("raised "):
+            said = row.outcome.removesuffix(".")
+            return check(verdict.recording, name="the crawler").that(
+                False,
+                f"crawl comes to an end: it had to be stopped since {row.label} {said}",
+                hint="whoever waits for what this task should have done waits for ever.",
+                stronger="should the error be caught in the task, or is it a mistake in it? A "
+                "TaskGroup would have told you of it, where create_task alone keeps it quiet.",
+                task=row.label,
+            )
+    return verdict
