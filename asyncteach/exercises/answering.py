@@ -2,8 +2,11 @@
 
 import ast
 import contextlib
+import inspect
+import linecache
 import sys
 from collections.abc import Iterator
+from types import CodeType
 from typing import Any
 
 from asyncteach.checking.tries import exercise_name
@@ -41,20 +44,50 @@ def is_open(exercise: Exercise, answer: tuple[Any, ...]) -> bool:
         return True
     starter = _plain(exercise.starter)
     names = _names(starter)
-    for cell in reversed(_cells()):
+    for cell in [*_definitions(answer), *reversed(_cells())]:
         with contextlib.suppress(SyntaxError):
             code = _plain(cell)
             if names & _names(code):
                 return ast.dump(code) == ast.dump(starter) or _is_stub(code, names)
-    return False
+    return _has_its_values(exercise, answer)
+
+
+def _definitions(answer: tuple[Any, ...]) -> Iterator[str]:
+    """Give the sources of the cells that define the answer's functions and classes.
+
+    They are there in kernels that keep no history, too: nbval's has none.
+    """
+    for one in answer:
+        inside = list(vars(one).values()) if isinstance(one, type) else []
+        for part in (one, *inside):
+            code = getattr(inspect.unwrap(part) if callable(part) else part, "__code__", None)
+            if isinstance(code, CodeType):
+                yield "".join(linecache.getlines(code.co_filename))
+                break
+
+
+def _has_its_values(exercise: Exercise, answer: tuple[Any, ...]) -> bool:
+    """Tell if an answer that is data, not code, is what the starter makes."""
+    names = _notebook_names()
+    try:
+        exec(exercise.starter, names)
+        return all(
+            not callable(one) and one == names.get(name)
+            for name, one in zip(exercise.arguments, answer, strict=True)
+        )
+    except Exception:
+        return False
 
 
 def _cells() -> list[str]:
     """Return the sources of the notebook's cells that have been run, in their order."""
-    if "IPython" not in sys.modules:
-        return []
-    shell: Any = sys.modules["IPython"].get_ipython()
-    return list(shell.user_ns.get("In", [])) if shell is not None else []
+    return list(_notebook_names().get("In", []))
+
+
+def _notebook_names() -> dict[str, Any]:
+    """Return a copy of the names in the notebook."""
+    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return dict(shell.user_ns) if shell is not None else {}
 
 
 def _plain(source: str) -> ast.Module:
