@@ -31,11 +31,11 @@ class Explorer:
         """How long it took, and what limits it."""
         return self.settings.tell(self.recording)
 
-    def change(self, **settings: float) -> "Explorer":
+    def change(self, **settings: int) -> "Explorer":
         """Set some of `chores`, `start`, `machine`, `finish` and `at_once`; return the Explorer."""
         __tracebackhide__ = True
         check(settings)
-        self.settings = replace(self.settings, **settings)  # type: ignore[arg-type]
+        self.settings = replace(self.settings, **settings)
         self.__dict__.pop("recording", None)
         self.__dict__.pop("sentence", None)
         return self
@@ -47,7 +47,7 @@ class Explorer:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={value:g}" for name, value in asdict(self.settings).items())
+        settings = ", ".join(f"{name}={value}" for name, value in asdict(self.settings).items())
         return f"<Explorer: {settings}: {say(self.recording.minutes)}>"
 
     def _changed(self) -> list[tuple[str, Recording]]:
@@ -57,7 +57,7 @@ class Explorer:
             tries.append(("no limit", replace(now, at_once=MOST)))
         elif now.chores > 2:
             tries.append(("at most 2 at once", replace(now, at_once=2)))
-        more = min(15.0, now.start + 3)
+        more = min(15, now.start + 3)
         tries.append((f"{say(more)} of yours at each start", replace(now, start=more)))
         found = []
         for words, settings in tries:
@@ -83,7 +83,7 @@ class Explorer:
         return data, {"image/png": about}
 
 
-def explore(**settings: float) -> Explorer:
+def explore(**settings: int) -> Explorer:
     """Move sliders and see at once how long some chores take together, and what limits it.
 
     Shows itself at the end of a notebook's cell. The settings, which may be given to begin with:
@@ -102,4 +102,4 @@ def explore(**settings: float) -> Explorer:
     """
     __tracebackhide__ = True
     check(settings)
-    return Explorer(Settings(**settings))  # type: ignore[arg-type]
+    return Explorer(Settings(**settings))

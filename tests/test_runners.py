@@ -307,3 +307,34 @@ def test_no_warning_escapes_from_a_run():
         warnings.simplefilter("error")
         together(CHORES, minute=0.0005)
         gc.collect()
+
+
+def test_at_most_so_many_at_once_are_under_way():
+    """The others begin, in order, when one before them is done; the picture's title says so."""
+    recording = asyncio.run(run_together(CHORES, clock="virtual", at_once=2))
+    starts = {row.name: (row.spawned, row.finished) for row in recording.tape.rows}
+    assert starts == {"cook rice": (0, 40), "wash clothes": (0, 30), "wash dishes": (30, 60)}
+    assert recording.title.endswith(", at most 2 at once")
+
+
+def test_a_limit_of_one_is_in_turn_and_a_wide_one_is_none():
+    """As many as there are at once is as if there were no limit."""
+    one = asyncio.run(run_together(CHORES, clock="virtual", at_once=1))
+    many = asyncio.run(run_together(CHORES, clock="virtual", at_once=9))
+    assert (one.minutes, many.minutes) == (100, 40)
+
+
+@pytest.mark.parametrize(
+    ("at_once", "kind", "words"),
+    [
+        (0, ValueError, "at least one has to be under way"),
+        (-2, ValueError, "at_once can't be -2"),
+        (2.5, TypeError, "at_once must be a whole number such as 2, not 2.5"),
+        (True, TypeError, "at_once must be a whole number"),
+    ],
+)
+def test_what_is_no_limit_is_told_in_one_sentence(at_once, kind, words):
+    """It is told at the call, before anything is awaited."""
+    with pytest.raises(kind) as error:
+        run_together(CHORES, clock="virtual", at_once=at_once)
+    assert words in str(error.value)

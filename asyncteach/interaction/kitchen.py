@@ -1,7 +1,7 @@
 """Chores by numbers: how many, how long, how much of you they need, how many at once."""
 
-from dataclasses import dataclass, fields, replace
-from numbers import Integral, Real
+from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any, NamedTuple
 
 from asyncteach.activities import Activity, chore
@@ -21,11 +21,10 @@ class Range(NamedTuple):
     least: int
     most: int
     meaning: str
-    whole: bool = False
 
 
 RANGES = {
-    "chores": Range("Chores", 1, MOST, "how many chores there are", whole=True),
+    "chores": Range("Chores", 1, MOST, "how many chores there are"),
     "start": Range(
         "Your minutes at the start", 0, 15, "minutes that each chore needs you at its start"
     ),
@@ -35,9 +34,7 @@ RANGES = {
     "finish": Range(
         "Your minutes at the end", 0, 15, "minutes that each chore needs you at its end"
     ),
-    "at_once": Range(
-        "At most at once", 1, MOST, "how many chores may be under way at once", whole=True
-    ),
+    "at_once": Range("At most at once", 1, MOST, "how many chores may be under way at once"),
 }
 
 
@@ -46,9 +43,9 @@ class Settings:
     """An evening of chores that are all alike."""
 
     chores: int = 6
-    start: float = 2
-    machine: float = 25
-    finish: float = 3
+    start: int = 2
+    machine: int = 25
+    finish: int = 3
     at_once: int = MOST
     """As many as there are chores, or more: no limit."""
 
@@ -58,12 +55,12 @@ class Settings:
         return self.at_once < self.chores
 
     @property
-    def each(self) -> float:
+    def each(self) -> int:
         """How long a chore takes by itself, in story minutes."""
         return self.start + self.machine + self.finish
 
     @property
-    def attention(self) -> float:
+    def attention(self) -> int:
         """How many minutes of you they need in all."""
         return self.chores * (self.start + self.finish)
 
@@ -124,19 +121,17 @@ def say(amount: float, noun: str = "minute") -> str:
 def check(settings: dict[str, Any]) -> None:
     """Say in one sentence what is wrong with a setting."""
     __tracebackhide__ = True
-    for field in fields(Settings):
-        if field.name not in settings:
-            continue
-        amount, known = settings[field.name], RANGES[field.name]
-        kind = Integral if known.whole else Real
-        noun = "a whole number" if known.whole else "a number of minutes"
-        if isinstance(amount, bool) or not isinstance(amount, kind):
+    for name, amount in settings.items():
+        if name not in RANGES:
+            raise TypeError(f"explore() has no setting {name!r}: choose from {', '.join(RANGES)}.")
+        known = RANGES[name]
+        if isinstance(amount, bool) or not isinstance(amount, Integral):
             raise TypeError(
-                f"{field.name} must be {noun}, {known.meaning}, and is {amount!r}: "
-                f"write it as in {field.name}={max(known.least, 2)}."
+                f"{name} must be a whole number, {known.meaning}, and is {amount!r}: write it as "
+                f"in {name}=2."
             )
-        if not known.least <= float(amount) <= known.most:
+        if not known.least <= int(amount) <= known.most:
             raise ValueError(
-                f"{field.name}={amount!r} is out of reach: give {noun} from {known.least} to "
+                f"{name}={amount!r} is out of reach: give a whole number from {known.least} to "
                 f"{known.most}."
             )

@@ -20,7 +20,7 @@ class Panel:
         self._explorer = explorer
         self.dials = {}
         for name, known in RANGES.items():
-            value = round(getattr(explorer.settings, name))
+            value = getattr(explorer.settings, name)
             dial = Dial(
                 widgets, known.name, known.meaning, value, known.least, known.most, room=190
             )

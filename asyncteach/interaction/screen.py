@@ -35,7 +35,7 @@ class Screen:
         self.sentence = widgets.HTML()
         self.picture = widgets.HTML(self._curtain.picture())
         self.curtain = widgets.HTML()
-        self.source = widgets.HTML()
+        self.source = widgets.HTML() if has_source else None
         self.states = widgets.HTML()
         self.root = self._arrange(widgets, has_source)
         # The front end moves the slider by itself: nothing here has to keep the time.
@@ -59,11 +59,13 @@ class Screen:
         wide = self._curtain.wide
         left = widgets.VBox([picture, self.states])
         left.layout.flex, left.layout.max_width = f"1 1 {wide * 2 // 3}px", f"{wide}px"
-        side = widgets.VBox([self.source], layout={"flex": "1 1 280px", "min_width": "0"})
-        stage = widgets.Box(
-            [left, side] if has_source else [left],
-            layout={"flex_flow": "row wrap", "align_items": "flex-start"},
-        )
+        beside = [left]
+        if has_source:
+            beside.append(
+                widgets.VBox([self.source], layout={"flex": "1 1 280px", "min_width": "0"})
+            )
+        flow = {"flex_flow": "row wrap", "align_items": "flex-start"}
+        stage = widgets.Box(beside, layout=flow)
         return widgets.VBox([controls, self.sentence, stage])
 
     def _connect(self) -> None:
@@ -96,7 +98,8 @@ class Screen:
             f"<strong>{count}.</strong> {words}</div>"
         )
         self.curtain.value = self._curtain.drawn_to(moment.at)
-        self.source.value = self._write_source(index)
+        if self.source is not None:
+            self.source.value = self._write_source(index)
         self.states.value = "".join(
             f'<div style="line-height:1.5">{_SIGNS[state]} <strong>{state}</strong>: '
             f"{escape(who)}</div>"
