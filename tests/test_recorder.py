@@ -176,6 +176,23 @@ def test_recordings_one_after_another_begin_at_zero():
     assert list(lanes(second).values()) == ["0 running 0 waiting 2 running 2"]
 
 
+def test_a_clock_that_is_opened_in_the_first_step_jumps_after_that_step():
+    async def main():
+        with record() as recording:
+            with virtual_time():
+                await asyncio.sleep(60)
+            with virtual_time():
+                await asyncio.sleep(60)
+        return recording
+
+    recording = asyncio.run(main())
+    check_invariants(recording)
+    assert recording.blocked().empty
+    (row,) = recording.tasks().to_dict("records")
+    assert round(row["waiting"]) == 120
+    assert row["running"] < 60
+
+
 def test_recordings_in_two_threads_each_see_their_own_loop():
     found = {}
     both = threading.Barrier(2)

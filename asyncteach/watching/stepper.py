@@ -464,6 +464,8 @@ def make_stepper(
 
     def wake(at: float) -> None:
         nonlocal idle, idle_to, strangers, last
+        if unsettled is not None:
+            settle(at)  # before a virtual clock that was opened in that step jumps
         last = at if axis.is_plain else 0.0  # a virtual clock may jump after this
         if idle:
             idle, idle_to, strangers = False, at, 0
