@@ -103,6 +103,18 @@ class Picture(Figure):
         png = base64.b64encode(file.getvalue()).decode("ascii")
         return png, {"width": width, "height": height, "alt": self.alt}
 
+    def _ipython_display_(self) -> None:
+        """Show it with its words: once pyplot is there, IPython shows figures in a way of its own.
+
+        What IPython knows of figures in general comes before `_repr_png_`, and has no alt text.
+        """
+        import IPython.display as ipython
+
+        display: Any = ipython.display
+        png, about = self._repr_png_()
+        bundle = {"image/png": png, "text/plain": repr(self)}
+        display(bundle, raw=True, metadata={"image/png": about})
+
 
 def draw_timelines(
     recordings: Iterable[Recording], *, width: float = _WIDTH, start: float | None = None,

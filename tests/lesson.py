@@ -89,6 +89,7 @@ class Cell:
         text = re.sub(r"``.+?``|`[^`]+`", " ", text)
         text = re.sub(r"<(code|kbd|pre)>.*?</\1>", " ", text, flags=re.S)
         text = re.sub(r"<[^>]+>", " ", text)
+        text = re.sub(r"\[\d\d-[\w-]+\]\([^)]*\)", " ", text)  # a lesson's name is no prose
         text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r" \1 ", text)
         return re.sub(r"https?://\S+", " ", text)
 

@@ -528,3 +528,14 @@ def test_the_outlines_follow_the_style():
     with mpl.style.context("dark_background"):
         (outlines,) = with_gid(drawn(three()).collections, "blocks")
         assert mpl.colors.to_hex(outlines.get_edgecolor()[0]) == "#ffffff"
+
+
+def test_a_picture_brings_its_words_along_once_pyplot_is_there(monkeypatch):
+    """IPython has a way of its own for figures then, one that knows of no alt text."""
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda *args, **more: shown.append((args, more)))
+    picture = draw_timelines([together(CHORES)])
+    picture._ipython_display_()
+    ((bundle,), more) = shown[0]
+    assert sorted(bundle) == ["image/png", "text/plain"]
+    assert more["metadata"]["image/png"]["alt"] == picture.alt
