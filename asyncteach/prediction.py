@@ -153,7 +153,7 @@ class Prediction:
             return sentences.say_missing(self._guesses)
         if happened:
             return "No guess yet: make one in the cell with predict(...), and run both again."
-        return sentences.say_open(self._guesses[0], self._activities)
+        return sentences.say_open(self._guesses, self._activities)
 
     def __str__(self) -> str:
         if not self.given:

@@ -112,11 +112,18 @@ def say_guess(guess: Guess) -> str:
     return f"{guess.way}: {text}" if guess.way else text
 
 
-def say_open(guess: Guess, activities: Sequence[Activity]) -> str:
+def say_open(guesses: Sequence[Guess], activities: Sequence[Activity]) -> str:
     """Return what to put in place of the dots, with numbers that are nobody's answer."""
+    ways = [guess.open for guess in guesses if guess.way]
+    numbers = _other_numbers(activities)
+    if len(ways) > 1 and all(ways):
+        example = ", ".join(f"{way}={next(numbers)}" for way in ways)
+    else:
+        example = _example(guesses[0], activities)
+    noun = "names" if guesses[0].open == "order" else "numbers"
     return (
-        f"No guess yet: put yours in place of the dots, as in {_example(guess, activities)} "
-        "(the numbers are only an example), and run this cell again."
+        f"No guess yet: put yours in place of the dots, as in {example} "
+        f"(the {noun} are only an example), and run this cell again."
     )
 
 
