@@ -20,7 +20,7 @@ from asyncteach.checking.family import (
     find_wait,
     threads_at_work,
 )
-from asyncteach.checking.interruption import Interruption, OutOfTime, interrupt_thread
+from asyncteach.checking.interruption import Effort, Interruption, OutOfTime, raise_in_thread
 from asyncteach.places import Place, is_learners
 from asyncteach.virtual.lookout import real_monotonic
 from asyncteach.watching.waits import _chain
@@ -268,9 +268,7 @@ class _Watch:
 def _stop_threads(family: Family, before: dict[int, Any]) -> str:
     """Interrupt threads that still work for the family; return a sentence if any goes on."""
     new = {n: work for n, work in threads_at_work().items() if before.get(n) is not work}
-    for ident, work in new.items():
-        if family.has_work(work):
-            interrupt_thread(ident)
+    efforts = {ident: Effort(ident) for ident, work in new.items() if family.has_work(work)}
     pause = _thread.allocate_lock()
     pause.acquire()
     for _ in range(10):
@@ -278,6 +276,9 @@ def _stop_threads(family: Family, before: dict[int, Any]) -> str:
         if not any(at_work.get(ident) is work for ident, work in new.items()):
             return ""
         pause.acquire(timeout=GRACE / 10)
+        for ident, effort in efforts.items():
+            if effort.is_growing():
+                raise_in_thread(ident)
     return LEFT_THREAD
 
 

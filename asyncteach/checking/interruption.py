@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 from typing import Any
 
@@ -38,13 +39,13 @@ class Interruption:
         self._family = family
         self._loop = loop
         self._thread = threading.get_ident()
+        self._effort = Effort(self._thread)
         self._strikes = 0
         self._signal: Any = None
         self._handler_before: Any = None
         self._traced: list[FrameType] = []
         self._trace_before: Any = None
         self._armed = False
-        self._pending = False
         self._class = type("OutOfTime", (OutOfTime,), {"__init__": self._as_raised})
 
     def install(self) -> None:
@@ -72,8 +73,7 @@ class Interruption:
             with contextlib.suppress(OSError):
                 signal.pthread_kill(self._thread, self._signal)
         elif self._holds_loop():
-            self._pending = True
-            _raise_in(self._thread, self._class)
+            raise_in_thread(self._thread, self._class)
 
     def arm(self, frames: list[FrameType]) -> None:
         """Raise OutOfTime once more some lines later, should those frames have caught the first.
@@ -100,10 +100,7 @@ class Interruption:
         sys.settrace(trace)
 
     def disarm(self) -> None:
-        """Trace no longer, and forget what hasn't been raised yet."""
-        if self._pending:
-            self._pending = False
-            _raise_in(self._thread, None)
+        """Trace no longer."""
         if self._armed:
             self._armed = False
             sys.settrace(self._trace_before)
@@ -131,24 +128,40 @@ class Interruption:
     def _holds_loop(self) -> bool:
         """Tell if a line of the family's is being executed, as seen from another thread."""
         task = asyncio.current_task(self._loop)
-        if task is None or not self._family.has_task(task):
+        if task is None or not self._family.has_task(task) or not self._effort.is_growing():
             return False
-        frames = frames_below(sys._current_frames().get(self._thread))
-        inner = next(frames, None)
-        if inner is None:
-            return False
-        is_theirs = is_learners(inner.f_code.co_filename)
-        return is_theirs or (
-            self._strikes % _PATIENCE == 0
-            and any(is_learners(one.f_code.co_filename) for one in frames)
-        )
+        frames = list(frames_below(sys._current_frames().get(self._thread)))
+        theirs = [one for one in frames if is_learners(one.f_code.co_filename)]
+        return bool(theirs) and (theirs[0] is frames[0] or self._strikes % _PATIENCE == 0)
 
 
-def interrupt_thread(ident: int) -> None:
-    """Raise OutOfTime in a thread as soon as it executes Python code."""
-    _raise_in(ident, OutOfTime)
+class Effort:
+    """Whether a thread computes: only then can an exception reach it.
+
+    One that waits would keep it, and in Python 3.11 nobody could trace anything until it wakes.
+    """
+
+    def __init__(self, ident: int) -> None:
+        self._ident = ident
+        self._spent = self._read()
+
+    def is_growing(self) -> bool:
+        """Tell if the thread has had a processor since it was last asked."""
+        before, self._spent = self._spent, self._read()
+        return self._spent > before
+
+    def _read(self) -> float:
+        if not hasattr(time, "pthread_getcpuclockid"):
+            return time.process_time()
+        if self._ident not in sys._current_frames():  # it has ended, and must not be asked
+            return 0.0
+        try:
+            return time.clock_gettime(time.pthread_getcpuclockid(self._ident))
+        except OSError:
+            return 0.0
 
 
-def _raise_in(ident: int, error: type[BaseException] | None) -> None:
-    what = ctypes.py_object(error) if error is not None else None
+def raise_in_thread(ident: int, error: type[BaseException] = OutOfTime) -> None:
+    """Raise an exception in a thread that computes."""
+    what = ctypes.py_object(error)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), what)
