@@ -58,14 +58,14 @@ def _judge(verdict: Check, bakery: "_Bakery", order: list[str]) -> None:
             bakery.most <= 1,
             "there is only one cake in the oven at a time",
             hint="What does `take` wait for when somebody else has the oven?",
-            stronger="An oven that is handed to somebody is taken from that moment on, not only "
-            "from when he looks at it: somebody else may come in between.",
+            stronger="An oven that is handed to the next baker is taken from that moment on, and "
+            "not only from when they go on: somebody else may come in between.",
         )
         .that(
             bakery.idle < 1e-6,
             "whoever waits has the oven as soon as it is given back",
             hint="Don't look again and again: wait for a future that `give_back` sets.",
-            stronger="Each who waits puts a future of his own into the queue and awaits it.",
+            stronger="Each who waits puts a future of their own into the queue and awaits it.",
         )
         .that(
             bakery.order == order,
