@@ -8,6 +8,8 @@
 it has seen, `/drop`, `/hang`, `/status/503`, `/drip?seconds=2` and `?latency=0.5` steer a request.
 """
 
+import os
+import warnings
 from collections.abc import Mapping
 from types import TracebackType
 
@@ -119,6 +121,7 @@ class slow_server:
                 "a server answers in real time, and virtual time would jump past its answers: "
                 "open slow_server() outside of virtual_time()."
             )
+        _warn_of_proxy()
         try:
             self._house = House(Manners(**self._options), self._most, self._patience)
             self._book = self._house.book
@@ -154,6 +157,21 @@ class slow_server:
         state = f"open at {self._url}" if self._url else "closed"
         return (
             f"<slow_server, {state}: {len(self.log)} visits, {self.most_at_once} at once at most>"
+        )
+
+
+def _warn_of_proxy() -> None:
+    """Say it if clients would ask a proxy, which can't see this machine's own server."""
+    known = {name.lower(): value for name, value in os.environ.items() if value}
+    proxy = next((name for name in ("http_proxy", "all_proxy") if name in known), None)
+    spared = [one.strip() for one in known.get("no_proxy", "").split(",")]
+    if proxy and not {"*", "127.0.0.1"} & set(spared):
+        warnings.warn(
+            f"{proxy.upper()} is set, so clients will ask that proxy instead of this server: put "
+            '127.0.0.1 into NO_PROXY, as in `os.environ["NO_PROXY"] = "127.0.0.1"`, before you '
+            "make a client.",
+            RuntimeWarning,
+            stacklevel=3,
         )
 
 

@@ -214,9 +214,9 @@ def test_beyond_the_most_connections_it_says_so_and_beyond_those_it_closes():
 def test_who_comes_too_many_is_told_why():
     with slow_server(latency=0.2, most=1) as url:
         address = urlsplit(url)
-        with socket.create_connection((address.hostname, address.port)):
-            with httpx.Client(trust_env=False) as client:
-                answer = client.get(url)
+        first = socket.create_connection((address.hostname, address.port))
+        with first, httpx.Client(trust_env=False) as client:
+            answer = client.get(url)
     assert answer.status_code == 503
     assert answer.headers["connection"] == "close"
     assert "Too many connections" in answer.text
@@ -470,6 +470,19 @@ def test_values_that_make_no_sense_get_a_sentence(options, error, words):
     with pytest.raises(error, match=words) as info:
         slow_server(**options)
     assert "\n" not in str(info.value)
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "ALL_PROXY"])
+def test_a_proxy_that_would_be_asked_instead_is_told_of(monkeypatch, name):
+    for one in [one for one in os.environ if one.lower().endswith("_proxy")]:
+        monkeypatch.delenv(one)
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with pytest.warns(RuntimeWarning, match=f"{name.upper()} is set.* NO_PROXY") as told:
+        slow_server().__enter__()
+    assert told[0].filename == __file__
+    monkeypatch.setenv("NO_PROXY", "example.org, 127.0.0.1")
+    with slow_server(latency=0) as url, httpx.Client() as client:
+        assert client.get(url).status_code == 200
 
 
 def test_a_rate_may_be_a_number_a_second():
