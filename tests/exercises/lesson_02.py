@@ -1,0 +1,155 @@
+"""Answers to the exercise of lesson 2."""
+
+from . import Answers
+
+ANSWERS = {
+    "breakfast": Answers(
+        right=[
+            """
+async def breakfast(brew):
+    egg, tea, toast = await asyncio.gather(
+        brew("egg water", 240), brew("tea", 180), brew("toast", 120)
+    )
+    return [egg, tea, toast]
+""",
+            """
+async def breakfast(brew):
+    egg = asyncio.create_task(brew("egg water", 240))
+    tea = asyncio.create_task(brew("tea", 180))
+    toast = asyncio.create_task(brew("toast", 120))
+    return [await egg, await tea, await toast]
+""",
+            """
+async def breakfast(brew):
+    async with asyncio.TaskGroup() as group:
+        things = [("egg water", 240), ("tea", 180), ("toast", 120)]
+        tasks = [group.create_task(brew(*thing)) for thing in things]
+    return [task.result() for task in tasks]
+""",
+            """
+async def breakfast(brew):
+    tasks = [
+        asyncio.ensure_future(brew(name, seconds))
+        for name, seconds in {"egg water": 240, "tea": 180, "toast": 120}.items()
+    ]
+    await asyncio.wait(tasks)
+    return tuple(task.result() for task in tasks)
+""",
+        ],
+        wrong=[
+            (
+                "awaits in a row",
+                """
+async def breakfast(brew):
+    tea = await brew("tea", 180)
+    egg = await brew("egg water", 240)
+    toast = await brew("toast", 120)
+    return [egg, tea, toast]
+""",
+                "540",
+            ),
+            (
+                "a forgotten await",
+                """
+async def breakfast(brew):
+    egg = brew("egg water", 240)
+    tea = brew("tea", 180)
+    toast = brew("toast", 120)
+    return [egg, tea, toast]
+""",
+                "coroutine",
+            ),
+            (
+                "tasks in place of results",
+                """
+async def breakfast(brew):
+    egg = asyncio.create_task(brew("egg water", 240))
+    tea = asyncio.create_task(brew("tea", 180))
+    toast = asyncio.create_task(brew("toast", 120))
+    await egg
+    return [egg, tea, toast]
+""",
+                "task",
+            ),
+            (
+                "gather without await",
+                """
+async def breakfast(brew):
+    return asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
+""",
+                "future",
+            ),
+            (
+                "nothing returned",
+                """
+async def breakfast(brew):
+    await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
+""",
+                "nothing came back",
+            ),
+            (
+                "a written result",
+                """
+async def breakfast(brew):
+    await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
+    return ["a pot of egg water", "a pot of tea", "a pot of toast"]
+""",
+                "some egg water for you",
+            ),
+            (
+                "tasks awaited as they are made",
+                """
+async def breakfast(brew):
+    egg = await asyncio.create_task(brew("egg water", 240))
+    tea = await asyncio.create_task(brew("tea", 180))
+    toast = await asyncio.create_task(brew("toast", 120))
+    return [egg, tea, toast]
+""",
+                "540",
+            ),
+            (
+                "quicker tea",
+                """
+async def breakfast(brew):
+    egg = await brew("egg water", 200)
+    tea = await brew("tea", 20)
+    toast = await brew("toast", 20)
+    return [egg, tea, toast]
+""",
+                "for its own time",
+            ),
+            (
+                "as they come",
+                """
+async def breakfast(brew):
+    plans = [brew("egg water", 240), brew("tea", 180), brew("toast", 120)]
+    return [await plan for plan in asyncio.as_completed(plans)]
+""",
+                "A hint: look at the return",
+            ),
+            (
+                "asyncio.run inside",
+                """
+async def breakfast(brew):
+    async def all_three():
+        return await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
+
+    return asyncio.run(all_three())
+""",
+                "RuntimeError",
+            ),
+            (
+                "a wait for what never comes",
+                """
+async def breakfast(brew):
+    table = []
+    task = asyncio.create_task(brew("tea", 180))
+    while len(table) < 3:
+        await asyncio.sleep(1)
+    return table
+""",
+                "stopped",
+            ),
+        ],
+    )
+}
