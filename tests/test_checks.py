@@ -390,6 +390,50 @@ async def _tokens_in_a_queue():
     await asyncio.gather(*(limited() for _ in range(10)))
 
 
+async def _time_limits_around_each():
+    limit = asyncio.Semaphore(3)
+
+    async def limited():
+        async with limit:
+            await asyncio.wait_for(fetch(), 60)
+
+    await asyncio.gather(*(asyncio.create_task(limited(), name=f"fetch-{n}") for n in range(10)))
+
+
+async def _a_gate_of_futures():
+    waiting, active = [], 0
+
+    async def limited():
+        nonlocal active
+        if active == 3:
+            waiting.append(asyncio.get_running_loop().create_future())
+            await waiting[-1]
+        else:
+            active += 1
+        await asyncio.sleep(PACE)
+        if waiting:
+            waiting.pop(0).set_result(None)
+        else:
+            active -= 1
+
+    await asyncio.gather(*(asyncio.create_task(limited(), name=f"fetch-{n}") for n in range(10)))
+
+
+async def _an_event_for_each():
+    gates = [asyncio.Event() for _ in range(10)]
+
+    async def limited(number):
+        await gates[number].wait()
+        await fetch()
+        if number + 3 < 10:
+            gates[number + 3].set()
+
+    for gate in gates[:3]:
+        gate.set()
+    tasks = [asyncio.create_task(limited(n), name=f"fetch-{n}") for n in range(10)]
+    await asyncio.gather(*tasks)
+
+
 async def _one_after_another_is_less_than_three():
     for _ in range(10):
         await fetch()
@@ -405,6 +449,9 @@ LIMITED = [
     _the_next_when_one_is_done,
     _a_condition_and_a_count,
     _tokens_in_a_queue,
+    _time_limits_around_each,
+    _a_gate_of_futures,
+    _an_event_for_each,
 ]
 
 
@@ -413,7 +460,9 @@ def test_every_way_to_have_three_at_once_passes(answer):
     verdict = judge(answer).at_most(3, "fetch").at_least(3, "fetch").nothing_left_running()
     assert verdict.passed, verdict
     assert not judge(answer).at_most(2, "fetch").passed
-    assert not judge(answer).at_least(4, "fetch").passed
+    # A bare future may be anything: who waits for one is taken to be at work, or not to be,
+    # whichever accuses nobody.
+    assert judge(answer).at_least(4, "fetch").passed == (answer is _a_gate_of_futures)
 
 
 def test_one_at_a_time_is_no_more_than_three_and_never_two():
@@ -489,6 +538,22 @@ def test_threads_are_counted_by_the_function_that_they_were_given():
 
     verdict = judge(main)
     assert verdict.at_most(3, "save").at_least(3, "save").took(seconds=1).passed, verdict
+
+
+def test_who_meets_the_others_at_a_barrier_is_there():
+    async def main():
+        barrier = asyncio.Barrier(4)
+
+        async def run(seconds):
+            await asyncio.sleep(seconds)
+            await barrier.wait()
+
+        runners = [asyncio.create_task(run(n), name=f"runner-{n}") for n in range(1, 4)]
+        await asyncio.sleep(5)
+        await barrier.wait()
+        await asyncio.wait(runners)
+
+    assert judge(main).at_least(3, "runner").passed
 
 
 # What held the loop
@@ -1253,3 +1318,23 @@ def test_who_forgets_to_await_is_told():
 def test_a_name_is_found_for_any_answer():
     assert misuse.name_of(together) == "together"
     assert misuse.name_of(lambda: 0) == "your code"
+
+
+def test_what_an_answer_has_left_running_does_nothing_more():
+    done = []
+
+    async def late():
+        await asyncio.sleep(1)
+        done.append("late")
+
+    async def forget():
+        asyncio.create_task(late())
+
+    async def fail():
+        asyncio.create_task(late())
+        raise ValueError
+
+    for answer in (forget, fail):
+        for _ in range(20):
+            assert not judge(answer).nothing_left_running().passed
+    assert not done

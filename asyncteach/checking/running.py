@@ -69,11 +69,20 @@ async def run_answer(
             await _settle()
             return value
 
+    async def work_and_leave() -> Any:
+        try:
+            value = await work()
+        except Exception:
+            _stop_rest()
+            raise
+        _stop_rest()
+        return value
+
     with virtual_time() if virtual else contextlib.nullcontext() as clock:
         for names in _namespaces(answer) if clock is not None else ():
             standins.install(clock, names)
         try:
-            outcome = await run_within(deadline, work)
+            outcome = await run_within(deadline, work_and_leave)
         finally:
             recorder.__exit__(None, None, None)  # where an interruption has kept it from closing
     recording = _finish(recordings, title, outcome.error, stopped=outcome.stopped)
@@ -118,13 +127,23 @@ def _namespaces(answer: Any) -> list[dict[str, Any]]:
 
 async def _settle() -> None:
     """Give tasks that have been cancelled the steps that they need to end."""
-    family = current_family.get()
-    loop = asyncio.get_running_loop()
     for _ in range(_ROUNDS):
-        left = family.tasks(loop) if family is not None else []
-        if not any(task.cancelling() for task in left if task is not asyncio.current_task()):
+        if not any(task.cancelling() for task in _left()):
             return
         await asyncio.sleep(0)
+
+
+def _stop_rest() -> None:
+    """Cancel what the answer has left running: in virtual time it would soon come to its end."""
+    for task in _left():
+        task.cancel()
+
+
+def _left() -> list[asyncio.Task[Any]]:
+    """Return the tasks that the answer has started and that aren't done."""
+    family = current_family.get()
+    tasks = family.tasks(asyncio.get_running_loop()) if family is not None else []
+    return [task for task in tasks if task is not asyncio.current_task()]
 
 
 def _finish(

@@ -74,7 +74,7 @@ def _apart(recording: Recording, early: Stretch, late: Stretch) -> Judgement:
 def judge_most(recording: Recording, limit: int, name: str) -> Judgement:
     """Judge if never more than so many were at work."""
     tape = recording.tape
-    work = find_work(tape, name)
+    work = find_work(tape, name, maybe=False)
     if not work and not find_tasks(tape, name):
         return no(*say_missing(tape, name))
     count, start, end, rows = most_at_once(work, least(tape, recording.unit))
@@ -95,7 +95,7 @@ def judge_most(recording: Recording, limit: int, name: str) -> Judgement:
 def judge_least(recording: Recording, limit: int, name: str) -> Judgement:
     """Judge if at some moment that many were at work."""
     tape = recording.tape
-    work = find_work(tape, name)
+    work = find_work(tape, name, maybe=True)
     if not work and not find_tasks(tape, name):
         return no(*say_missing(tape, name))
     count, start, end, rows = most_at_once(work, least(tape, recording.unit))

@@ -6,10 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from asyncteach.checking.tasknames import find_tasks, is_function
-from asyncteach.tapes.tape import READY, RUNNING, STATES, Tape
+from asyncteach.tapes.tape import READY, RUNNING, STATES, Tape, Wait
+from asyncteach.teaching.findings import ancestors
 
-TURN = ("lock", "semaphore", "queue", "condition", "event", "barrier")
-"""The kinds of waits in which a task is not at work: it waits for its turn."""
+TURN = ("lock", "semaphore", "queue", "condition")
+"""The kinds of waits in which nobody is at work: it isn't its turn."""
+
+MAYBE = ("event", "barrier")
+"""Those in which it may be so: who is let in by an Event, and who meets others there."""
 
 _VIRTUAL, _REAL = 1e-9, 1e-3
 
@@ -58,23 +62,35 @@ def leaves(tape: Tape) -> list[int]:
     return [n for n in tasks if n not in parents and not rows[n].was_there]
 
 
-def find_work(tape: Tape, name: str) -> list[Stretch]:
+def find_work(tape: Tape, name: str, *, maybe: bool) -> list[Stretch]:
     """Return when tasks of that name, or calls of a coroutine function of that name, were at work.
 
-    A task that has such a call counts as long as that lasts, else all its life. What it waits for
-    its turn, at a semaphore, a lock or a queue, doesn't count.
+    A task that has such a call counts as long as that lasts, else all its life; but not when it
+    waits for its turn, at a semaphore, a lock or a queue. `maybe` tells if waits that may be for
+    one's turn count as work.
     """
     called = _calls(tape, name)
     inside = {stretch.row for stretch in called}
     named = [n for n, row in enumerate(tape.rows) if is_function(row.coroutine, name)]
     rows = [n for n in dict.fromkeys([*find_tasks(tape, name), *named]) if n not in inside]
-    whole = lifetimes(tape, rows)
-    turns, steps = _turns(tape), _steps(tape)
-    return [
-        part
-        for stretch in [*whole, *called]
-        for part in _subtract(stretch, turns.get(stretch.row, ()), steps)
-    ]
+    above = {parent for row in [*rows, *inside] for parent in ancestors(tape.rows, row)}
+    pauses: tuple[str, ...] = TURN if maybe else (*TURN, *MAYBE)
+    waits: dict[int, list[Wait]] = {}
+    for wait in tape.waits:
+        waits.setdefault(wait.task, []).append(wait)
+    steps = _steps(tape)
+    found: list[Stretch] = []
+    for call in called:
+        turns = [(w.start, w.end) for w in waits[call.row] if w.kind in pauses]
+        found += _subtract(call, turns, steps)
+    # A lock of one's own is made of futures.
+    pauses += () if maybe else ("future",)
+    for life in lifetimes(tape, rows):
+        # Who waits for a task that is counted itself does nothing meanwhile.
+        kinds = (*pauses, "task", "tasks") if life.row in above else pauses
+        turns = [(w.start, w.end) for w in waits.get(life.row, ()) if w.kind in kinds]
+        found += _subtract(life, turns, steps)
+    return found
 
 
 def is_inside(tape: Tape, name: str) -> bool:
@@ -92,14 +108,6 @@ def _calls(tape: Tape, name: str) -> list[Stretch]:
                 found[wait.task, call] = Stretch(wait.task, start, wait.end)
                 break
     return list(found.values())
-
-
-def _turns(tape: Tape) -> dict[int, list[tuple[float, float]]]:
-    found: dict[int, list[tuple[float, float]]] = {}
-    for wait in tape.waits:
-        if wait.kind in TURN:
-            found.setdefault(wait.task, []).append((wait.start, wait.end))
-    return found
 
 
 def _steps(tape: Tape) -> Callable[[int, float], float]:
