@@ -30,9 +30,10 @@ def test_repo2docker_accepts_the_binder_folder():
     assert "binder/requirements.txt" in plan
 
 
-def test_the_badge_opens_a_lesson_that_exists():
+def test_the_badge_opens_the_map_of_the_course():
     readme = (ROOT / "README.md").read_text()
-    assert f"urlpath=lab/tree/notebooks/{LESSON.name}" in readme
+    assert "urlpath=lab/tree/notebooks/00-start-here.ipynb" in readme
+    assert (ROOT / "notebooks" / "00-start-here.ipynb").exists()
 
 
 def test_the_steps_of_binder_run_lesson_1_in_a_fresh_environment(tmp_path):
