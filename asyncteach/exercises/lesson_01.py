@@ -24,13 +24,14 @@ async def judge_evening(tonight: Any) -> Check:
     found.that(
         isinstance(tonight, list | tuple),
         "tonight is a list",
-        hint="add up the two lists that you have: what does + make of them?",
-        stronger="CHORES and LEISURE are lists, and so is what + makes of them, in that order.",
+        hint="what does + make of two collections, and where is that kept?",
+        stronger="it has to hold the activities themselves, one after another, as each of the two "
+        "that you have does.",
     ).that(
         lambda: all(isinstance(one, Activity) for one in tonight) and len(tonight) > 0,
         "each thing in tonight is one of the activities",
         hint="you need nothing but CHORES and LEISURE: what else is in your list?",
-        stronger="a list in a list isn't flat: two lists are joined with +, not with a comma.",
+        stronger="a collection inside another isn't flat: two are joined with +, not with a comma.",
     )
     if not found:
         return found

@@ -18,7 +18,7 @@ ANSWERS = {
             ("a list of lists", "tonight = [CHORES, LEISURE]\n", "one of the activities"),
             (
                 "a quicker rice cooker",
-                "tonight = LEISURE + [chore(one.name, 0.001) for one in CHORES]\n",
+                "tonight = [*LEISURE, *(chore(one.name, 0.001) for one in CHORES)]\n",
                 "each of the six",
             ),
             (
@@ -29,7 +29,7 @@ ANSWERS = {
             ("the number of minutes", "tonight = 100\n", "is a list"),
             (
                 "sorted in place",
-                "tonight = (CHORES + LEISURE).sort(key=lambda one: one.minutes)\n",
+                "tonight = [*CHORES, *LEISURE].sort(key=lambda one: one.minutes)\n",
                 "is a list",
             ),
             ("nothing at all", "tonight = []\n", "one of the activities"),

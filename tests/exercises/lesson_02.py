@@ -77,7 +77,7 @@ async def breakfast(brew):
 async def breakfast(brew):
     return asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
 """,
-                "future",
+                "GatheringFuture",
             ),
             (
                 "nothing returned",
