@@ -34,7 +34,7 @@ async def fetch_one(client, url):
     async with limit:
         response = await client.get(url)
     if response.status_code == 429:
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(1.5 * float(response.headers["Retry-After"]))
         return await fetch_one(client, url)
     response.raise_for_status()
     return response.text
@@ -130,6 +130,24 @@ async def fetch_one(client, url, limit):
         response = await client.get(url)
         while response.status_code == 429:
             await asyncio.sleep(0.1)
+            response = await client.get(url)
+    return response.text
+
+
+async def fetch_all(client, urls):
+    limit = asyncio.Semaphore(5)
+    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
+""",
+                "before the time",
+            ),
+            (
+                "a second, whatever the server says",
+                """
+async def fetch_one(client, url, limit):
+    async with limit:
+        response = await client.get(url)
+        while response.status_code == 429:
+            await asyncio.sleep(1)
             response = await client.get(url)
     return response.text
 

@@ -173,13 +173,23 @@ async def count_sales(open_till, names):
                 "6 s",
             ),
             (
-                "a lock that somebody keeps",
+                "waiting for the pool instead of awaiting",
                 """
-import threading
+def count_one(open_till, name):
+    with closing(open_till(name)) as database:
+        return database.execute("select count(*) from sales").fetchone()[0]
 
-lock = threading.Lock()
 
-
+async def count_sales(open_till, names):
+    with ThreadPoolExecutor() as pool:
+        counts = list(pool.map(lambda name: count_one(open_till, name), names))
+    return dict(zip(names, counts))
+""",
+                "held the loop",
+            ),
+            (
+                "an event that nobody sets",
+                """
 def count_one(open_till, name):
     with closing(open_till(name)) as database:
         return database.execute("select count(*) from sales").fetchone()[0]
