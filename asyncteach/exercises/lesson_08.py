@@ -1,7 +1,6 @@
 """The exercise of lesson 8: a lock, made of nothing but futures."""
 
 import asyncio
-from collections.abc import Awaitable
 from inspect import isawaitable
 from typing import Any
 
@@ -74,6 +73,12 @@ def _judge(verdict: Check, bakery: "_Bakery", order: list[str]) -> None:
             stronger="As long as somebody waits the oven isn't free in between, or whoever comes "
             "just then jumps the queue: leave `is_taken` as it is and wake the first.",
         )
+        .that(
+            bakery.futures > 0,
+            "whoever waits awaits a future of make_future()",
+            hint="Locks and events of asyncio know no loop but asyncio's: what were you given?",
+            stronger="Call self.make_future() in `take`, queue what it gives, await it.",
+        )
         .nothing_left_running()
     )
 
@@ -87,22 +92,26 @@ class _Bakery:
         self.most = 0
         self.idle = 0.0
         """How long somebody was kept waiting though the oven was free."""
+        self.futures = 0
         self._inside = 0
-        self._waiting: dict[str, float] = {}
         self._free_since = 0.0
 
     async def open(self, arrivals: dict[str, float], twice: str = "") -> None:
-        oven = self._make_oven(asyncio.Future)
+        oven = self._make_oven(self._make_future)
         await asyncio.gather(
             *(self._bake(oven, name, at, 1 + (name == twice)) for name, at in arrivals.items())
         )
+
+    def _make_future(self) -> "asyncio.Future[Any]":
+        self.futures += 1
+        return asyncio.get_running_loop().create_future()
 
     async def _bake(self, oven: Any, name: str, arrives: float, times: int) -> None:
         clock = asyncio.get_running_loop().time
         await asyncio.sleep(arrives)
         for _ in range(times):
             came = clock()
-            await _finish(oven.take())
+            await oven.take()
             self.order.append(name)
             self.idle = max(self.idle, clock() - max(came, self._free_since))
             self._inside += 1
@@ -110,10 +119,5 @@ class _Bakery:
             await asyncio.sleep(4.37)
             self._inside -= 1
             self._free_since = clock()
-            await _finish(oven.give_back())
-
-
-async def _finish(call: Awaitable[Any] | None) -> None:
-    """Await what a method gives back, be it an ordinary one or a coroutine's."""
-    if isawaitable(call):
-        await call
+            if isawaitable(given := oven.give_back()):  # an async method is as good
+                await given

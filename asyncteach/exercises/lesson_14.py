@@ -84,7 +84,7 @@ async def _read(read_items: Any, pages: dict[int, _Page]) -> Check:
         )
         .that(
             "no such page" not in wrong,
-            "only pages that there are are fetched",
+            "it fetches no page that there isn't",
             hint="The number of the next page comes with the page itself.",
             stronger="And after the last page that number is None: what ends your loop?",
         )
@@ -186,7 +186,7 @@ async def _find(
         )
         .that(
             diary.count("read") == reads,
-            f"it reads {reads} items here, and not {diary.count('read')}",
+            f"it reads {reads} of {len(items)} items",
             hint="Once you have found one you need no more.",
             stronger="Return from inside the loop.",
         )

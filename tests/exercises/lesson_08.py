@@ -270,6 +270,40 @@ class Oven:
                 "stopped",
             ),
             (
+                "asyncio's own lock",
+                """
+class Oven:
+    def __init__(self, make_future):
+        self.lock = asyncio.Lock()
+
+    async def take(self):
+        await self.lock.acquire()
+
+    def give_back(self):
+        self.lock.release()
+""",
+                "make_future",
+            ),
+            (
+                "take is no coroutine function",
+                _HEAD
+                + """
+    def take(self):
+        if self.is_taken:
+            my_turn = self.make_future()
+            self.queue.append(my_turn)
+            return my_turn
+        self.is_taken = True
+
+    def give_back(self):
+        if self.queue:
+            self.queue.popleft().set_result(None)
+        else:
+            self.is_taken = False
+""",
+                "has to be a coroutine",
+            ),
+            (
                 "one queue for all ovens",
                 """
 class Oven:
