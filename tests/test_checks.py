@@ -1338,3 +1338,40 @@ def test_what_an_answer_has_left_running_does_nothing_more():
         for _ in range(20):
             assert not judge(answer).nothing_left_running().passed
     assert not done
+
+
+@pytest.mark.parametrize("at", [0, 1, 50, 99, 100])
+def test_labels_stay_on_the_picture(at):
+    async def main():
+        await asyncio.gather(start(at, "a"), start(100, "b"))
+
+    verdict = judge(main).that(False, "a is seen", task="a", start=at, end=at)
+    marks = [
+        mark._replace(label="a label of forty letters, which is much") for mark in verdict.marks
+    ]
+    for some in (marks, [mark._replace(rows=()) for mark in marks]):
+        picture = draw_marked(verdict.recording, some)
+        picture.draw_without_rendering()
+        (label,) = [text for text in picture.axes[0].texts if text.get_gid() == "mark label"]
+        box = label.get_window_extent()
+        assert picture.bbox.x0 <= box.x0 < box.x1 <= picture.bbox.x1
+
+
+def test_what_hung_before_any_time_passed_has_no_picture():
+    async def hang():
+        await asyncio.Event().wait()
+
+    assert set(judge(hang, deadline=0.2)._repr_mimebundle_()[0]) == {"text/plain"}
+    assert "image/png" in judge(hang, deadline=0.2, virtual=False)._repr_mimebundle_()[0]
+
+
+def test_what_spun_is_marked_as_long_as_it_did():
+    async def spin():
+        await page(0.01)
+        while True:
+            pass
+
+    verdict = judge(spin, deadline=0.3, virtual=False)
+    (mark,) = verdict.marks
+    assert verdict.recording.names[mark.rows[0]] == "spin"
+    assert mark.end - mark.start > 0.5 * verdict.recording.seconds

@@ -74,8 +74,8 @@ _HINTS = (
 _STOPPING = 0.25
 _MOST = 8
 _ANY = (
-    "Read its last line first, then go to the line that it names.",
-    "Put a `print` before that line and run it once more: which value isn't what you expect?",
+    "Go to that line: which of its values isn't what you expect there?",
+    "Put a `print` of them before that line, and run both cells once more.",
 )
 
 
@@ -127,7 +127,7 @@ def judge_stop(deadline: float, run: Run, tape: Tape) -> Judgement:
     clause = f"still going after {_seconds(deadline)}, so it was stopped{where}"
     if run.left:
         clause += f". {run.left.rstrip('.')}"
-    marks = _last_waits(tape)
+    marks = _longest_step(tape) if run.how == "spun" else _last_waits(tape)
     label = f"stopped{at(run.place)}"
     marks = marks or [Mark(tape.duration, tape.duration, "")]
     marks[0] = marks[0]._replace(label=label)
@@ -147,6 +147,15 @@ def judge_stop(deadline: float, run: Run, tape: Tape) -> Judgement:
         "something in or lets go; and two that wait for each other wait for ever.",
         *marks,
     )
+
+
+def _longest_step(tape: Tape) -> list[Mark]:
+    """Return the step that never came to an end by itself."""
+    blocks = [block for block in tape.blocks if block.task is not None]
+    longest = max(blocks, key=lambda block: block.end - block.start, default=None)
+    if longest is None or longest.task is None:
+        return []
+    return [Mark(longest.start, longest.end, "", (longest.task,))]
 
 
 def _last_waits(tape: Tape) -> list[Mark]:

@@ -14,7 +14,8 @@ def show_mimebundle(
 
     A page shows the richest of them, so HTML holds both.
     """
-    if failed is None or not recording.tape.rows or not failed.marks:
+    # Of what hung in virtual time right away there is nothing to see.
+    if failed is None or not failed.marks or not recording.tape.duration > 0:
         return {"text/plain": text}, {}
     from asyncteach.checking.picture import draw_marked
 

@@ -19,6 +19,8 @@ from asyncteach.teaching.phrases import listing
 from asyncteach.timeline import Picture, draw_timelines
 
 _WIDTH = 9.0
+_EDGE = 0.16
+"""The share of the axis at either end in which there is no room for words on both sides."""
 _MOST = 8
 """Lanes that are outlined each; more of them have one outline around all."""
 
@@ -64,16 +66,21 @@ def _draw(ax: Axes, sheet: Sheet, mark: Mark) -> None:
         y = (sheet.bar(0)[1] + sheet.bottom) / 2 if whole else boxes[0][0]
         if whole and len(sheet.middles) > 1:
             y = (sheet.bar(0)[1] + sheet.bar(1)[0]) / 2
+        # At the edges it grows inwards.
+        middle = (start + end) / 2
+        share = (middle - low) / ((high - low) or 1.0)
+        side = "left" if share < _EDGE else "right" if share > 1 - _EDGE else "center"
+        x = {"left": start, "right": end, "center": middle}[side]
         ax.annotate(
             text,
-            ((start + end) / 2, y),
+            (x, y),
             xytext=(0, 0 if whole else 5),
             textcoords="offset points",
             color=paper if isinstance(paper, str) else "white",
             fontsize=9,
             fontweight="bold",
             fontfamily=families([text]),
-            horizontalalignment="center",
+            horizontalalignment=side,
             verticalalignment="center" if whole else "bottom",
             bbox={"boxstyle": "round,pad=0.25", "facecolor": ink, "edgecolor": paper},
             parse_math=False,
