@@ -59,12 +59,16 @@ def _judge(verdict: Check, bakery: "_Bakery", order: list[str]) -> None:
             hint="What does `take` wait for when somebody else has the oven?",
             stronger="An oven that is handed to the next baker is taken from that moment on, and "
             "not only from when they go on: somebody else may come in between.",
+            start=bakery.crowded_at,
+            end=bakery.crowded_at,
         )
         .that(
             bakery.idle < 1e-6,
             "whoever waits has the oven as soon as it is given back",
             hint="Don't look again and again: wait for a future that `give_back` sets.",
             stronger="Each who waits puts a future of their own into the queue and awaits it.",
+            start=bakery.late_at,
+            end=bakery.late_at,
         )
         .that(
             bakery.order == order,
@@ -72,6 +76,8 @@ def _judge(verdict: Check, bakery: "_Bakery", order: list[str]) -> None:
             hint="Who came first gets it first: whom does `give_back` take out of the queue?",
             stronger="As long as somebody waits the oven isn't free in between, or whoever comes "
             "just then jumps the queue: leave `is_taken` as it is and wake the first.",
+            start=bakery.when_not(order),
+            end=bakery.when_not(order),
         )
         .that(
             bakery.futures > 0,
@@ -92,11 +98,21 @@ class _Bakery:
         self.most = 0
         self.idle = 0.0
         """How long somebody was kept waiting though the oven was free."""
+        self.crowded_at: float | None = None
+        self.late_at: float | None = None
+        self._taken_at: list[float] = []
+        self._began = 0.0
         self.futures = 0
         self._inside = 0
         self._free_since = 0.0
 
+    def when_not(self, order: list[str]) -> float | None:
+        """Return when somebody had the oven whose turn it wasn't."""
+        turns = zip(self.order, order, self._taken_at, strict=False)
+        return next((at for name, turn, at in turns if name != turn), None)
+
     async def open(self, arrivals: dict[str, float], twice: str = "") -> None:
+        self._began = asyncio.get_running_loop().time()
         oven = self._make_oven(self._make_future)
         await asyncio.gather(
             *(self._bake(oven, name, at, 1 + (name == twice)) for name, at in arrivals.items())
@@ -110,14 +126,19 @@ class _Bakery:
         clock = asyncio.get_running_loop().time
         await asyncio.sleep(arrives)
         for _ in range(times):
-            came = clock()
+            came = clock() - self._began
             await oven.take()
+            now = clock() - self._began
             self.order.append(name)
-            self.idle = max(self.idle, clock() - max(came, self._free_since))
+            self._taken_at.append(now)
+            kept_waiting = now - max(came, self._free_since)
+            if kept_waiting > self.idle:
+                self.idle, self.late_at = kept_waiting, now
             self._inside += 1
-            self.most = max(self.most, self._inside)
+            if self._inside > self.most:
+                self.most, self.crowded_at = self._inside, now
             await asyncio.sleep(4.37)
             self._inside -= 1
-            self._free_since = clock()
+            self._free_since = clock() - self._began
             if isawaitable(given := oven.give_back()):  # an async method is as good
                 await given

@@ -51,13 +51,15 @@ async def _ask(
 
         return ask
 
-    raised: list[Exception] = []
+    raised_at: list[float] = []
 
     async def main() -> Any:
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             return await ask_all({name: source(name) for name in seconds})
-        except (ConnectionError, ExceptionGroup) as error:
-            raised.append(error)
+        except (ConnectionError, ExceptionGroup):
+            raised_at.append(clock() - began)
 
     expected = {name: says.get(name, f"the answer of {name}") for name in seconds}
     expected = {name: answer for name, answer in expected.items() if name not in failing}
@@ -66,10 +68,12 @@ async def _ask(
     among = isinstance(value, dict) and any(isinstance(v, Exception) for v in value.values())
     return (
         verdict.that(
-            not raised,
+            not raised_at,
             "the error of one source leaves the others alone",
             hint="Which way of starting lets the others go on, and puts errors with the results?",
             stronger="Look at gather's return_exceptions, or let each task catch its own error.",
+            start=min(raised_at, default=None),
+            end=min(raised_at, default=None),
         )
         .that(
             not among,
@@ -116,6 +120,7 @@ async def _race(ask_fastest: Any, seconds: list[float], failing: list[int]) -> C
     started: list[int] = []
     ended: list[int] = []
     there: list[list[int]] = []
+    returned_at: list[float] = []
 
     def mirror(number: int) -> _Ask:
         async def ask() -> str:
@@ -131,6 +136,8 @@ async def _race(ask_fastest: Any, seconds: list[float], failing: list[int]) -> C
         return ask
 
     async def main() -> Any:
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             return await ask_fastest([mirror(number) for number in range(len(seconds))])
         except (ConnectionError, ExceptionGroup) as error:
@@ -141,6 +148,7 @@ async def _race(ask_fastest: Any, seconds: list[float], failing: list[int]) -> C
             raise
         finally:
             there.append(sorted(set(started) - set(ended)))
+            returned_at.append(clock() - began)
 
     verdict = await check(main, virtual=True, name="the fastest mirror")
     working = [number for number in range(len(seconds)) if number not in failing]
@@ -158,6 +166,8 @@ async def _race(ask_fastest: Any, seconds: list[float], failing: list[int]) -> C
             "a mirror that fails doesn't end the race",
             hint="An error is no answer: who may still have one?",
             stronger="Catch the error of each one where you await it, and wait for the next.",
+            start=min(returned_at, default=None),
+            end=min(returned_at, default=None),
         )
         .result(f"the file, from mirror {best}")
         .that(
@@ -176,6 +186,8 @@ async def _race(ask_fastest: Any, seconds: list[float], failing: list[int]) -> C
             "the others have ended when it returns",
             hint="Who still works for you when you have your answer?",
             stronger="`cancel()` only asks for it: await the cancelled tasks, too.",
+            start=min(returned_at, default=None),
+            end=min(returned_at, default=None),
         )
         .nothing_left_running()
     )

@@ -138,6 +138,7 @@ async def _find(
     diary: list[str] = []
     seen: list[list[str]] = []
     opened: list[Any] = []
+    left_at: list[float] = []
 
     async def stream() -> AsyncIterator[Any]:
         diary.append("open")
@@ -155,6 +156,8 @@ async def _find(
         return opened[-1]  # type: ignore[no-any-return]
 
     async def main() -> Any:
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             return await find_first(open_stream, fits)
         except AttributeError as error:
@@ -163,6 +166,7 @@ async def _find(
             raise
         finally:
             seen.append(list(diary))
+            left_at.append(clock() - began)
             for one in opened:
                 await one.aclose()
 
@@ -195,6 +199,8 @@ async def _find(
             "the stream is closed " + ("when it fails" if fails else "when it returns"),
             hint="`return` in the loop leaves the stream paused at its yield: who closes it?",
             stronger="`aclosing()` around the stream, or a `finally` that awaits its aclose().",
+            start=min(left_at, default=None),
+            end=min(left_at, default=None),
         )
         .nothing_left_running()
     )
