@@ -37,8 +37,11 @@ class Cell:
 
     @property
     def lines(self) -> int:
-        """How many lines of code it has; blank ones are no code."""
-        return sum(bool(line.strip()) for line in self.source.splitlines())
+        """How many lines of code it has: no blank ones, and an import that is wrapped as one."""
+        whole = sum(bool(line.strip()) for line in self.source.splitlines())
+        if self.id != "imports":
+            return whole
+        return whole - sum((node.end_lineno or 0) - node.lineno for node in self.tree().body)
 
     @property
     def python(self) -> str:
