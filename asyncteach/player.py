@@ -19,7 +19,7 @@ class Player:
     """A recording as a row of moments, with buttons and a slider in a notebook.
 
     `sentences` says what happens at each, `source(number)` shows the lines of it. Where there
-    are no widgets, in a terminal or on a page, it is the timeline and the list of the moments.
+    are no widgets, in a terminal or on a page, it is the timeline with the sentences below it.
     """
 
     def __init__(self, recording: Recording) -> None:
@@ -35,7 +35,10 @@ class Player:
     @cached_property
     def sentences(self) -> list[str]:
         """What happens, a sentence for each moment."""
-        return [self.teller.sentence(index) for index in range(len(self))]
+        return self._tell_first(len(self))
+
+    def _tell_first(self, number: int) -> list[str]:
+        return [self.teller.sentence(index) for index in range(min(number, len(self)))]
 
     def source(self, number: int) -> str:
         """Return the lines around the one at which the moment of that number, from 1, is."""
@@ -47,7 +50,7 @@ class Player:
         """Return the list of the moments."""
         width = len(str(len(self)))
         lines = [f"Replay of {self.recording.heading()}"]
-        shown = self.sentences if len(self) <= _LISTED else self.sentences[: _LISTED - 1]
+        shown = self._tell_first(_LISTED)
         lines += [f"{number:>{width}}. {text}" for number, text in enumerate(shown, 1)]
         left = len(self) - len(shown)
         if left or self.script.cut:
@@ -58,9 +61,9 @@ class Player:
         return f"<Replay of {len(self)} moments: {self.recording.heading()}>"
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        from asyncteach.timeline import draw_timelines
+        from asyncteach.interaction.filmstrip import draw_filmstrip
 
-        png, about = draw_timelines([self.recording])._repr_png_()
+        png, about = draw_filmstrip(self.recording, self._tell_first(_LISTED))._repr_png_()
         data: dict[str, Any] = {"image/png": png, "text/plain": str(self)}
         widgets = None if wants_static() else find_widgets()
         if widgets is not None:

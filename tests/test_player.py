@@ -258,7 +258,9 @@ def test_its_static_form_is_a_picture_with_words_and_a_text(broken, monkeypatch)
     assert set(data) == {"image/png", "text/plain"}
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
     assert data["text/plain"] == str(player)
-    assert "news held the loop for 4 s" in about["image/png"]["alt"]
+    alt = about["image/png"]["alt"]
+    assert "news held the loop for 4 s" in alt
+    assert player.sentences[5] in alt
 
 
 def test_without_ipywidgets_a_sentence_says_what_to_install(broken, monkeypatch, capsys):

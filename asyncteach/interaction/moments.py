@@ -76,15 +76,16 @@ class Script:
         strands = [one for row in self._own for one in self._strand(row)]
         # What happens at one time comes in the order of the steps, then who got ready meanwhile.
         self.moments = [moment for *_, moment in sorted(strands, key=lambda one: one[:3])]
+        self._rows = sorted(self._own.items())
+        self._told: tuple[int, dict[int, Moment]] = 0, {}
         if not self.cut:
             self.moments.append(Moment(tape.duration, END, -1, DONE, tape.duration, "", ()))
 
     def situation(self, index: int) -> Situation:
         """Return how things stand right after the moment of that index."""
-        now = self.moments[index].at
-        last = {moment.row: moment for moment in self.moments[: index + 1]}
+        now, last = self.moments[index].at, self._last_moments(index)
         running, ready, waiting = [], [], []
-        for row, own in sorted(self._own.items()):
+        for row, own in self._rows:
             if (moment := last.get(row)) is None:
                 if own[0].state != WAITING and self.tape.rows[row].spawned <= now:
                     ready.append(row)
@@ -95,6 +96,16 @@ class Script:
             elif moment.state == WAITING:
                 waiting.append((row, moment.why))
         return Situation(running, ready, waiting, self._idle_until(index, running + ready))
+
+    def _last_moments(self, index: int) -> dict[int, Moment]:
+        """Return the last moment of each row; who goes through all of them goes on from there."""
+        told, last = self._told
+        if index + 1 < told:
+            told, last = 0, {}
+        for moment in self.moments[told : index + 1]:
+            last[moment.row] = moment
+        self._told = index + 1, last
+        return last
 
     def _idle_until(self, index: int, busy: list[int]) -> float | None:
         jobs_only = self.tape.head == "loop"  # what runs in a thread leaves the loop alone

@@ -1,6 +1,7 @@
 """Moments in words: what happened, and what that means for the others."""
 
 import math
+from collections.abc import Sequence
 
 from asyncteach.drawing.lanes import name_of
 from asyncteach.drawing.units import Unit, unit_for
@@ -66,14 +67,16 @@ class Teller:
         now = self.script.situation(index)
         waiting = [
             f"{self.name(row)} ({clip(why, _WHY)})" if why else self.name(row)
-            for row, why in now.waiting
+            for row, why in now.waiting[:_FEW]
         ]
-        names = [
-            (RUNNING, [self.name(row) for row in now.running]),
-            (READY, [self.name(row) for row in now.ready]),
-            (WAITING, waiting),
+        return [
+            (RUNNING, self._list(now.running, _FEW) or "nobody"),
+            (READY, self._list(now.ready, _FEW) or "nobody"),
+            (WAITING, _list(waiting, len(now.waiting), _FEW) or "nobody"),
         ]
-        return [(state, listing(some, _FEW) if some else "nobody") for state, some in names]
+
+    def _list(self, rows: Sequence[int], most: int) -> str:
+        return _list([self.name(row) for row in rows[:most]], len(rows), most)
 
     def _is_job(self, row: Row) -> bool:
         return row.kind != "task" and self.head == "loop"
@@ -115,8 +118,13 @@ class Teller:
             holders = [row for row in now.running if not self._is_job(rows[row])]
             what = "your hands" if self.head == "you" else self._the_head()
             return f": {self.name(holders[0])} has {what}" if holders else ""
-        late = [self.name(row) for row in now.ready if row != moment.row]
+        late = [row for row in now.ready if row != moment.row]
         if moment.kind == START and late:
             verb = "is ready and has" if len(late) == 1 else "are ready and have"
-            return f"; {listing(late)} {verb} to wait"
+            return f"; {self._list(late, 4)} {verb} to wait"
         return " (your hands are on it)" if moment.kind == START and self.head == "you" else ""
+
+
+def _list(names: list[str], number: int, most: int) -> str:
+    """Return so many things as one reads them aloud; a thousand need not all have their names."""
+    return listing([*names, *[""] * (number - len(names))], most)
