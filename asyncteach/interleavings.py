@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
+from asyncteach.interleaving.search import Search
 from asyncteach.interleaving.turns import TurnLoop
 from asyncteach.labels import clip, pad, width
 
@@ -134,7 +135,7 @@ def every_order(program: Callable[[], Coroutine[Any, Any, Any]], *, most: int = 
     __tracebackhide__ = True
     _check(program, most)
     orders: list[Order] = []
-    search = _Search()
+    search = Search()
     with _no_running_loop():
         while search.goes_on:
             if len(orders) == most:
@@ -147,39 +148,7 @@ def every_order(program: Callable[[], Coroutine[Any, Any, Any]], *, most: int = 
     return Orders(orders)
 
 
-class _Search:
-    """Which task comes next at each turn, so that no order comes twice and none is left out."""
-
-    def __init__(self) -> None:
-        self._path: list[int] = []
-        self._seen: list[tuple[str, ...]] = []
-        self._depth = 0
-        self.goes_on = True
-
-    def choose(self, names: tuple[str, ...]) -> int:
-        if self._depth == len(self._path):
-            self._path.append(0)
-            self._seen.append(names)
-        elif self._seen[self._depth] != names:
-            raise RuntimeError(
-                "the program did something else when it was run again: let it make all that its "
-                "tasks share anew each time, and draw no random numbers"
-            )
-        self._depth += 1
-        return self._path[self._depth - 1]
-
-    def turn_over(self) -> None:
-        """Go back to the last turn at which there is somebody who hasn't been tried."""
-        while self._path and self._path[-1] + 1 == len(self._seen[-1]):
-            self._path.pop()
-            self._seen.pop()
-        self._depth = 0
-        self.goes_on = bool(self._path)
-        if self._path:
-            self._path[-1] += 1
-
-
-def _run(program: Callable[[], Coroutine[Any, Any, Any]], search: _Search) -> Order:
+def _run(program: Callable[[], Coroutine[Any, Any, Any]], search: Search) -> Order:
     loop = TurnLoop(search.choose)  # type: ignore[abstract]  # a part of a loop is enough
     asyncio._set_running_loop(loop)
     try:

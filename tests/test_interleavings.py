@@ -339,6 +339,24 @@ def test_a_program_that_never_ends_is_told(monkeypatch):
         every_order(program)
 
 
+def test_a_task_that_looks_again_and_again_is_told():
+    async def program():
+        done = []
+
+        async def look():
+            while not done:
+                await asyncio.sleep(1)
+
+        async def work():
+            await asyncio.sleep(1)
+            done.append(1)
+
+        await asyncio.gather(look(), work())
+
+    with pytest.raises(RuntimeError, match=r"200 turns.*let it wait for an event"):
+        every_order(program, most=10_000)
+
+
 def test_a_program_that_remembers_or_draws_lots_is_told():
     runs = []
 

@@ -69,6 +69,27 @@ class Office:
                 self.changed.notify_all()
         return True
 """,
+            """
+class Office:
+    def __init__(self, seats):
+        self.free = seats
+        self.sold = []
+        self.busy = False
+
+    async def sell(self, name, pay):
+        while self.busy:
+            await asyncio.sleep(0.1)
+        self.busy = True
+        try:
+            if self.free == 0:
+                return False
+            await pay(name)
+            self.free -= 1
+            self.sold.append(name)
+            return True
+        finally:
+            self.busy = False
+""",
         ],
         wrong=[
             (

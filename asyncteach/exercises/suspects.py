@@ -1,0 +1,32 @@
+"""Exercises whose answer is a test: it must let good code pass, and stop the bad."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from asyncteach.checks import Check, check
+
+
+async def pass_good(test: Any, good_ones: Sequence[Any]) -> Check:
+    """Judge if the test passes for all of them; what it raises is told."""
+
+    async def main() -> None:
+        for good in good_ones:
+            await test(good)
+
+    # What it raises has failed already by now.
+    return (await check(main)).that(True, "it passes for good ones")
+
+
+async def stop_bad(test: Any, bad: Any, who: str, hint: str, stronger: str) -> Check:
+    """Judge if the test fails for a bad one, by whatever exception."""
+
+    async def main() -> bool:
+        try:
+            await test(bad)
+        except Exception:
+            return True
+        return False
+
+    verdict = await check(main)
+    # Of a test that hangs for a bad one it can't be said that it lets it through.
+    return verdict.that(verdict.value is True, f"it stops {who}", hint=hint, stronger=stronger)
