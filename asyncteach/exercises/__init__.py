@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -68,10 +69,15 @@ def exercise(name: str, *, lesson: int, starter: str, task: str = "") -> Callabl
 
 def all_exercises() -> list[Exercise]:
     """Return the exercises of all lessons, in their order."""
+    _load_lessons()
+    return sorted(_registry.values(), key=lambda one: one.lesson)
+
+
+@functools.cache
+def _load_lessons() -> None:
     for info in pkgutil.iter_modules(__path__):
         if info.name.startswith("lesson_"):
             importlib.import_module(f"{__name__}.{info.name}")
-    return sorted(_registry.values(), key=lambda one: one.lesson)
 
 
 def find_exercise(name: str) -> Exercise:

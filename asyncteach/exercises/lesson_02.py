@@ -50,8 +50,7 @@ async def _eat(breakfast: Any, text: str) -> Check:
         .that(
             sorted(brewed) == wanted,
             "each of the three was brewed once, and for its own time",
-            hint="egg, tea and toast take the time that they take: change only when each is "
-            "begun.",
+            hint="egg, tea and toast take the time that they take: change only when each is begun.",
             stronger="write the three calls of brew() as they were given, and begin them together.",
         )
         .took(
