@@ -26,9 +26,12 @@ return Array.from(document.querySelectorAll('.jp-OutputArea-output img'))
     inWidget: !!image.closest('.jupyter-widgets') || !image.src.startsWith('data:image/png'),
     words: image.alt}))
 """
-HEIGHT = """
-const inner = document.querySelector('.jp-NotebookPanel-notebook .jp-WindowedPanel-outer');
-return inner ? inner.scrollHeight : document.body.scrollHeight
+# What scrolls in a notebook's panel, from its beginning.
+SCROLLED = """
+const outer = document.querySelector('.jp-NotebookPanel-notebook .jp-WindowedPanel-outer')
+  || document.querySelector('.jp-NotebookPanel-notebook') || document.body;
+outer.scrollTop = 0;
+return outer.scrollHeight
 """
 
 
@@ -163,10 +166,11 @@ class Page:
 
     def screenshot(self, file: Path) -> None:
         """Save a picture of the whole notebook, as far as Chromium can draw that high."""
-        high = min(int(self.browser.execute_script(HEIGHT)) + 160, 16000)
+        high = min(int(self.browser.execute_script(SCROLLED)) + 160, 16000)
         size = {"width": 1280, "height": high, "deviceScaleFactor": 1, "mobile": False}
         self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         time.sleep(0.5)  # the page lays itself out anew, and nothing tells when it has
+        self.browser.execute_script(SCROLLED)
         png = self.browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})["data"]
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(base64.b64decode(png))
