@@ -1,0 +1,292 @@
+"""check_answer(), show_progress() and `asyncteach progress`: what they say, and what they keep."""
+
+import asyncio
+import gc
+import inspect
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from asyncteach import check_answer, cli, progress, show_progress
+from asyncteach.checking.tries import forget_tries
+from asyncteach.exercises import Exercise, all_exercises, exercise, find_exercise
+
+PRINTER = "the printer"
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch, tmp_path):
+    """A folder of its own, and nothing known of before."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(progress, "_here", {})
+    monkeypatch.setattr(progress, "_told", set())
+    forget_tries()
+
+
+async def serve(name, print_receipt):
+    await asyncio.sleep(2)
+    await asyncio.to_thread(print_receipt, name)
+
+
+async def serve_blocking(name, print_receipt):
+    await asyncio.sleep(2)
+    print_receipt(name)
+
+
+def ask(*answer):
+    return asyncio.run(check_answer(PRINTER, *answer))
+
+
+def kept():
+    path = Path(progress.FILE)
+    return json.loads(path.read_text())["exercises"] if path.exists() else None
+
+
+# Asking
+
+
+def test_a_right_answer_is_solved():
+    verdict = ask(serve)
+    assert verdict.passed
+    assert str(verdict).endswith("All right.")
+    assert kept() == {PRINTER: "solved"}
+
+
+def test_a_wrong_answer_is_tried_and_gets_a_stronger_hint_the_second_time():
+    first, second = str(ask(serve_blocking)), str(ask(serve_blocking))
+    assert first != second
+    assert first.startswith("Not yet: ")
+    assert kept() == {PRINTER: "tried"}
+
+
+def test_what_was_solved_once_stays_solved():
+    ask(serve)
+    ask(serve_blocking)
+    assert kept() == {PRINTER: "solved"}
+
+
+@pytest.mark.parametrize("answer", [..., serve])
+def test_no_answer_leaves_no_file(answer):
+    verdict = ask(...)
+    assert not verdict
+    assert str(verdict) == f"Open: the printer. {find_exercise(PRINTER).task}"
+    assert kept() is None
+
+
+def test_an_error_of_the_answer_is_a_failed_check():
+    async def fail(name, print_receipt):
+        raise ValueError("no paper")
+
+    verdict = ask(fail)
+    assert not verdict.passed
+    assert "ValueError: no paper" in str(verdict)
+    assert f"test_answers.py:{fail.__code__.co_firstlineno + 1}" in str(verdict)
+
+
+def test_an_answer_that_is_none_is_told_so():
+    assert "Not yet: " in str(ask(None))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("the priner", 'is it "the printer"?'),
+        ("The Printer", 'is it "the printer"?'),
+        ("printer", 'is it "the printer"?'),
+        ("breakfst", 'is it "breakfast"?'),
+        ("zzz", "the call in the notebook has its name"),
+        ("", "the call in the notebook has its name"),
+    ],
+)
+def test_an_unknown_name_is_told_the_closest_one(name, words):
+    with pytest.raises(ValueError, match="There is no exercise") as error:
+        check_answer(name, serve)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((serve,), "takes the exercise's name first"),
+        ((serve, PRINTER), "takes the exercise's name first"),
+        ((PRINTER,), 'wants to see serve: write `await check_answer("the printer", serve)`'),
+        ((PRINTER, serve, serve), "wants to see serve: write"),
+    ],
+)
+def test_a_wrong_call_gets_one_sentence(arguments, words):
+    with pytest.raises(TypeError) as error:
+        check_answer(*arguments)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_coroutine_in_place_of_a_function_is_told():
+    plan = serve("Ada", print)
+    with pytest.raises(TypeError, match="without brackets behind serve"):
+        check_answer(PRINTER, plan)
+    assert inspect.getcoroutinestate(plan) == inspect.CORO_CLOSED
+
+
+def test_a_forgotten_await_is_told():
+    asked = check_answer(PRINTER, serve)
+    assert "has not been awaited: write `await check_answer(" in repr(asked)
+    with pytest.raises(AttributeError, match="`verdict = await check_answer"):
+        asked.passed  # noqa: B018
+    with pytest.warns(RuntimeWarning, match="coroutine 'check_answer' was never awaited"):
+        del asked
+        gc.collect()
+
+
+def test_no_frames_of_ours_in_the_traceback_of_a_wrong_call():
+    with pytest.raises(ValueError, match="no exercise") as error:
+        check_answer("zzz", serve)
+    hidden = [entry.frame.f_locals.get("__tracebackhide__") for entry in error.traceback[1:]]
+    assert all(hidden)
+
+
+# The registry
+
+
+def test_every_exercise_says_in_one_sentence_what_to_do():
+    for one in all_exercises():
+        assert one.task.endswith("."), one.name
+        assert "\n" not in one.task, one.name
+        assert ". " not in one.task, one.name
+
+
+def test_lessons_come_in_their_order():
+    lessons = [one.lesson for one in all_exercises()]
+    assert lessons == sorted(lessons)
+
+
+def test_a_name_is_taken_only_once():
+    async def judge(answer):
+        """Do it."""
+
+    judge.__module__ = "somewhere.else"
+    with pytest.raises(ValueError, match="two exercises are called 'the printer'"):
+        exercise(PRINTER, lesson=99, starter="x = 1")(judge)
+    assert isinstance(find_exercise(PRINTER), Exercise)
+
+
+def test_a_judge_is_async_and_a_starter_is_python():
+    with pytest.raises(TypeError, match="async def"):
+        exercise("new", lesson=99, starter="x = 1")(lambda x: None)
+    with pytest.raises(SyntaxError):
+        exercise("new", lesson=99, starter="x = = 1")
+
+
+# What is kept and shown
+
+
+def test_progress_is_shown_by_lessons(capsys):
+    show_progress(4)
+    assert capsys.readouterr().out == "Lesson 4: 0 of 1 solved\n  open    the printer\n"
+    ask(serve_blocking)
+    show_progress(4)
+    assert capsys.readouterr().out == "Lesson 4: 0 of 1 solved\n  tried   the printer\n"
+    ask(serve)
+    show_progress(4)
+    assert capsys.readouterr().out == "Lesson 4: 1 of 1 solved\n  solved  the printer\n"
+    show_progress()
+    shown = capsys.readouterr().out
+    assert shown.count("Lesson ") == len({one.lesson for one in all_exercises()})
+    assert all(one.name in shown for one in all_exercises())
+
+
+def test_it_is_known_in_another_process(monkeypatch, capsys):
+    ask(serve)
+    monkeypatch.setattr(progress, "_here", {})
+    show_progress(4)
+    assert "solved  the printer" in capsys.readouterr().out
+
+
+def test_what_another_notebook_has_kept_is_not_lost(monkeypatch):
+    ask(serve)
+    monkeypatch.setattr(progress, "_here", {})
+    progress.keep("breakfast", solved=False)
+    assert kept() == {PRINTER: "solved", "breakfast": "tried"}
+
+
+def test_a_lesson_without_exercises_is_told(capsys):
+    with pytest.raises(ValueError, match="Lesson 99 has no exercises: the lessons that have"):
+        show_progress(99)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"exercises": 3}', "\x00\xff"])
+def test_a_broken_file_is_kept_and_told_once(content, capsys):
+    Path(progress.FILE).write_text(content)
+    ask(serve)
+    said = capsys.readouterr().out
+    assert "delete it to begin again" in said
+    assert "known all the same" in said
+    ask(serve)
+    assert capsys.readouterr().out == ""
+    assert Path(progress.FILE).read_text() == content
+    show_progress(4)
+    assert "solved  the printer" in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_written_is_told_once(monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    ask(serve)
+    said = capsys.readouterr().out
+    assert "can't be written to" in said
+    assert "Permission denied" in said
+    ask(serve)
+    assert capsys.readouterr().out == ""
+    assert os.listdir() == []
+
+
+def test_no_temporary_file_is_left():
+    ask(serve)
+    assert os.listdir() == [progress.FILE]
+
+
+# The command
+
+
+def run(capsys, *argv):
+    code = cli.main(["progress", *argv])
+    seen = capsys.readouterr()
+    return code, seen.out, seen.err
+
+
+def test_the_command_shows_all_lessons(capsys):
+    ask(serve)
+    code, out, err = run(capsys)
+    assert (code, err) == (0, "")
+    assert "solved  the printer" in out
+    assert f"All lessons: 1 of {len(all_exercises())} solved" in out
+
+
+def test_the_command_finds_the_usual_folder(capsys):
+    folder = Path("asyncteach-notebooks")
+    folder.mkdir()
+    text = json.dumps({"version": 1, "exercises": {PRINTER: "solved"}})
+    (folder / progress.FILE).write_text(text)
+    assert "All lessons: 1 of" in run(capsys)[1]
+    assert "All lessons: 1 of" in run(capsys, str(folder))[1]
+
+
+def test_the_command_says_if_nothing_was_tried(capsys):
+    code, out, _ = run(capsys)
+    assert code == 0
+    assert "No exercise has been tried" in out
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize("content", ["{", None])
+def test_the_command_refuses_in_one_sentence(content, capsys):
+    if content is not None:
+        Path(progress.FILE).write_text(content)
+    code, _, err = run(capsys, *([] if content else ["nowhere"]))
+    assert code == 1
+    assert err.startswith("asyncteach: ")
+    assert err.count("\n") == 1
