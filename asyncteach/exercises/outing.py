@@ -1,5 +1,6 @@
 """A crawler let loose on a server of its own: what it brings home, and what the server saw."""
 
+import asyncio
 from collections import Counter
 from typing import Any
 
@@ -41,6 +42,17 @@ class Outing:
                 verdict = await check(lambda: main(client), deadline=deadline, name="the crawler")
         self.verdict = _say_why(verdict) if verdict.stopped else verdict
         return self
+
+    async def note(self, path: str) -> None:
+        """Leave a mark in the log, by a connection that the crawler has nothing to do with."""
+        host, _, port = self.server.url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            writer.write(f"GET {path}?latency=0 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            await reader.readline()
+        finally:
+            writer.close()
+            await writer.wait_closed()
 
     @property
     def pages(self) -> dict[str, Any]:
@@ -97,13 +109,16 @@ class Outing:
         )
 
     def pauses(self, status: int | None = None) -> list[float]:
-        """How long it waited after a failure until it asked for the same page again."""
+        """How long it was from a failing visit to the next one to the same page.
+
+        From start to start: when an answer has been sent, who has asked may have it already.
+        """
         last: dict[str, Visit] = {}
         pauses = []
         for visit in self.server.log:
             before = last.get(visit.path)
             if before and before.status != 200 and status in (None, before.status):
-                pauses.append(visit.start - before.end)
+                pauses.append(visit.start - before.start)
             last[visit.path] = visit
         return pauses
 
