@@ -93,7 +93,7 @@ async def _judge_stop(crawl: Any) -> Check:
             "it ends within a second when it is cancelled",
             hint="which of your `except` could catch a CancelledError?",
             stronger="a bare `except:` and `except BaseException:` take a cancellation for a "
-            "failure: name the errors that you mean. Python 3.11's `asyncio.wait_for` may lose one, "
+            "failure: name those that you mean. Python 3.11's `asyncio.wait_for` may lose one, "
             "too; `asyncio.timeout` doesn't.",
         )
         .that(
