@@ -12,6 +12,7 @@ from asyncteach.exercises import exercise
 @exercise(
     "the newspaper",
     lesson=15,
+    task="Mend `make_paper` so that all topics are fetched at once and the loop is never held",
     starter="""
 async def make_paper(topics, fetch_page, print_page, archive):
     pages = []
@@ -93,6 +94,7 @@ async def _make_one(make_paper: Any, topics: dict[str, int]) -> Check:
 @exercise(
     "the journey",
     lesson=15,
+    task="Mend `travel` so that a failed booking ends it all, and so does a cancellation",
     starter="""
 async def travel(book_flight, book_hotel, send_tickets):
     try:
