@@ -136,7 +136,7 @@ async def swallow_cancellation():
 
 async def swallow_everything():
     while True:
-        try:
+        try:  # noqa: SIM105
             await asyncio.sleep(1000)  # HERE
         except BaseException:
             pass
@@ -203,7 +203,7 @@ def test_what_hangs_is_stopped(answer, virtual):
         with virtual_time():
             return await answer()
 
-    if virtual and answer is sleep_long or virtual and answer is gather_some:
+    if virtual and answer in (sleep_long, gather_some):
         pytest.skip("in virtual time it ends")
     outcome = stop(in_virtual_time if virtual else answer)
     assert outcome.stopped
@@ -255,7 +255,7 @@ async def spin_in_an_expression():
 
 async def swallow_and_spin():
     while True:
-        try:
+        try:  # noqa: SIM105
             time.perf_counter()
         except BaseException:
             pass
@@ -408,7 +408,7 @@ def wait_for_an_item():
 
 def sleep_and_swallow():
     while True:
-        try:
+        try:  # noqa: SIM105
             time.sleep(1000)
         except BaseException:
             pass
