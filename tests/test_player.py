@@ -2,9 +2,11 @@
 
 import asyncio
 import base64
+import json
 import linecache
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -25,6 +27,7 @@ from asyncteach import (
 from asyncteach.interaction import shelf
 from asyncteach.interaction.moments import MOST
 
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 EVENING = [
     chore("wash clothes", 30, start=2, finish=3),
     chore("cook rice", 40, start=1),
@@ -272,6 +275,15 @@ def test_without_ipywidgets_a_sentence_says_what_to_install(broken, monkeypatch,
         "The buttons need ipywidgets: run `%pip install ipywidgets` in a cell, restart the kernel "
         "and reload the page.\n"
     )
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_no_stored_notebook_holds_a_widget(path):
+    """Without its kernel a widget shows an error: store outputs with ASYNCTEACH_STATIC=1."""
+    book = json.loads(path.read_text(encoding="utf-8"))
+    outputs = [output for cell in book["cells"] for output in cell.get("outputs", ())]
+    assert [output for output in outputs if shelf.VIEW in output.get("data", {})] == []
+    assert "widgets" not in book["metadata"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
-HANG = 120  # seconds; a guard only, no test is about time
+HANG = 240  # seconds; a guard only, no test is about time
 VIEW = "application/vnd.jupyter.widget-view+json"
 TRACEBACK = "Traceback (most recent call last)"
 Found = TypeVar("Found")
