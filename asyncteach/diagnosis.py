@@ -7,7 +7,7 @@ import numpy as np
 from asyncteach.drawing.textform import say
 from asyncteach.switching.sentences import explain_threads
 from asyncteach.switching.states import ThreadTape
-from asyncteach.tapes.tape import READY, RUNNING, STATES, WAITING, Tape
+from asyncteach.tapes.tape import READY, RUNNING, STATES, WAITING, Slices, Tape
 from asyncteach.teaching.blocking import find_blocks, find_computing
 from asyncteach.teaching.findings import Finding, at, told_once
 from asyncteach.teaching.mishaps import find_mishaps
@@ -93,13 +93,7 @@ def _heading(tape: Tape, unit: str) -> list[str]:
 
 def _praise(tape: Tape, unit: str) -> str:
     """Say what went well: how much waiting overlapped, and that nobody was kept from working."""
-    parents = {row.parent for row in tape.rows if row.kind == "task"}
-    # A parent that waits for its children isn't waiting for any machine.
-    leaves = {
-        index for index, row in enumerate(tape.rows) if row.kind == "task" and index not in parents
-    }
-    waiting = tape.slices.of(WAITING)
-    own = waiting[np.isin(waiting.task, list(leaves))]
+    own = _own_waiting(tape)
     total = float(own.seconds().sum())
     took, most = _overlap(own.start, own.end, own.task)
     sentences = []
@@ -128,6 +122,19 @@ def _praise(tape: Tape, unit: str) -> str:
         longest = max(block.end - block.start for block in tape.blocks)
         sentences.append(f"the loop was held for {span(longest)} at most, and nobody was harmed")
     return "; ".join(sentences) + "."
+
+
+def _own_waiting(tape: Tape) -> Slices:
+    """Return the waiting that was for something outside, not for another task that waits itself."""
+    waiting = tape.slices.of(WAITING)
+    kinds = {(wait.task, wait.start): wait.kind for wait in tape.waits}
+    parents = {row.parent for row in tape.rows if row.kind == "task"}
+    kept = []
+    for task, start in zip(waiting.task.tolist(), waiting.start.tolist(), strict=True):
+        # Where nobody has looked what it waited for, a parent is taken to wait for its children.
+        kind = kinds.get((task, start), "tasks" if task in parents else "")
+        kept.append(tape.rows[task].kind == "task" and kind not in ("task", "tasks"))
+    return waiting[np.array(kept, dtype=bool)]
 
 
 def _overlap(starts: object, ends: object, tasks: object) -> tuple[float, int]:

@@ -668,6 +668,19 @@ def test_a_parent_that_waits_for_its_children_is_not_counted_twice():
     )
 
 
+def test_what_a_parent_waits_for_itself_is_counted():
+    async def fetch():
+        await asyncio.create_task(asyncio.sleep(1))  # as a client opens a connection
+        await asyncio.sleep(9)
+
+    async def main():
+        await asyncio.gather(fetch(), fetch())
+
+    with virtual_time_block(), record() as recording:
+        asyncio.run(main())
+    assert "2 tasks waited at the same time: 20 s of waiting took 10 s" in recording.explain()
+
+
 def test_what_could_not_be_kept_or_watched_is_said():
     remarks = [Remark("loop-not-watched", None, 0.0, None, "record() can't watch uvloop.")]
     said = recording_of(make_tape(tasks(1), remarks=remarks, dropped=1000)).explain()
