@@ -805,7 +805,7 @@ def test_anything_else_is_said_in_its_own_sentence():
     recording = story((0, "waiting", 0, 10), (1, "waiting", 10, 20))
     assert str(check(recording).that(1 == 1, "one is one.")) == "Yes: one is one.\nAll right."
     verdict = check(recording).that([], "somebody came", hint="Who?", task="b", start=12)
-    assert str(verdict) == "Not yet: it isn't so that somebody came.\nA hint: Who?"
+    assert str(verdict) == "Not yet: it isn't true yet that somebody came.\nA hint: Who?"
     (mark,) = verdict.marks
     assert (mark.start, mark.end, mark.rows) == (12, 20, (1,))
     assert check(recording).that(False, "it", task="nobody").marks == ()
@@ -821,7 +821,7 @@ def test_a_function_is_asked_only_if_nothing_has_failed_before():
     assert not asked
     assert "ValueError" in told(verdict)
     assert told(check(story()).that(lambda: {}["a"], "it is there")) == (
-        "it isn't so that it is there (KeyError)"
+        "it isn't true yet that it is there (KeyError)"
     )
     assert check(story()).that(lambda: True, "it is there").passed
 

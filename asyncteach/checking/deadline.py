@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from asyncteach.checking.ambush import OutOfTime
 from asyncteach.checking.family import (
     Family,
     awaited_tasks,
@@ -20,7 +21,7 @@ from asyncteach.checking.family import (
     find_wait,
     threads_at_work,
 )
-from asyncteach.checking.interruption import Effort, Interruption, OutOfTime, raise_in_thread
+from asyncteach.checking.interruption import Effort, Interruption, raise_in_thread
 from asyncteach.places import Place, is_learners
 from asyncteach.virtual.lookout import real_monotonic
 from asyncteach.watching.waits import _chain
@@ -258,8 +259,9 @@ class _Watch:
         coroutine = task.get_coro()
         if coroutine is None or getattr(coroutine, "cr_running", False):
             return
-        frames = [one for _, one, code in _chain(coroutine) if is_learners(code.co_filename)]
-        self._interruption.arm([one for one in frames if one is not None])
+        if self._attempts > CANCELLING + 1:  # the first is let alone with its `finally`
+            frames = [one for _, one, code in _chain(coroutine) if is_learners(code.co_filename)]
+            self._interruption.arm([one for one in frames if one is not None])
         with contextlib.suppress(BaseException):
             context_of(task).run(coroutine.throw, OutOfTime())
         self._interruption.disarm()

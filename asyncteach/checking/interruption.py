@@ -11,18 +11,12 @@ import time
 from types import FrameType
 from typing import Any
 
+from asyncteach.checking.ambush import Ambush, OutOfTime
 from asyncteach.checking.family import Family, frames_below
 from asyncteach.places import is_learners
 
 _PATIENCE = 20
 """So often an interruption waits for the learner's own line to be the innermost."""
-
-
-class OutOfTime(BaseException):
-    """Ends an answer that doesn't end; no `except Exception` is in its way."""
-
-    def __str__(self) -> str:
-        return "this answer has taken too long, so it is stopped"
 
 
 class Interruption:
@@ -43,9 +37,7 @@ class Interruption:
         self._strikes = 0
         self._signal: Any = None
         self._handler_before: Any = None
-        self._traced: list[FrameType] = []
-        self._trace_before: Any = None
-        self._armed = False
+        self._ambush = Ambush(family.is_current)
         self._class = type("OutOfTime", (OutOfTime,), {"__init__": self._as_raised})
 
     def install(self) -> None:
@@ -76,36 +68,12 @@ class Interruption:
             raise_in_thread(self._thread, self._class)
 
     def arm(self, frames: list[FrameType]) -> None:
-        """Raise OutOfTime once more some lines later, should those frames have caught the first.
-
-        The number of lines varies, so one of them is outside of the `try` that catches it.
-        """
-        left = 1 + self._strikes % 7
-
-        def trace(frame: FrameType, event: str, _: Any) -> Any:
-            nonlocal left
-            if event == "call" and not is_learners(frame.f_code.co_filename):
-                return None
-            if event == "line" and self._family.is_current():
-                left -= 1
-                if left <= 0:
-                    raise OutOfTime
-            return trace
-
-        self._traced += frames
-        if not self._armed:
-            self._armed, self._trace_before = True, sys.gettrace()
-        for one in frames:
-            one.f_trace = trace
-        sys.settrace(trace)
+        """Raise it again and again in those frames, should they catch it."""
+        self._ambush.set(frames)
 
     def disarm(self) -> None:
-        """Trace no longer."""
-        if self._armed:
-            self._armed = False
-            sys.settrace(self._trace_before)
-            while self._traced:
-                self._traced.pop().f_trace = None
+        """Raise it no longer."""
+        self._ambush.lift()
 
     def _handle(self, _: int, frame: FrameType | None) -> None:
         if not self._family.is_current():
@@ -114,16 +82,18 @@ class Interruption:
         ours = [one for one in frames if is_learners(one.f_code.co_filename)]
         if not ours or (ours[0] is not frames[0] and self._strikes % _PATIENCE):
             return
-        self.arm(ours)
-        self.hits += 1
+        self._hit(ours)
         raise OutOfTime
 
     def _as_raised(self) -> None:
-        """Arm as well: an exception for a thread is made in it, just before it is raised."""
+        """Note a hit: an exception for a thread is made in it, just before it is raised."""
+        frames = frames_below(sys._getframe(1))
+        self._hit([one for one in frames if is_learners(one.f_code.co_filename)])
+
+    def _hit(self, frames: list[FrameType]) -> None:
         self.hits += 1
-        if not self._armed:
-            frames = frames_below(sys._getframe(1))
-            self.arm([one for one in frames if is_learners(one.f_code.co_filename)])
+        if self.hits > 1:  # the first is let alone with its `finally`
+            self.arm(frames)
 
     def _holds_loop(self) -> bool:
         """Tell if a line of the family's is being executed, as seen from another thread."""

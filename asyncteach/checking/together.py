@@ -145,4 +145,4 @@ def judge_that(
     if condition:
         return yes(clause)
     marks = _find_mark(recording, task, start, end)
-    return no(f"it isn't so that {clause}{why}", "", "", *marks)
+    return no(f"it isn't true yet that {clause}{why}", "", "", *marks)

@@ -40,7 +40,7 @@ async def _do(job: Any, text: str, seconds: float) -> Check:
         )
         .that(
             fetched == ["news"],
-            "the news were fetched once",
+            "the news was fetched once",
             hint="how often is fetch(...) called, and with what?",
             stronger='one call is enough: fetch("news").',
         )
