@@ -46,7 +46,7 @@ def end_group(process: subprocess.Popen[Any]) -> None:
             continue
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Start `asyncteach lab` away from the user's own settings."""
     home = tmp_path_factory.mktemp("lab")
@@ -94,7 +94,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         end_group(server)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Start Chromium with a profile of its own, or skip where there is none."""
     from selenium import webdriver
