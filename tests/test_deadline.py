@@ -487,6 +487,25 @@ def test_a_thread_that_waits_cannot_be_stopped_and_that_is_told():
     assert outcome.left == deadline.LEFT_THREAD
 
 
+def test_threads_that_never_come_back_take_no_room_from_others():
+    free = threading.Event()
+
+    async def answer():
+        await asyncio.gather(*(asyncio.to_thread(free.wait) for _ in range(50)))
+
+    async def main():
+        outcome = await run_within(SHORT, answer)
+        try:
+            async with asyncio.timeout(10):
+                return outcome, await asyncio.to_thread(threading.get_ident)
+        finally:
+            free.set()
+
+    outcome, ident = asyncio.run(main())
+    assert outcome.left == deadline.LEFT_THREAD
+    assert ident != threading.get_ident()
+
+
 def test_a_thread_that_spins_is_stopped():
     async def answer():
         await asyncio.to_thread(spin_without_async)
