@@ -187,10 +187,12 @@ async def _check(answer: Any, *, virtual: bool, deadline: float, name: str) -> C
     verdict = Check(run, name, ran=True)
     tape = run.recording.tape
     if run.stopped:
-        verdict._take("stopped", accidents.judge_stop(deadline, run, tape))
+        found = accidents.judge_stop(deadline, run, tape)
+        verdict._take(f"stopped {found.hint}", found)
     elif run.missing:
         verdict._take("missing", accidents.judge_no_coroutine(run.value, name))
     elif run.error is not None:
         found = accidents.judge_error(run.error, tape)
-        verdict._take(f"raised {type(run.error).__name__}", found)
+        # Each kind of mistake has its own tries: a stronger hint makes no sense without the first.
+        verdict._take(f"raised {found.hint}", found)
     return verdict

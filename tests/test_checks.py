@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import gc
+import pickle
 import re
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from time import sleep
 
 import pytest
@@ -615,6 +617,12 @@ async def endings():
     bad.exception()
 
 
+def test_another_library_has_an_exception_of_the_same_name():
+    other = type("ConnectionError", (OSError,), {})
+    assert judge(endings).raised("bad", OSError)
+    assert other.__name__ == "ConnectionError"
+
+
 def test_outcomes_that_are_as_they_should_be():
     verdict = judge(endings).cancelled("slow").returned("good").raised("bad")
     # It was cancelled and not awaited: that it ends is all that counts.
@@ -1040,6 +1048,27 @@ async def _no_name():
     return undefined  # noqa: F821
 
 
+async def _called_early():
+    await asyncio.to_thread(time.sleep(1))
+
+
+async def _no_brackets():
+    await page
+
+
+async def _no_brackets_for_a_task():
+    asyncio.create_task(page)
+
+
+async def _a_pools_future():
+    with ThreadPoolExecutor(1) as pool:
+        await pool.submit(time.sleep, 0)
+
+
+async def _no_name_to_import():
+    pickle.dumps(lambda: None)
+
+
 async def _no_such_argument():
     await page(1, 2)
 
@@ -1061,6 +1090,11 @@ async def _cancelled():
         (_no_await, "Is there an `await`?"),
         (_await_nothing, "Which function gives none?"),
         (_gather_nothing, "Which function gives none?"),
+        (_called_early, "called too early"),
+        (_no_brackets, "missing behind its name"),
+        (_no_brackets_for_a_task, "missing behind its name"),
+        (_a_pools_future, "a pool's own future"),
+        (_no_name_to_import, "is pickled"),
         (_run_inside, "The loop is there already"),
         (_no_name, "spelled"),
         (_no_such_argument, "arguments"),
@@ -1071,6 +1105,20 @@ async def _cancelled():
 def test_common_errors_have_hints_of_their_own(answer, words):
     assert words in hint(judge(answer))
     assert hint(judge(answer)) != words
+
+
+def test_each_kind_of_error_has_its_own_first_try():
+    async def answer():
+        await kinds[0]()
+
+    for kind, words in (
+        (_called_early, "too early"),
+        (_no_brackets, "missing"),
+        (_no_name, "spel"),
+    ):
+        kinds = [kind]
+        assert words in hint(judge(answer))
+        assert words not in hint(judge(answer))
 
 
 def test_whoever_gives_up_is_told_and_the_loop_goes_on():

@@ -154,6 +154,10 @@ async def swallow_and_wait_on():
             await asyncio.sleep(1000)
 
 
+async def look_beside_others():
+    await asyncio.gather(asyncio.sleep(1000), asyncio.sleep(1000), yield_again_and_again())
+
+
 async def gather_some():
     await asyncio.gather(hang(), sleep_long())
 
@@ -190,6 +194,7 @@ HANGS = {
     )
 } | {
     gather_some: hang,
+    look_beside_others: yield_again_and_again,
     group_some: swallow_cancellation,
     shield_one: None,
     wait_for_a_grandchild: swallow_everything,

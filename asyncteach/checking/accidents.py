@@ -13,11 +13,43 @@ from asyncteach.teaching.findings import at
 from asyncteach.watching.witness import say_error
 
 _HINTS = (
-    # What the message contains, a hint, and a stronger one.
+    # What the message contains, a hint, and a stronger one. The first that fits is told.
+    (
+        ("object is not callable",),
+        "Something is called that is no function. Has a function been called too early, and what "
+        "it gave been handed on in its place?",
+        "`later(work(1))` calls work at once and hands on what it gives; `later(work, 1)` hands "
+        "on the function itself and its argument, so that it is called later.",
+    ),
+    (
+        (
+            "got <bound method",
+            "got <function",
+            *(f"object {kind} can't be used in 'await'" for kind in ("function", "method")),
+            *(f"'{kind}' object can't be awaited" for kind in ("function", "method")),
+        ),
+        "That is a function itself, and not yet what it gives. Is something missing behind its "
+        "name?",
+        "`work` is the function; `work()`, with brackets, calls it and gives the coroutine that "
+        "can be awaited, or made a task of.",
+    ),
     (
         ("'coroutine'", "coroutine object", "'Task'", "'_asyncio.Task'", "'_asyncio.Future'"),
         "Something was used before it was there. Is there an `await`?",
         "Calling a coroutine function only makes a coroutine: `await` gives what it returns.",
+    ),
+    (
+        ("object Future can't be used in 'await'", "'Future' object can't be awaited"),
+        "That is a pool's own future, for which a thread can wait. What gives one for the loop?",
+        "`loop.run_in_executor(...)` gives a future that can be awaited, and "
+        "`asyncio.wrap_future(...)` makes one of a pool's.",
+    ),
+    (
+        ("pickle",),
+        "What another process is sent is pickled, and a function by its name only: where is yours "
+        "from?",
+        "A lambda, or a function that is defined in a cell, has no name that another process can "
+        "import: send a function of a module, and its arguments after it.",
     ),
     (
         (
@@ -75,7 +107,7 @@ _STOPPING = 0.25
 _MOST = 8
 _ANY = (
     "Go to that line: which of its values isn't what you expect there?",
-    "Put a `print` of them before that line, and run both cells once more.",
+    "Put a `print` of that line's values before it, and run both cells once more.",
 )
 
 

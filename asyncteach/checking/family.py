@@ -77,26 +77,38 @@ def frames_below(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
+def is_theirs(frame: FrameType) -> bool:
+    """Tell if a frame is the learner's: not a library's, and not what a library has generated."""
+    name = str(frame.f_globals.get("__name__"))
+    return is_learners(frame.f_code.co_filename) and name.partition(".")[0] not in _GENERATING
+
+
+_GENERATING = {"asyncteach", *sys.stdlib_module_names} - {"__main__"}
+
+
 def find_line(frame: FrameType | None) -> Place | None:
     """Return the learner's innermost line in the step that the event loop has called."""
     for one in frames_below(frame):
-        if is_learners(one.f_code.co_filename):
+        if is_theirs(one):
             return place_of(one.f_code, one.f_lineno)
     return None
 
 
 def find_wait(task: Any) -> Place | None:
-    """Return the learner's line at which a suspended task waits, or the task that it waits for."""
-    place = None
-    for _ in range(100):
-        waiting = describe(task, lambda _: False)
-        if waiting.lines:
-            place = place_of(*waiting.lines[-1])
-        below = awaited_tasks(task)
-        if not below or below[0] is task:
-            break
-        task = below[0]
-    return place
+    """Return the learner's line at which a suspended task waits, or a task that it waits for."""
+    seen = {task}
+
+    def look(task: Any) -> Place | None:
+        for below in awaited_tasks(task):
+            # So many that wait for each other in a row are no learner's.
+            if below not in seen and len(seen) < 100:
+                seen.add(below)
+                if place := look(below):
+                    return place
+        lines = describe(task, lambda _: False).lines
+        return place_of(*lines[-1]) if lines else None
+
+    return look(task)
 
 
 def awaited_tasks(task: Any) -> "list[asyncio.Task[Any]]":
