@@ -1,6 +1,7 @@
 """The exercise of lesson 5: a lock around what must stay together, and around nothing else."""
 
 import asyncio
+import inspect
 import threading
 import time
 from typing import Any
@@ -78,6 +79,7 @@ async def judge_sell(sell: Any) -> Check:
     reading: list[str] = []
     at_once: list[int] = []
     errors: list[BaseException] = []
+    plans: list[Any] = []
 
     def read_card() -> None:
         reading.append("busy")
@@ -90,7 +92,9 @@ async def judge_sell(sell: Any) -> Check:
     def sell_some() -> None:
         try:
             for _ in range(_TICKETS):
-                sell(read_card, till, lock)
+                if inspect.iscoroutine(plan := sell(read_card, till, lock)):
+                    plan.close()
+                    plans.append(plan)
         except BaseException as error:
             errors.append(error)
 
@@ -116,6 +120,12 @@ async def judge_sell(sell: Any) -> Check:
             "all tickets are sold",
             hint="somebody still sells. What does each of them wait for?",
             stronger="no lock and no till is ever free by itself: what ends the waiting?",
+        )
+        .that(
+            not plans,
+            "sell works as soon as it's called",
+            hint="these are threads and no tasks: what does the call of an `async def` do?",
+            stronger="nobody here awaits what sell gives, so it has to be an ordinary function.",
         )
         .that(
             verdict.value == sold,

@@ -71,7 +71,7 @@ async def _open_gate(hold: Any, number: int) -> Check:
             stronger="the gate is the one that hold() is given: no other is ever opened.",
         )
         .never_blocked(
-            20,
+            1,
             hint="who waits without an await?",
             stronger="an await of its own lets each task wait; hold() itself waits for nobody.",
         )

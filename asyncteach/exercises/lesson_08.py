@@ -114,9 +114,11 @@ class _Bakery:
     async def open(self, arrivals: dict[str, float], twice: str = "") -> None:
         self._began = asyncio.get_running_loop().time()
         oven = self._make_oven(self._make_future)
-        await asyncio.gather(
-            *(self._bake(oven, name, at, 1 + (name == twice)) for name, at in arrivals.items())
-        )
+        bakers = [
+            asyncio.create_task(self._bake(oven, name, at, 1 + (name == twice)), name=name)
+            for name, at in arrivals.items()
+        ]
+        await asyncio.gather(*bakers)
 
     def _make_future(self) -> "asyncio.Future[Any]":
         self.futures += 1

@@ -63,6 +63,15 @@ async def serve(name, print_receipt):
                 "held the loop",
             ),
             (
+                "called before it is handed over, and the error let out",
+                """
+async def serve(name, print_receipt):
+    await asyncio.sleep(2)
+    await asyncio.to_thread(print_receipt(name))
+""",
+                "called too early",
+            ),
+            (
                 "only a chance for the others",
                 """
 async def serve(name, print_receipt):

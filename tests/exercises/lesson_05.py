@@ -137,7 +137,7 @@ async def sell(read_card, till, lock):
         money = till.look()
         till.put(money + 1)
 """,
-                "the money for 30 tickets",
+                "`async def`",
             ),
             (
                 "looking until it is free",

@@ -115,6 +115,14 @@ async def hold(number, gate):
                 "stopped",
             ),
             (
+                "the function itself",
+                """
+def hold(number, gate):
+    return [asyncio.create_task(gate.wait) for _ in range(number)]
+""",
+                "missing behind its name",
+            ),
+            (
                 "hold looks again and again",
                 """
 def hold(number, gate):

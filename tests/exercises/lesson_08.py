@@ -204,7 +204,7 @@ class Oven:
     def give_back(self):
         self.is_taken = False
 """,
-                "stopped",
+                "line 10",
             ),
             (
                 "nobody is woken",
