@@ -71,13 +71,13 @@ def _ended(row: Row, wanted: str, known: set[str] | None) -> bool:
 def _names_of(error: Any) -> set[str]:
     """Return the names of those exceptions, and of all that are a kind of them."""
     left = list(error) if isinstance(error, tuple) else [error]
-    found: set[str] = set()
+    found: set[type] = set()  # libraries have a ConnectionError of their own, too
     while left:
         kind = left.pop()
-        if kind.__name__ not in found:
-            found.add(kind.__name__)
+        if kind not in found:
+            found.add(kind)
             left += type.__subclasses__(kind)
-    return found
+    return {kind.__name__ for kind in found}
 
 
 def _say_errors(error: Any) -> str:
