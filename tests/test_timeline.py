@@ -88,6 +88,15 @@ def test_the_legend_explains_the_states_that_can_be_seen():
     assert [text.get_text() for text in short.get_texts()] == ["running", "ready"]
 
 
+def test_the_legend_of_several_ways_speaks_of_hands_and_not_of_yours():
+    threads = run_in_threads(LEISURE, clock="virtual")
+    (legend,) = draw_timelines([threads, together(LEISURE)]).legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "running: hands are on it",
+        "ready: it needs hands, they are busy",
+    ]
+
+
 def test_a_state_too_short_to_be_seen_is_not_in_the_legend():
     recording = Recording("a chore in real time", ["cook rice"])
     recording.add(0, "waiting", 0, 40)

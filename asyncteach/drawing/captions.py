@@ -26,6 +26,8 @@ MEANINGS = {
 }
 _WITH_GIL = {**MEANINGS, RUNNING: "it has the GIL", READY: "it wants the GIL"}
 _WITH_CORES = {**MEANINGS, RUNNING: "a core works on it", READY: "it wants a core"}
+# Side by side they are yours, the GIL's and those of several cores.
+_OF_SEVERAL = {**MEANINGS, RUNNING: "hands are on it", READY: "it needs hands, they are busy"}
 _OF_CODE = {
     RUNNING: "its code executes",
     READY: "it could go on, the loop is busy",
@@ -168,8 +170,9 @@ def add_legend(
 def _meanings(views: Sequence[View]) -> dict[str, str]:
     heads = {view.tape.head for view in views}
     if views[0].story:
-        several = len(heads) > 1 or "you" in heads
-        return MEANINGS if several else _WITH_CORES if None in heads else _WITH_GIL
+        if len(heads) > 1:
+            return _OF_SEVERAL
+        return MEANINGS if "you" in heads else _WITH_CORES if None in heads else _WITH_GIL
     if has_jobs(views[0].tape):
         return _OF_CODE
     return _WITHOUT_GIL if None in heads else _OF_THREADS
