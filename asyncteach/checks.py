@@ -78,7 +78,8 @@ class Check(Conditions):
                 raise TypeError(f"{name}= takes a sentence and got {words!r}: write it in quotes.")
         if self._failed is None:
             self._count += 1
-            self._take(f"{self._count} {condition}", judge(), hint, stronger)
+            # Several of one exercise may have the same place in their checks: so the words count.
+            self._take(f"{self._count} {condition} {stronger}", judge(), hint, stronger)
         return self
 
     def _take(self, key: str, found: Judgement, hint: str = "", stronger: str = "") -> None:

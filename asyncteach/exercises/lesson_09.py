@@ -63,14 +63,14 @@ async def _read(fetch_all: Any, pages: Mapping[str, str], rate: tuple[int, float
         )
         .that(
             server.most_at_once <= MOST,
-            f"at most {MOST} requests were open at once (there were {server.most_at_once})",
+            f"at most {MOST} requests are open at once (the most were {server.most_at_once})",
             hint="what lets only a few in at a time? And do all tasks use the same one?",
             stronger="one asyncio.Semaphore(5) for all pages, made before the first task and held "
             "while a request is under way.",
         )
         .that(
             server.most_at_once >= 3,
-            f"several requests were open at once (there were {server.most_at_once} at most)",
+            f"several requests are open at once (the most were {server.most_at_once})",
             hint="what starts the second request, and when?",
             stronger="an await in a loop is one after another: start the pages with gather or a "
             "TaskGroup, and bound them.",

@@ -125,6 +125,5 @@ class _Till(sqlite3.Connection):
 def _check_thread(till: Any) -> None:
     if threading.get_ident() != till.thread:
         raise sqlite3.ProgrammingError(
-            "SQLite objects created in a thread can only be used in that same thread. This one "
-            "was opened in another."
+            "SQLite objects created in a thread can only be used in that same thread"
         )

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from asyncteach.checking.results import unfinished
 from asyncteach.checks import Check, check
 from asyncteach.exercises import exercise
 
@@ -81,7 +82,7 @@ async def _ask(
             hint="An error is no answer. Errors stand among the results: which are which?",
             stronger="Take over a result only if it is not an instance of Exception.",
         )
-        .result(expected)
+        .result(expected, **_hints(value, expected))
         .that(
             sorted(asked) == sorted(seconds),
             "every source is asked once",
@@ -95,6 +96,33 @@ async def _ask(
         )
         .nothing_left_running()
     )
+
+
+def _hints(value: Any, expected: dict[str, Any]) -> dict[str, str]:
+    """Return hints on who is missing in a dict, or shouldn't be there; the general ones if none."""
+    if not isinstance(value, dict) or unfinished(value):
+        return {}
+    more = [name for name in value if name not in expected]
+    less = [name for name in expected if name not in value]
+    if more:
+        return {
+            "hint": f"{more[0]!r} has failed, and is there all the same. What tells you of a "
+            "failure?",
+            "stronger": "Those that fail have no place in the dict, not even with None or a text.",
+        }
+    if less and expected[less[0]] is None:
+        return {
+            "hint": f"{less[0]!r} has answered, with None, and is missing. What do you take for a "
+            "failure?",
+            "stronger": "Any answer is an answer, None as well: only an exception is a failure.",
+        }
+    if less:
+        return {
+            "hint": f"{less[0]!r} has answered, and its answer is missing. Who is waited for, and "
+            "what becomes of the answers when another one fails?",
+            "stronger": "Wait for all of them, and deal with each failure by itself.",
+        }
+    return {}
 
 
 @exercise(
@@ -159,7 +187,7 @@ async def _race(ask_fastest: Any, seconds: list[float], failing: list[int]) -> C
             hint="What happens after your loop, when nobody had an answer?",
             stronger="Keep the error that you have caught, and raise it at the end.",
         ).nothing_left_running()
-    best = min(working, key=lambda number: seconds[number])
+    best, *slower = sorted(working, key=lambda number: seconds[number])
     return (
         verdict.that(
             not isinstance(verdict.value, Exception),
@@ -168,6 +196,13 @@ async def _race(ask_fastest: Any, seconds: list[float], failing: list[int]) -> C
             stronger="Catch the error of each one where you await it, and wait for the next.",
             start=min(returned_at, default=None),
             end=min(returned_at, default=None),
+        )
+        .that(
+            verdict.value not in [f"the file, from mirror {number}" for number in slower],
+            "the answer is the one that comes first",
+            hint="If all are asked at once, which of the good answers is there first?",
+            stronger="Start a task for each mirror before you await one; then take the first that "
+            "is done and has not failed.",
         )
         .result(f"the file, from mirror {best}")
         .that(

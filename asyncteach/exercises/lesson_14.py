@@ -88,6 +88,12 @@ async def _read(read_items: Any, pages: dict[int, _Page]) -> Check:
             hint="The number of the next page comes with the page itself.",
             stronger="And after the last page that number is None: what ends your loop?",
         )
+        .that(
+            not any(isinstance(item, (list, tuple)) for item in _as_list(verdict.value)),
+            "it yields items, one by one",
+            hint="A whole page came at once, as a list: who takes the items out of it?",
+            stronger="`for item in items:`, and a `yield` for each.",
+        )
         .result(
             everything,
             hint="After a page the next one is to be fetched: again and again, and until when?",
@@ -101,6 +107,10 @@ async def _read(read_items: Any, pages: dict[int, _Page]) -> Check:
         )
         .nothing_left_running()
     )
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 @exercise(

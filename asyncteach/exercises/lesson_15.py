@@ -72,7 +72,8 @@ async def _make_one(make_paper: Any, topics: dict[str, int]) -> Check:
             was_archived == sorted(pages),
             "every page is archived once before make_paper returns",
             hint="number 4 of the table: what does calling a coroutine function do?",
-            stronger="archive(page) alone makes a plan and throws it away. Who awaits it?",
+            stronger="archive(page) alone makes a plan and throws it away; a task of it is cut off "
+            "when make_paper returns. Who awaits it?",
         )
         .never_blocked(
             hint="number 2 of the table: print_page is an ordinary function that takes a while.",

@@ -3,18 +3,33 @@
 from collections.abc import Sequence
 from typing import Any
 
+from asyncteach.checking.accidents import find_line
 from asyncteach.checks import Check, check
+from asyncteach.teaching.findings import at
 
 
 async def pass_good(test: Any, good_ones: Sequence[Any]) -> Check:
     """Judge if the test passes for all of them; what it raises is told."""
 
+    red: list[str] = []
+
     async def main() -> None:
         for good in good_ones:
-            await test(good)
+            try:
+                await test(good)
+            except AssertionError as error:
+                red.append(at(find_line(error)))
+                return
 
-    # What it raises has failed already by now.
-    return (await check(main)).that(True, "it passes for good ones")
+    # Whatever else it raises has failed already by now.
+    return (await check(main)).that(
+        not red,
+        "it passes for good ones",
+        hint=f"a good one raised an AssertionError{''.join(red)}. Is it what the task asks for "
+        "that is compared there?",
+        stronger="Does that line ask for more than the task does, such as an order of the calls? "
+        "Or does it compare with what your fake doesn't give?",
+    )
 
 
 async def stop_bad(test: Any, bad: Any, who: str, hint: str, stronger: str) -> Check:

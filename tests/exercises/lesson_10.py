@@ -77,7 +77,7 @@ async def count_sales(open_till, names):
     counts = await asyncio.gather(*(count_one(open_till, name) for name in names))
     return dict(zip(names, counts))
 """,
-                "ProgrammingError",
+                "A connection belongs to the thread",
             ),
             (
                 "one thread after another",

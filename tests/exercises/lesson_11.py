@@ -198,6 +198,40 @@ async def ask_all(sources):
 """,
                 "stopped",
             ),
+            (
+                "None taken for a failure",
+                """
+async def ask_all(sources):
+    async def ask_one(ask):
+        try:
+            return await ask()
+        except Exception:
+            return None
+
+    answers = await asyncio.gather(*(ask_one(ask) for ask in sources.values()))
+    return {name: one for name, one in zip(sources, answers) if one is not None}
+""",
+                "'c' has answered, with None",
+            ),
+            (
+                "the texts of the errors",
+                """
+async def ask_all(sources):
+    answers = await asyncio.gather(*(ask() for ask in sources.values()), return_exceptions=True)
+    return {name: str(one) for name, one in zip(sources, answers)}
+""",
+                "'weather' has failed, and is there",
+            ),
+            (
+                "only those that are there first",
+                """
+async def ask_all(sources):
+    tasks = {name: asyncio.create_task(ask()) for name, ask in sources.items()}
+    done, left = await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+    return {n: task.result() for n, task in tasks.items() if task in done and not task.exception()}
+""",
+                "'news' has answered, and its answer is missing",
+            ),
         ],
     ),
     "the fastest mirror": Answers(
@@ -341,7 +375,7 @@ async def ask_fastest(mirrors):
             last = error
     raise last
 """,
-                "Not yet",
+                "is there first",
             ),
             (
                 "the first of the list",
@@ -353,7 +387,7 @@ async def ask_fastest(mirrors):
             return answer
     raise ConnectionError("no mirror answers")
 """,
-                "Not yet",
+                "is there first",
             ),
             (
                 "nothing returned",
@@ -420,6 +454,17 @@ async def ask_fastest(mirrors):
     return next(task.result() for task in tasks if task.done())
 """,
                 "stopped",
+            ),
+            (
+                "coroutines for wait",
+                """
+async def ask_fastest(mirrors):
+    done, left = await asyncio.wait(
+        [ask() for ask in mirrors], return_when=asyncio.FIRST_COMPLETED
+    )
+    return done.pop().result()
+""",
+                "`asyncio.wait` wants tasks",
             ),
         ],
     ),

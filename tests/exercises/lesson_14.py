@@ -108,7 +108,7 @@ async def read_items(fetch):
         items, page = await fetch(page)
         yield items
 """,
-                "Not yet",
+                "A whole page came at once",
             ),
             (
                 "no await",

@@ -211,6 +211,22 @@ async def travel(book_flight, book_hotel, send_tickets):
     ],
     wrong=[
         (
+            "an except that doesn't look into the group",
+            """
+async def travel(book_flight, book_hotel, send_tickets):
+    try:
+        async with asyncio.TaskGroup() as group:
+            flight = group.create_task(book_flight())
+            hotel = group.create_task(book_hotel())
+    except ValueError:
+        return None
+    tickets = [flight.result(), hotel.result()]
+    await send_tickets(tickets)
+    return tickets
+""",
+            "doesn't look into a group",
+        ),
+        (
             "gather and its siblings",
             """
 async def travel(book_flight, book_hotel, send_tickets):

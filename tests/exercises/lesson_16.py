@@ -196,7 +196,7 @@ async def test_fetch_all(fetch_all):
     assert calls == ["a", "b", "c"]
     assert check(recording).took(seconds=1).nothing_left_running()
 """,
-                "AssertionError",
+                "a good one raised an AssertionError",
             ),
             (
                 "real sleeps",
