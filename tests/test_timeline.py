@@ -24,6 +24,7 @@ from asyncteach import (
     compare,
     leisure,
     plot_timeline,
+    run_in_threads,
     run_together,
 )
 from asyncteach.drawing.crowd import crowded, shares_of
