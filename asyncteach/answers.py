@@ -7,6 +7,7 @@ from typing import Any
 from asyncteach import progress
 from asyncteach.exercises import Exercise, find_exercise
 from asyncteach.exercises.answering import Open, is_open, name_exercise
+from asyncteach.exercises.kinds import find_wrong_kind
 from asyncteach.ways.awaitable import Awaitable
 
 __all__ = ["check_answer"]
@@ -62,7 +63,9 @@ async def _judge(exercise: Exercise, answer: tuple[Any, ...]) -> Any:
         return Open(exercise)
     with name_exercise(exercise.name):
         try:
-            verdict = await exercise.judge(*answer)
+            verdict = find_wrong_kind(exercise, answer)
+            if verdict is None:
+                verdict = await exercise.judge(*answer)
         except Exception as error:
             verdict = await _told(error, exercise)
     if trouble := progress.keep(exercise.name, solved=bool(verdict)):

@@ -1,10 +1,12 @@
 """Why an answer has no result: it raised, it had to be stopped, or it never became one."""
 
 import asyncio
+import inspect
 from types import TracebackType
 from typing import Any
 
 from asyncteach.checking.judgement import Judgement, Mark, no
+from asyncteach.checking.mistakes import find_hints
 from asyncteach.checking.running import Run
 from asyncteach.labels import clip
 from asyncteach.places import Place, is_learners, place_of
@@ -12,117 +14,23 @@ from asyncteach.tapes.tape import Tape
 from asyncteach.teaching.findings import at
 from asyncteach.watching.witness import say_error
 
-_HINTS = (
-    # What the message contains, a hint, and a stronger one. The first that fits is told.
-    (
-        ("object is not callable",),
-        "Something is called that is no function. Has a function been called too early, and what "
-        "it gave been handed on in its place?",
-        "`later(work(1))` calls work at once and hands on what it gives; `later(work, 1)` hands "
-        "on the function itself and its argument, so that it is called later.",
-    ),
-    (
-        (
-            "got <bound method",
-            "got <function",
-            *(f"object {kind} can't be used in 'await'" for kind in ("function", "method")),
-            *(f"'{kind}' object can't be awaited" for kind in ("function", "method")),
-        ),
-        "That is a function itself, and not yet what it gives. Is something missing behind its "
-        "name?",
-        "`work` is the function; `work()`, with brackets, calls it and gives the coroutine that "
-        "can be awaited, or made a task of.",
-    ),
-    (
-        ("'coroutine'", "coroutine object", "'Task'", "'_asyncio.Task'", "'_asyncio.Future'"),
-        "Something was used before it was there. Is there an `await`?",
-        "Calling a coroutine function only makes a coroutine: `await` gives what it returns.",
-    ),
-    (
-        ("object Future can't be used in 'await'", "'Future' object can't be awaited"),
-        "That is a pool's own future, for which a thread can wait. What gives one for the loop?",
-        "`loop.run_in_executor(...)` gives a future that can be awaited, and "
-        "`asyncio.wrap_future(...)` makes one of a pool's.",
-    ),
-    (
-        ("pickle",),
-        "What another process is sent is pickled, and a function by its name only: where is yours "
-        "from?",
-        "A lambda, or a function that is defined in a cell, has no name that another process can "
-        "import: send a function of a module, and its arguments after it.",
-    ),
-    (
-        (
-            "used in 'await' expression",
-            "can't be awaited",
-            "coroutine was expected",
-            "awaitable is",
-        ),
-        "What is awaited, or handed to asyncio, has to be a coroutine, a task or a future. Which "
-        "function gives none?",
-        "An ordinary function has done all its work, and has held the loop for it, before anybody "
-        "can await what it gave.",
-    ),
-    (
-        ("running event loop", "already running"),
-        "The loop is there already: what runs on it needs no loop of its own.",
-        "`asyncio.run()` starts a loop, so it belongs outside of all coroutines; inside of one, "
-        "and in a notebook's cell, there's `await`.",
-    ),
-    (
-        ("is bound to a different event loop", "attached to a different loop"),
-        "Something was made on one loop and is used on another.",
-        "Make locks, queues and tasks inside the coroutine that uses them.",
-    ),
-    (
-        ("cannot reuse already awaited coroutine",),
-        "A coroutine object can be awaited once.",
-        "Call the function again for each time it is to run, or keep a task: that can be awaited "
-        "as often as you like.",
-    ),
-    (
-        ("positional argument", "keyword argument"),
-        "The function has to take the arguments that it was given with, in their order.",
-        "Compare the line with `def` with the one that you were given: only what is inside is to "
-        "be changed.",
-    ),
-    (
-        ("NameError", "UnboundLocalError"),
-        "Is that name spelled as where it is made, and has that cell been run?",
-        "What the function needs comes in by its arguments: use their names.",
-    ),
-    (
-        ("TimeoutError",),
-        "A time limit has run out. Who was to deal with that?",
-        "`asyncio.timeout` and `asyncio.wait_for` raise TimeoutError where the limit was set: "
-        "that's the place to catch it, outside of the block.",
-    ),
-    (
-        ("CancelledError",),
-        "Somebody has cancelled what this awaits. Who was to deal with that?",
-        "Awaiting a task that was cancelled raises CancelledError in who awaits it.",
-    ),
-)
 _STOPPING = 0.25
 _MOST = 8
-_ANY = (
-    "Go to that line: which of its values isn't what you expect there?",
-    "Put a `print` of that line's values before it, and run both cells once more.",
-)
 
 
 def judge_error(error: BaseException, tape: Tape) -> Judgement:
     """Return what to say about an exception of the answer."""
     inner, group = _innermost(error)
     what = say_error(inner)
+    where = at(find_line(inner) or find_line(error))
     if isinstance(inner, asyncio.CancelledError):
-        clause = f"your code was cancelled and let CancelledError out{at(find_line(inner))}"
+        clause = f"your code was cancelled and let CancelledError out{where}"
     else:
-        clause = f"your code raised {what}{at(find_line(inner))}"
+        clause = f"your code raised {what.rstrip('.')}{where}"
     if group:
         clause += f" (in an {type(error).__name__}, as a TaskGroup raises it)"
     text = f"{type(inner).__name__}: {what}"
-    found = next((hints for words, *hints in _HINTS if any(w in text for w in words)), _ANY)
+    found = find_hints(text, group=group, inside=find_line(inner) is not None)
     # The task where it came from, if it was one of several.
     failed = [
         (row.finished, n)
@@ -216,10 +124,24 @@ def judge_nothing(answer: Any) -> Judgement:
     )
 
 
+def judge_kind(name: str, found: str, wanted: str) -> Judgement:
+    """Return what to say if a name stands for something else than a function or a class."""
+    return no(
+        f"{name} is {found}, and it was to be a {wanted}",
+        f"What has the name {name} been given to, last of all? Run the cell with your answer, and "
+        "then this one again.",
+        f"The name has to stand for the {wanted} itself, as `def` or `class` makes it: whatever "
+        f"`{name} = ...` gives it to later takes its place.",
+    )
+
+
 def judge_no_coroutine(value: Any, name: str) -> Judgement:
     """Return what to say if a function gave nothing that can be awaited."""
     from asyncteach.checking.results import show
 
+    if inspect.isasyncgen(value) or inspect.isgenerator(value):
+        hint, stronger = find_hints("generator' object can't", group=False, inside=False)
+        return no(f"{clip(name, 40)} gave a generator, which can't be awaited", hint, stronger)
     return no(
         f"{clip(name, 40)} gave {show(value)}, which can't be awaited",
         "Is it an `async def`?",

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from asyncteach.checking.results import unfinished
 from asyncteach.checks import Check, check
 from asyncteach.exercises import exercise
 
@@ -64,6 +65,7 @@ async def _read_quickly(read_page: Any) -> Check:
         return [await read_page(lines.__getitem__, page) for page in lines]
 
     verdict = await check(main, virtual=True)
+    waits = unfinished(verdict.value)
     verdict.that(
         verdict.value != [None, None],
         "what is read is returned",
@@ -71,8 +73,11 @@ async def _read_quickly(read_page: Any) -> Check:
         stronger="`return await connection.read()`, or keep the text and return it at the end.",
     ).result(
         ["good news", "we lost"],
-        hint="a page that comes within 5 seconds is returned as it is.",
-        stronger="only the reading has 5 seconds. What else stands inside your timeout?",
+        # Of a coroutine in a result the general hints know more.
+        hint="" if waits else "a page that comes within 5 seconds is returned as it is.",
+        stronger=""
+        if waits
+        else "only the reading has 5 seconds. What else stands inside your timeout?",
     )
     return _closed(verdict, lines)
 

@@ -250,10 +250,72 @@ async def read_page(connect, page):
 """,
                 "stopped",
             ),
+            (
+                "a read() that nobody awaits",
+                """
+async def read_page(connect, page):
+    connection = connect(page)
+    try:
+        async with asyncio.timeout(5):
+            return connection.read()
+    except TimeoutError:
+        return None
+    finally:
+        await connection.close()
+""",
+                "Is there an `await`?",
+            ),
+            (
+                "a timeout with the other `with`",
+                """
+async def read_page(connect, page):
+    connection = connect(page)
+    try:
+        with asyncio.timeout(5):
+            return await connection.read()
+    except TimeoutError:
+        return None
+    finally:
+        await connection.close()
+""",
+                "two kinds of `with`",
+            ),
+            (
+                "a reading that is shielded",
+                """
+async def read_page(connect, page):
+    connection = connect(page)
+    try:
+        return await asyncio.wait_for(asyncio.shield(connection.read()), 5)
+    except TimeoutError:
+        return None
+    finally:
+        await connection.close()
+""",
+                "its read() went on",
+            ),
+            ("no function at all", "read_page = None\n", "read_page is None"),
         ],
     ),
     "ask again": Answers(
         right=[
+            """
+async def ask_until_answered(ask, pause=1):
+    try:
+        return await ask()
+    except Exception as error:
+        print("once more after", error)
+        await asyncio.sleep(pause)
+    return await ask_until_answered(ask, pause)
+""",
+            """
+async def ask_until_answered(ask):
+    while True:
+        (answer,) = await asyncio.gather(ask(), return_exceptions=True)
+        if not isinstance(answer, Exception):
+            return answer
+        await asyncio.sleep(1)
+""",
             """
 async def ask_until_answered(ask):
     while True:
@@ -407,6 +469,42 @@ async def ask_until_answered(ask):
     return "42"
 """,
                 "forty-two",
+            ),
+            (
+                "a question that is shielded",
+                """
+async def ask_until_answered(ask):
+    while True:
+        try:
+            return await asyncio.shield(ask())
+        except Exception:
+            await asyncio.sleep(1)
+""",
+                "its ask() went on",
+            ),
+            (
+                "three tries",
+                """
+async def ask_until_answered(ask):
+    for _ in range(3):
+        try:
+            return await ask()
+        except Exception:
+            await asyncio.sleep(1)
+""",
+                "called 3 times",
+            ),
+            (
+                "no brackets, and a mistake that is caught",
+                """
+async def ask_until_answered(ask):
+    while True:
+        try:
+            return await ask
+        except Exception:
+            await asyncio.sleep(1)
+""",
+                "called 0 times",
             ),
         ],
     ),
