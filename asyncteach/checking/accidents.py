@@ -5,6 +5,8 @@ import inspect
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from asyncteach.checking.judgement import Judgement, Mark, no
 from asyncteach.checking.mistakes import find_hints
 from asyncteach.checking.running import Run
@@ -15,6 +17,8 @@ from asyncteach.teaching.findings import at
 from asyncteach.watching.witness import say_error
 
 _STOPPING = 0.25
+_ROUND = 1000
+"""Steps of one task, more than it takes to do anything that an exercise asks for."""
 _MOST = 8
 
 
@@ -80,6 +84,15 @@ def judge_stop(deadline: float, run: Run, tape: Tape) -> Judgement:
             "nothing is awaited there. And what is to end a loop has to become true at some time.",
             *marks,
         )
+    if _goes_round(tape):
+        return no(
+            clause,
+            "It comes past there again and again, and goes on. What is to end that loop, and does "
+            "it ever become true?",
+            "Who only looks again and again keeps all others busy: to `await` the task, the event "
+            "or the queue itself is enough, and wakes you when it's time.",
+            *marks,
+        )
     return no(
         clause,
         "It waits there for something that never comes. Who was to bring it?",
@@ -87,6 +100,12 @@ def judge_stop(deadline: float, run: Run, tape: Tape) -> Judgement:
         "something in or lets go; and two that wait for each other wait for ever.",
         *marks,
     )
+
+
+def _goes_round(tape: Tape) -> bool:
+    """Tell if a task has had so many steps that it can only be going round in a loop."""
+    steps = tape.slices.of("running").task
+    return len(steps) > 0 and int(np.bincount(steps).max()) > _ROUND
 
 
 def _longest_step(tape: Tape) -> list[Mark]:

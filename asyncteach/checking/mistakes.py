@@ -40,6 +40,18 @@ _HINTS = (
         "import: send a function of a module, and its arguments after it.",
     ),
     (
+        ("'async_generator' object is not iterable",),
+        "What comes bit by bit, and has to be waited for, needs another kind of loop. Which?",
+        "`async for` goes through an async generator, `for` only through what is there already.",
+    ),
+    (
+        ("'async_generator' object",),
+        "An async generator is no block that closes itself, and its close has another name. What "
+        "makes a block of it?",
+        "`aclosing(...)` from contextlib is for `async with`; without it `aclose()` is to be "
+        "awaited.",
+    ),
+    (
         ("context manager protocol",),
         "There are two kinds of `with`. Which one does this thing want?",
         "What asyncio gives, a lock or a timeout, is entered with `async with`; a lock of threads "

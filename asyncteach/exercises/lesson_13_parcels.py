@@ -56,10 +56,12 @@ def _packer(parcels: Mapping[str, float], broken: str = "") -> Callable[[str], A
 async def _pack(
     pack_all: Any, parcels: Mapping[str, float], *, workers: int, seconds: float
 ) -> Check:
+    given = list(parcels)
+
     async def main() -> Any:
         try:
             async with asyncio.timeout(1000):
-                result = await pack_all(list(parcels), _packer(parcels), workers)
+                result = await pack_all(given, _packer(parcels), workers)
         except TimeoutError:
             return "never"
         return list(result) if isinstance(result, tuple) else result
@@ -71,6 +73,12 @@ async def _pack(
         hint="all parcels are packed, and somebody still waits. Who, and for what?",
         stronger="`await queue.get()` waits for ever when nothing more is put in: let the workers "
         "look whether it is empty, or cancel them when all is done.",
+    ).that(
+        given == list(parcels) or bool(verdict.value),
+        "there is a result for each parcel",
+        hint="the list of the parcels was emptied on the way: what is the result made from?",
+        stronger="the list belongs to the caller: take from a queue, or from a copy, what is to be "
+        "taken out.",
     ).result([f"parcel with {parcel}" for parcel in parcels])
     if not parcels:
         return verdict.nothing_left_running()

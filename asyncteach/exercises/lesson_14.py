@@ -10,6 +10,13 @@ from asyncteach.exercises import exercise
 
 _Page = tuple[list[str], int | None]
 
+_MOST = 50
+"""Pages and items until nobody believes any more that it will come to an end."""
+
+
+class _EnoughError(Exception):
+    """Pages are fetched without an end."""
+
 
 @exercise(
     "a stream of items",
@@ -42,6 +49,8 @@ async def _read(read_items: Any, pages: dict[int, _Page]) -> Check:
 
     async def fetch(page: int) -> _Page:
         diary.append(f"page {page}")
+        if len(diary) > _MOST:
+            raise _EnoughError
         await asyncio.sleep(1)
         if page not in pages:
             wrong.append("no such page")
@@ -61,6 +70,9 @@ async def _read(read_items: Any, pages: dict[int, _Page]) -> Check:
                 found.append(item)
                 if len(found) > 20:
                     break
+                await asyncio.sleep(0.25)  # whoever fetches ahead has the time for it
+        except _EnoughError:
+            pass
         finally:
             if isasyncgen(stream):
                 await stream.aclose()
@@ -188,6 +200,12 @@ async def _find(
             "an error of fits reaches whoever has called find_first",
             hint="Close the stream, but don't catch the error.",
             stronger="`async with` and `finally` both let an error through.",
+        )
+    elif expected is not None and not expected and verdict.value is None:
+        verdict.result(
+            expected,
+            hint=f"{expected!r} fits, and None came back. What is {expected!r} to an `if`?",
+            stronger=f"`if found:` isn't true for {expected!r}, and `found or None` is None then.",
         )
     else:
         verdict.result(expected)

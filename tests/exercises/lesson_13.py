@@ -598,6 +598,42 @@ async def pack_all(parcels, pack, workers):
 """,
                 "stopped",
             ),
+            (
+                "the caller's list emptied",
+                """
+async def pack_all(parcels, pack, workers):
+    packed = {}
+
+    async def work():
+        while parcels:
+            parcel = parcels.pop(0)
+            packed[parcel] = await pack(parcel)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(workers):
+            group.create_task(work())
+    return [packed[parcel] for parcel in parcels]
+""",
+                "was emptied on the way",
+            ),
+            (
+                "looking again and again",
+                """
+async def pack_all(parcels, pack, workers):
+    left, packed = list(parcels), {}
+
+    async def work():
+        while left:
+            parcel = left.pop(0)
+            packed[parcel] = await pack(parcel)
+
+    tasks = [asyncio.create_task(work()) for _ in range(workers)]
+    while len(packed) < len(parcels):
+        await asyncio.sleep(0)
+    return [packed[parcel] for parcel in parcels]
+""",
+                "stopped",
+            ),
         ],
     ),
 }

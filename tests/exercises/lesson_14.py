@@ -210,6 +210,43 @@ async def read_items(fetch):
 """,
                 "stopped",
             ),
+            (
+                "the next page fetched ahead",
+                """
+async def read_items(fetch):
+    items, page = await fetch(1)
+    while page:
+        following = asyncio.create_task(fetch(page))
+        for item in items:
+            yield item
+        items, page = await following
+    for item in items:
+        yield item
+""",
+                "only when its first item is asked for",
+            ),
+            (
+                "on and on behind the last page",
+                """
+async def read_items(fetch):
+    page = 1
+    while True:
+        items, page = await fetch(page)
+        for item in items:
+            yield item
+""",
+                "no page that there isn't",
+            ),
+            (
+                "the first page for ever",
+                """
+async def read_items(fetch):
+    while True:
+        items, page = await fetch(1)
+    yield items
+""",
+                "the next one is to be fetched",
+            ),
         ],
     ),
     "the first that fits": Answers(
@@ -397,6 +434,41 @@ async def find_first(open_stream, fits):
         return [await anext(stream) for _ in range(3)][-1]
 """,
                 "Not yet",
+            ),
+            (
+                "what is found is nothing to an if",
+                """
+async def find_first(open_stream, fits):
+    found = None
+    async with aclosing(open_stream()) as stream:
+        async for item in stream:
+            if fits(item):
+                found = item
+                break
+    return found or None
+""",
+                "0 fits, and None came back",
+            ),
+            (
+                "a stream taken for a block",
+                """
+async def find_first(open_stream, fits):
+    async with open_stream() as stream:
+        async for item in stream:
+            if fits(item):
+                return item
+""",
+                "no block that closes itself",
+            ),
+            (
+                "for in place of async for",
+                """
+async def find_first(open_stream, fits):
+    for item in open_stream():
+        if fits(item):
+            return item
+""",
+                "another kind of loop",
             ),
         ],
     ),
