@@ -134,9 +134,9 @@ def threads_at_work() -> dict[int, Any]:
         one: FrameType | None = frame
         while one is not None:
             if one.f_code.co_filename == pool_module.__file__:
-                item = one.f_locals.get("self")
-                if one.f_code.co_name == "run":
-                    work = getattr(item, "fn", None) or getattr(item, "task", (item,))[0]
+                item: Any = one.f_locals.get("self")
+                if hasattr(item, "fn") or hasattr(item, "task"):  # the latter from 3.14 on
+                    work = getattr(item, "fn", None) or item.task[0]
                     break
                 if one.f_code.co_name == "_worker":  # it waits for work
                     del threads[ident]

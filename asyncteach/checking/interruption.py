@@ -12,8 +12,7 @@ from types import FrameType
 from typing import Any
 
 from asyncteach.checking.ambush import Ambush, OutOfTime
-from asyncteach.checking.family import Family, frames_below
-from asyncteach.places import is_learners
+from asyncteach.checking.family import Family, frames_below, is_theirs
 
 _PATIENCE = 20
 """So often an interruption waits for the learner's own line to be the innermost."""
@@ -79,7 +78,7 @@ class Interruption:
         if not self._family.is_current():
             return
         frames = list(frames_below(frame))
-        ours = [one for one in frames if is_learners(one.f_code.co_filename)]
+        ours = [one for one in frames if is_theirs(one)]
         if not ours or (ours[0] is not frames[0] and self._strikes % _PATIENCE):
             return
         self._hit(ours)
@@ -88,7 +87,7 @@ class Interruption:
     def _as_raised(self) -> None:
         """Note a hit: an exception for a thread is made in it, just before it is raised."""
         frames = frames_below(sys._getframe(1))
-        self._hit([one for one in frames if is_learners(one.f_code.co_filename)])
+        self._hit([one for one in frames if is_theirs(one)])
 
     def _hit(self, frames: list[FrameType]) -> None:
         self.hits += 1
@@ -101,7 +100,7 @@ class Interruption:
         if task is None or not self._family.has_task(task) or not self._effort.is_growing():
             return False
         frames = list(frames_below(sys._current_frames().get(self._thread)))
-        theirs = [one for one in frames if is_learners(one.f_code.co_filename)]
+        theirs = [one for one in frames if is_theirs(one)]
         return bool(theirs) and (theirs[0] is frames[0] or self._strikes % _PATIENCE == 0)
 
 
