@@ -369,6 +369,14 @@ def test_a_notebook_says_it_in_the_words_of_the_course(lesson, rule):
     check(rule, lesson)
 
 
+@pytest.mark.parametrize("place", ["README.md", "00-start-here.ipynb", "for-teachers.ipynb"])
+def test_every_lesson_is_listed(place):
+    path = NOTEBOOKS.parent / place if place == "README.md" else NOTEBOOKS / place
+    text = path.read_text(encoding="utf-8")
+    names = [lesson.path.name for lesson in NUMBERED if lesson.path.name != place]
+    assert [name for name in names if name not in text] == []
+
+
 def test_our_own_words_are_sorted_and_needed(dictionary):
     lines = [line for line in WORDS.read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
     assert lines == sorted(set(lines))
