@@ -23,7 +23,7 @@ class Conditions:
         raise NotImplementedError
 
     def took(
-        self, *, minutes: float | None = None, seconds: float | None = None,
+        self, *unknown: Any, minutes: float | None = None, seconds: float | None = None,
         at_most_minutes: float | None = None, at_most_seconds: float | None = None,
         within: float | None = None, hint: str = "", stronger: str = "",
     ) -> Self:  # fmt: skip
@@ -32,6 +32,7 @@ class Conditions:
         `within` is how far off it may be, as a share: 0.05, and in real time a quarter more.
         """
         __tracebackhide__ = True
+        misuse.check_unit("took", unknown)
         asked = [
             (misuse.check_amount("took", name, amount), unit, exactly)
             for name, amount, unit, exactly in (
@@ -174,7 +175,7 @@ class Conditions:
         return self._judge("result", lambda: results.judge_result(*values), hint, stronger)
 
     def that(
-        self, condition: Any, sentence: str, *, hint: str = "", stronger: str = "",
+        self, condition: Any, sentence: str = "", *, hint: str = "", stronger: str = "",
         task: str | None = None, start: float | None = None, end: float | None = None,
     ) -> Self:  # fmt: skip
         """Judge anything else: `that(total == 3, "all three are counted")`.

@@ -82,6 +82,17 @@ def check_amount(function: str, name: str, amount: Any, *, zero: bool = True) ->
     return float(amount)
 
 
+def check_unit(function: str, amounts: tuple[Any, ...]) -> None:
+    """Raise TypeError for a length of time of which nobody says in what."""
+    __tracebackhide__ = True
+    if amounts:
+        one = clip(repr(amounts[0]), 20)
+        raise TypeError(
+            f"{function}({one}) lacks a unit: write {function}(minutes={one}) or "
+            f"{function}(seconds={one})."
+        )
+
+
 def check_count(function: str, count: Any) -> int:
     """Return a whole number from 0 on, or raise."""
     __tracebackhide__ = True

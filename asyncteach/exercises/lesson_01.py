@@ -24,7 +24,7 @@ async def judge_evening(tonight: Any) -> Check:
     found.that(
         isinstance(tonight, list | tuple),
         "tonight is a list",
-        hint="what does + make of two collections, and where is that kept?",
+        hint=f"it's {_say(tonight)}. What does + make of two collections, and where is that kept?",
         stronger="it has to hold the activities themselves, one after another, as each of the two "
         "that you have does.",
     ).that(
@@ -51,3 +51,10 @@ async def judge_evening(tonight: Any) -> Check:
             "time for that?",
         )
     )
+
+
+def _say(tonight: Any) -> str:
+    if tonight is None:
+        return "None, as what changes a list in its place gives back"
+    kind = type(tonight).__name__
+    return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"

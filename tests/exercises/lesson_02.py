@@ -35,6 +35,25 @@ async def breakfast(brew):
     await asyncio.wait(tasks)
     return tuple(task.result() for task in tasks)
 """,
+            """
+class Kitchen:
+    async def __call__(self, brew):
+        table = {}
+
+        async def put(name, seconds):
+            table[name] = await brew(name, seconds)
+
+        await asyncio.gather(put("egg water", 240), put("tea", 180), put("toast", 120))
+        return [table["egg water"], table["tea"], table["toast"]]
+
+
+breakfast = Kitchen()
+""",
+            """
+breakfast = lambda brew: asyncio.gather(
+    brew("egg water", 240), brew(name="tea", seconds=180), brew("toast", seconds=120)
+)
+""",
         ],
         wrong=[
             (
@@ -149,6 +168,52 @@ async def breakfast(brew):
     return table
 """,
                 "stopped",
+            ),
+            ("no function at all", "breakfast = None\n", "breakfast is None"),
+            (
+                "one thing after another handed on",
+                """
+async def breakfast(brew):
+    yield await brew("egg water", 240)
+    yield await brew("tea", 180)
+    yield await brew("toast", 120)
+""",
+                "a `yield` in it",
+            ),
+            (
+                "a list for gather",
+                """
+async def breakfast(brew):
+    return await asyncio.gather([brew("egg water", 240), brew("tea", 180), brew("toast", 120)])
+""",
+                "Has a list been handed over",
+            ),
+            (
+                "a result before it is there",
+                """
+async def breakfast(brew):
+    egg = asyncio.create_task(brew("egg water", 240))
+    tea = asyncio.create_task(brew("tea", 180))
+    toast = asyncio.create_task(brew("toast", 120))
+    return [egg.result(), tea.result(), toast.result()]
+""",
+                "asked for before it was there",
+            ),
+            (
+                "a function that calls itself",
+                """
+async def breakfast(brew):
+    return await breakfast(brew)
+""",
+                "calls itself again and again",
+            ),
+            (
+                "an end for the whole program",
+                """
+async def breakfast(brew):
+    raise SystemExit
+""",
+                "ends a whole program",
             ),
         ],
     )
