@@ -1423,3 +1423,26 @@ def test_what_spun_is_marked_as_long_as_it_did():
     (mark,) = verdict.marks
     assert verdict.recording.names[mark.rows[0]] == "spin"
     assert mark.end - mark.start > 0.5 * verdict.recording.seconds
+
+
+def test_a_check_inside_of_a_check_sees_what_is_left_running():
+    """The test of an exercise may call check() itself."""
+    kept = []
+
+    async def leave_one():
+        kept.append(asyncio.ensure_future(asyncio.sleep(1)))
+
+    async def outer():
+        return (await check(leave_one, virtual=True)).nothing_left_running()
+
+    verdict = asyncio.run(check(outer))
+    assert not verdict.value.passed
+    assert "left running" in str(verdict.value)
+
+
+def test_a_length_of_time_without_a_unit_and_a_condition_without_a_sentence_are_told():
+    verdict = asyncio.run(check(lambda: asyncio.sleep(0)))
+    with pytest.raises(TypeError, match=r"took\(40\) lacks a unit: write took\(minutes=40\)"):
+        verdict.took(40)
+    with pytest.raises(TypeError, match="a condition and then a sentence"):
+        verdict.that(True)

@@ -73,9 +73,9 @@ async def run_answer(
         try:
             value = await work()
         except Exception:
-            _stop_rest()
+            _stop_rest(recordings)
             raise
-        _stop_rest()
+        _stop_rest(recordings)
         return value
 
     with virtual_time() if virtual else contextlib.nullcontext() as clock:
@@ -133,8 +133,10 @@ async def _settle() -> None:
         await asyncio.sleep(0)
 
 
-def _stop_rest() -> None:
+def _stop_rest(recordings: list[Recording]) -> None:
     """Cancel what the answer has left running: in virtual time it would soon come to its end."""
+    for recording in recordings:
+        _ = recording.tape  # what is inside another recording would note these cancellations, too
     for task in _left():
         task.cancel()
 

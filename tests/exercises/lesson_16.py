@@ -7,6 +7,19 @@ ANSWERS = {
         right=[
             """
 async def test_fetch_all(fetch_all):
+    seconds, calls = [6, 4, 5], []
+
+    async def get(page):
+        calls.append(page)
+        await asyncio.sleep(seconds[page])
+        return page * 10
+
+    verdict = await check(lambda: fetch_all(get, [0, 1, 2]), virtual=True)
+    assert verdict.result([0, 10, 20]).took(seconds=6).nothing_left_running(), str(verdict)
+    assert sorted(calls) == [0, 1, 2]
+""",
+            """
+async def test_fetch_all(fetch_all):
     active, most, calls = 0, 0, []
 
     async def get(page):
