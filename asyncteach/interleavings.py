@@ -163,6 +163,15 @@ def _run(program: Callable[[], Coroutine[Any, Any, Any]], search: Search) -> Ord
 
 
 def _coroutine_of(program: Callable[[], Coroutine[Any, Any, Any]]) -> Coroutine[Any, Any, Any]:
+    try:
+        inspect.signature(program).bind()
+    except TypeError:
+        raise TypeError(
+            "every_order() calls the program without arguments, and it takes some: give them in a "
+            "function of its own, as in every_order(lambda: main(...))"
+        ) from None
+    except ValueError:
+        pass  # one that doesn't tell
     coroutine = program()
     if not inspect.iscoroutine(coroutine):
         raise TypeError(

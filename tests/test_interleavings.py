@@ -375,3 +375,11 @@ def test_a_thread_is_refused_in_the_programs_own_order():
     (order,) = every_order(program)
     assert isinstance(order.error, RuntimeError)
     assert "at a pace of their own" in str(order.error)
+
+
+def test_a_program_that_wants_arguments_is_told():
+    async def main(number):
+        return number
+
+    with pytest.raises(TypeError, match="without arguments, and it takes some"):
+        every_order(main)
