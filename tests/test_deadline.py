@@ -625,3 +625,34 @@ def test_ctrl_c_stops_it_at_once(answer):
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(run_within(3600, answer))
     timer.join()
+
+
+# Others' tasks
+
+
+def test_a_keyboard_interrupt_of_its_own_is_an_error_like_any_other():
+    async def leave():
+        raise KeyboardInterrupt
+
+    assert isinstance(stop(leave, 60).error, KeyboardInterrupt)
+
+
+@pytest.mark.parametrize("below", [False, True], ids=["itself", "a task of it"])
+def test_who_waits_for_everybody_is_stopped_and_the_others_go_on(below):
+    """A cancelled gather cancels all that it waits for: here they aren't the answer's."""
+
+    async def wait_for_all():
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
+
+    async def answer():
+        await (asyncio.create_task(wait_for_all()) if below else wait_for_all())
+
+    async def main():
+        stranger = asyncio.create_task(asyncio.sleep(60), name="stranger")
+        outcome = await run_within(SHORT, answer)
+        assert outcome.stopped
+        assert not stranger.done()
+        assert asyncio.all_tasks() == {asyncio.current_task(), stranger}
+        stranger.cancel()
+
+    asyncio.run(main())

@@ -48,7 +48,7 @@ async def run_within(seconds: float, make: Callable[[], Awaitable[Any]]) -> Outc
     watch = Watch(family, loop, seconds)
     cancelled = False
     with watch.on_duty():
-        task = loop.create_task(_call(make), context=family.context())
+        task = loop.create_task(_call(make, watch), context=family.context())
         watch.begin(task)
         while not task.done() or watch.is_stopping():
             try:
@@ -74,13 +74,15 @@ async def run_within(seconds: float, make: Callable[[], Awaitable[Any]]) -> Outc
 
 @dataclass(frozen=True)
 class _Exit:
-    error: SystemExit
+    error: BaseException
 
 
-async def _call(make: Callable[[], Awaitable[Any]]) -> Any:
+async def _call(make: Callable[[], Awaitable[Any]], watch: Watch) -> Any:
     try:
         return await make()
-    except SystemExit as error:  # it would end the loop and the kernel with it
+    except (SystemExit, KeyboardInterrupt) as error:  # it would end the loop and the kernel with it
+        if watch.is_interrupted:
+            raise
         return _Exit(error)
 
 

@@ -52,6 +52,8 @@ class Watch:
         self.place: Place | None = None
         self.how = ""
         self.left = ""
+        self.is_interrupted = False
+        """Somebody has pressed the stop button, or Ctrl-C."""
         self._family = family
         self._loop = loop
         self._thread = threading.get_ident()
@@ -68,7 +70,7 @@ class Watch:
     @contextlib.contextmanager
     def on_duty(self) -> Iterator[None]:
         """Watch during the block, and leave nothing of it."""
-        with _hurry_at_interrupts(self.hurry):
+        with _heed_interrupts(self._interrupt):
             self._interruption.install()
             try:
                 yield
@@ -100,6 +102,10 @@ class Watch:
         """Let it be over at once; called on the loop's thread, in a signal handler too."""
         self._deadline = 0.0
         self._rouse()
+
+    def _interrupt(self) -> None:
+        self.is_interrupted = True
+        self.hurry()
 
     def _note_end(self, _: Any) -> None:
         self._changed.set()
@@ -169,12 +175,27 @@ class Watch:
             self._over = True
         for task in tasks:
             task.add_done_callback(self._note_stopped, context=contextvars.Context())
-            # Whoever waits for others hears of their end.
-            if self._attempts > CANCELLING and not awaited_tasks(task):
-                self._throw(task)
-            if self._attempts == 1 or self._attempts >= CANCELLING:
-                task.cancel()
+        if not self._leave_strangers(tasks):
+            for task in tasks:
+                # Whoever waits for others hears of their end.
+                if self._attempts > CANCELLING and not awaited_tasks(task):
+                    self._throw(task)
+                if self._attempts == 1 or self._attempts >= CANCELLING:
+                    task.cancel()
         self._rouse()
+
+    def _leave_strangers(self, tasks: "list[asyncio.Task[Any]]") -> bool:
+        """End a `gather` of tasks that aren't the family's, and tell if there was any.
+
+        A cancellation would go on to them, and they may be the kernel's own.
+        """
+        found = False
+        for task in tasks:
+            waiter: Any = getattr(task, "_fut_waiter", None)
+            children = getattr(waiter, "_children", None) or ()
+            if any(isinstance(c, asyncio.Task) and not self._family.has_task(c) for c in children):
+                found |= asyncio.Future.cancel(waiter)  # not a gather's own, which passes it on
+        return found
 
     def _throw(self, task: Any) -> None:
         """Raise OutOfTime where a task is suspended, behind the back of its cancellation."""
@@ -190,8 +211,8 @@ class Watch:
 
 
 @contextlib.contextmanager
-def _hurry_at_interrupts(hurry: Callable[[], None]) -> Iterator[None]:
-    """Call `hurry` when the stop button or Ctrl-C is pressed, beside what it does anyway."""
+def _heed_interrupts(heed: Callable[[], None]) -> Iterator[None]:
+    """Call `heed` when the stop button or Ctrl-C is pressed, beside what it does anyway."""
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
@@ -199,7 +220,7 @@ def _hurry_at_interrupts(hurry: Callable[[], None]) -> Iterator[None]:
 
     @functools.wraps(before)
     def handle(number: int, frame: Any) -> Any:
-        hurry()
+        heed()
         return before(number, frame)
 
     signal.signal(signal.SIGINT, handle)
