@@ -64,6 +64,7 @@ class Watch:
         self._attempts = 0
         self._answered = 0
         self._over = False
+        self._is_nested = False
         self._wake = _thread.allocate_lock()
         self._alive = _thread.allocate_lock()
 
@@ -132,15 +133,22 @@ class Watch:
             asked = 0
             while not self._over:
                 asked += 1
-                try:
-                    self._loop.call_soon_threadsafe(
-                        self._stop_suspended, asked, context=contextvars.Context()
-                    )
-                except RuntimeError:  # the loop is closed
+                if not self._ask(asked):
                     return
                 self._stop_step(asked)
                 if not self._over:
                     self._rest(PAUSE)
+
+    def _ask(self, asked: int) -> bool:
+        """Let the loop end what is suspended; False if it is closed."""
+        self._is_nested = False
+        try:
+            self._loop.call_soon_threadsafe(
+                self._stop_suspended, asked, context=contextvars.Context()
+            )
+        except RuntimeError:
+            return False
+        return True
 
     def _stop_step(self, asked: int) -> None:
         """Wait for the loop's answer, and strike for as long as a step keeps it from answering."""
@@ -154,14 +162,19 @@ class Watch:
                 self.place, self.how = find_line(frame), "spun"
             self._interruption.strike()
             self._rest(STRIKE)
+            if self._is_nested and not self._ask(asked):
+                return
 
     # On the loop
 
     def _stop_suspended(self, asked: int) -> None:
         """End the tasks that are left, one way after another."""
+        tasks = self._family.tasks(self._loop)
+        if any(getattr(task.get_coro(), "cr_running", False) for task in tasks):
+            self._is_nested = True  # a step of it runs the loop, as a patched asyncio.run() does
+            return
         self._interruption.disarm()
         self._answered = asked
-        tasks = self._family.tasks(self._loop)
         if self._task is not None and not self._task.done() and not self.stopped:
             self.stopped = True
             if not self.how:
