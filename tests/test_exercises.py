@@ -39,7 +39,7 @@ RIGHT = [(name, n) for name, one in ANSWERS.items() for n in range(len(one.right
 WRONG = [(name, n) for name, one in ANSWERS.items() for n in range(len(one.wrong))]
 
 # The end of what hangs or spins is told in the same words after a second.
-SHORT = 1.5
+SHORT = 1.0
 
 
 # The cells of a lesson
