@@ -29,13 +29,19 @@ async def open_cluster(count: int) -> AsyncIterator[Any]:
     """
     import dask.config
     from distributed import Client, Scheduler
+    from tornado.ioloop import IOLoop
 
     folder = tempfile.mkdtemp(prefix="asyncteach-")
     workers: list[subprocess.Popen[bytes]] = []
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         stack.enter_context(_quiet())
-        with dask.config.set({"temporary-directory": folder}):
+        loop = IOLoop.current()
+        if not hasattr(loop, "profile"):
+            stack.callback(vars(loop).pop, "profile", None)
+        # A thread that watches the scheduler would stay for as long as the loop does.
+        quiet = {"distributed.worker.profile.enabled": False}
+        with dask.config.set({"temporary-directory": folder, **quiet}):
             scheduler = Scheduler(
                 host=_LOCALHOST, dashboard=False, dashboard_address=f"{_LOCALHOST}:0"
             )
