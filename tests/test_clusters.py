@@ -136,12 +136,12 @@ def test_a_cluster_of_its_own_does_everything_and_leaves_nothing(tmp_path, monke
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     levels = [handler.level for handler in logging.getLogger("distributed").handlers]
     path, threads = list(sys.path), set(threading.enumerate())
-    recording = run_on_dask([*CHORES, *LEISURE], minute=0.004)
+    recording = run_on_dask([*CHORES, *LEISURE], minute=0.01)
     assert recording.title == "Chores and leisure, on Dask (2 workers)" or os.cpu_count() > 2
     assert activities_of(recording) == names_of([*CHORES, *LEISURE])
     assert all(name.startswith("worker ") for name in rows(recording))
     assert {row.outcome for row in recording.tape.rows} == {"returned"}
-    assert recording.attention == pytest.approx(100, rel=0.1)
+    assert recording.attention == pytest.approx(100, rel=0.3)
     assert own_workers() == []
     assert list(tmp_path.iterdir()) == []
     assert sys.path == path
