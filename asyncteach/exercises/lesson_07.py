@@ -62,10 +62,13 @@ async def _ask(summarise: Any, reports: list[Sequence[int]]) -> Check:
         # Nobody may await what was forgotten: let it have a result, and no error.
         await asyncio.to_thread(wait, pool.jobs, 10)
         processes = list((pool._processes or {}).values())
+        manager: Any = getattr(pool, "_executor_manager_thread", None)
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.kill()
             process.join(10)
+        if manager is not None:
+            await asyncio.to_thread(manager.join, 10)
     verdict.result(
         wanted,
         hint="that isn't what stdev says. Is there a return, and an await?",
