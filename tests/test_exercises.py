@@ -38,8 +38,8 @@ ANSWERS = {
 RIGHT = [(name, n) for name, one in ANSWERS.items() for n in range(len(one.right))]
 WRONG = [(name, n) for name, one in ANSWERS.items() for n in range(len(one.wrong))]
 
-# The end of what hangs or spins is told in the same words after a second.
-SHORT = 1.0
+# The end of what hangs or spins is told in the same words after two seconds.
+SHORT = 2.0
 
 REAL_TIME = ("the crawler", "the polite reader")
 

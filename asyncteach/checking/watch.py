@@ -206,7 +206,8 @@ class Watch:
         for task in tasks:
             waiter: Any = getattr(task, "_fut_waiter", None)
             children = getattr(waiter, "_children", None) or ()
-            if any(isinstance(c, asyncio.Task) and not self._family.has_task(c) for c in children):
+            under_way = [c for c in children if isinstance(c, asyncio.Task) and not c.done()]
+            if not all(map(self._family.has_task, under_way)):
                 found |= asyncio.Future.cancel(waiter)  # not a gather's own, which passes it on
         return found
 
