@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
-    from asyncteach.diagnosis import Finding
+    from asyncteach.findings.report import Finding
 
 __all__ = ["READY", "RUNNING", "STATES", "WAITING", "Recording", "Slice"]
 
@@ -133,19 +133,19 @@ class Recording:
 
     @property
     def findings(self) -> "list[Finding]":
-        """What a teacher would point at: a list, empty where nothing is wrong.
+        """What a teacher would point at: a list, empty where nothing was found.
 
-        Each finding has `kind`, `task`, `seconds`, `file`, `line`, `message` and `fix`.
+        Each finding has `kind`, `task`, `seconds`, `file`, `line`, `message`, `fix` and `delayed`.
         """
-        from asyncteach.diagnosis import find
+        from asyncteach.findings.report import find
 
-        return find(self)
+        return find(self.tape, self.unit, is_over=self._develop is None)
 
     def explain(self) -> str:
-        """Return in plain sentences what happened, what is wrong with it and how to mend it."""
-        from asyncteach.diagnosis import explain
+        """Return in plain sentences what was observed, what cost time and how to mend it."""
+        from asyncteach.findings.report import explain
 
-        return explain(self)
+        return explain(self.tape, self.unit, is_over=self._develop is None)
 
     def __iter__(self) -> Iterator[Slice]:
         """Give the slices by start, those of one start by task."""
@@ -160,34 +160,37 @@ class Recording:
     def to_frame(self) -> "DataFrame":
         """Return a DataFrame, one row a slice by start: task, state, start, end.
 
-        Times are story minutes, or for a `record()` seconds since it began. The columns task and
-        state are categorical: a million slices take no longer than they must.
+        Times are story minutes, or for a `record()` seconds since it began; then there is a column
+        label, too: what pictures and sentences call the task. The columns task, label and state
+        are categorical: a million slices take no longer than they must.
         """
         import pandas
 
         slices = self.tape.slices
         names: Any = pandas.Index(self.names, dtype=object)
         states: Any = list(STATES)
-        columns = {
-            "task": pandas.Categorical.from_codes(slices.task, names),
-            "state": pandas.Categorical.from_codes(slices.state, states),
-            "start": slices.start,
-            "end": slices.end,
-        }
+        columns: dict[str, Any] = {"task": pandas.Categorical.from_codes(slices.task, names)}
+        if self.unit == "seconds":
+            labels: Any = pandas.Index([r.label for r in self.tape.rows], dtype=object)
+            columns["label"] = pandas.Categorical.from_codes(slices.task, labels)
+        columns["state"] = pandas.Categorical.from_codes(slices.state, states)
+        columns["start"], columns["end"] = slices.start, slices.end
         return pandas.DataFrame(columns, copy=False)
 
     def tasks(self) -> "DataFrame":
         """Return a DataFrame, one row a task, in the order in which they appeared.
 
         Its columns: task, spawned, finished, and the totals of running, ready and waiting, in
-        story minutes. Of a `record()`, in seconds: task, parent, coroutine, spawned, finished,
-        outcome, running, ready, waiting. What is still running has no time of finishing.
+        story minutes. Of a `record()`, in seconds: task, label (what pictures and sentences call
+        it), parent, coroutine, spawned, finished, outcome, running, ready, waiting. What is still
+        running has no time of finishing.
         """
         import pandas
 
         tape = self.tape
         table: dict[str, Any] = {"task": self.names}
         if self.unit == "seconds":
+            table["label"] = [row.label for row in tape.rows]
             table["parent"] = [
                 None if r.parent is None else tape.rows[r.parent].name for r in tape.rows
             ]
@@ -203,8 +206,10 @@ class Recording:
     def blocked(self) -> "DataFrame":
         """Return a DataFrame, one row a step that held the loop for longer than the threshold.
 
-        Its columns: task, start, seconds, the learner's file, line and function that held it, and
-        delayed, a list of the names of the tasks that were ready meanwhile.
+        Its columns: task and label (of a callback both say what it is called), start, seconds, the
+        user's file, line and function that held it, and two lists: delayed, the labels of the
+        tasks that were ready meanwhile, and delays, for how many seconds each. A step that was
+        long only because the computer gave the program no time isn't there.
         """
         import pandas
 
@@ -212,19 +217,22 @@ class Recording:
         rows = []
         for block in tape.blocks:
             place = block.place
+            row = None if block.task is None else tape.rows[block.task]
             rows.append(
                 {
-                    "task": block.who,
+                    "task": row.name if row else block.who,
+                    "label": row.label if row else block.who,
                     "start": block.start,
                     "seconds": block.end - block.start,
                     "file": place.file if place else None,
                     "line": place.line if place else None,
                     "function": place.function if place else None,
-                    "delayed": [tape.rows[task].name for task, _ in block.delayed],
+                    "delayed": [tape.rows[task].label for task, _ in block.delayed],
+                    "delays": [seconds for _, seconds in block.delayed],
                 }
             )
-        columns = ["task", "start", "seconds", "file", "line", "function", "delayed"]
-        return pandas.DataFrame(rows, columns=columns)
+        columns = ["task", "label", "start", "seconds", "file", "line", "function"]
+        return pandas.DataFrame(rows, columns=[*columns, "delayed", "delays"])
 
     def lanes(self) -> list[tuple[str, list[Slice]]]:
         """Return who did what: you, the loop or the GIL, then each task as it first appeared.

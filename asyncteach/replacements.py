@@ -45,6 +45,17 @@ class Replacements:
             _chains.setdefault((id(owner), name), []).append(link)
             setattr(owner, name, new)
 
+    def put_new(self, owner: type, name: str, new: Any) -> None:
+        """Give a class an attribute that it hasn't had itself."""
+
+        def undo() -> bool:
+            if vars(owner).get(name) is new:
+                delattr(owner, name)
+            return True
+
+        self._undo.append(undo)
+        setattr(owner, name, new)
+
     def put_name(self, names: dict[str, Any], name: str, new: Any) -> None:
         """Replace a global name of a module."""
         original = names[name]

@@ -9,6 +9,7 @@ import pytest
 
 from asyncteach import CHORES, LEISURE, Recording, async_task, run_in_turn, run_together
 from asyncteach import virtual_time as virtual_time_block
+from asyncteach.formatting import called, listing, span
 from asyncteach.places import Place
 from asyncteach.recorder import record
 from asyncteach.tapes.tape import (
@@ -22,7 +23,6 @@ from asyncteach.tapes.tape import (
     Wait,
     make_slices,
 )
-from asyncteach.teaching.phrases import called, listing, span
 
 _cells = count(1)
 

@@ -10,10 +10,10 @@ import numpy as np
 from asyncteach.checking.judgement import Judgement, Mark, no
 from asyncteach.checking.mistakes import find_hints
 from asyncteach.checking.running import Run
+from asyncteach.formatting import at
 from asyncteach.labels import clip
 from asyncteach.places import Place, is_learners, place_of
 from asyncteach.tapes.tape import Tape
-from asyncteach.teaching.findings import at
 from asyncteach.watching.witness import say_error
 
 _STOPPING = 0.25

@@ -7,10 +7,9 @@ from typing import Any
 from asyncteach.checking.judgement import Judgement, Mark, no, when, yes
 from asyncteach.checking.tasknames import find_tasks, say_missing, speak
 from asyncteach.checking.underway import is_inside, lifetime, lifetimes
+from asyncteach.formatting import at, listing
 from asyncteach.recording import Recording
 from asyncteach.tapes.tape import Row, Tape
-from asyncteach.teaching.findings import at
-from asyncteach.teaching.phrases import listing
 
 _HINTS = {
     "cancelled": (

@@ -13,9 +13,9 @@ from asyncteach.drawing.interval import view_of
 from asyncteach.drawing.lanes import View, name_of
 from asyncteach.drawing.sheet import Sheet, lay_sheet
 from asyncteach.drawing.textform import say
+from asyncteach.formatting import listing
 from asyncteach.labels import clip
 from asyncteach.recording import Recording
-from asyncteach.teaching.phrases import listing
 from asyncteach.timeline import Picture, draw_timelines
 
 _WIDTH = 9.0

@@ -2,9 +2,9 @@
 
 import re
 
+from asyncteach.formatting import listing
 from asyncteach.labels import clip
 from asyncteach.tapes.tape import Row, Tape
-from asyncteach.teaching.phrases import listing
 
 _APART = re.compile(r" \(\d+\)$")
 """What the second task of a name has behind it in a recording."""

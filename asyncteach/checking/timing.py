@@ -4,12 +4,11 @@ from asyncteach.checking.judgement import Judgement, Mark, no, yes
 from asyncteach.checking.underway import is_virtual
 from asyncteach.drawing.textform import say
 from asyncteach.drawing.units import say as say_seconds
+from asyncteach.findings.finding import speak
+from asyncteach.formatting import at, called, listing, span
 from asyncteach.places import is_learners
 from asyncteach.recording import Recording
 from asyncteach.tapes.tape import RUNNING, Block, Tape
-from asyncteach.teaching.advice import cause_of
-from asyncteach.teaching.findings import at, speak
-from asyncteach.teaching.phrases import called, listing, span
 
 _LONG = (
     "What waited for something else to be over, and could have been under way beside it?",
@@ -90,21 +89,14 @@ def judge_blocks(recording: Recording, seconds: float) -> Judgement:
 
 def _is_to_blame(recording: Recording, block: Block, seconds: float) -> bool:
     """Tell if a step held the loop by what it did, and not because the machine was busy."""
-    length = block.end - block.start
-    if length <= seconds + 1e-9:
+    if block.end - block.start - block.lost <= seconds + 1e-9:
         return False
     if is_virtual(recording.tape, recording.unit):
         return block.task is not None
     if block.place is None:
         return False
-    cause = cause_of(block.place, block.doing)
-    if cause.waits and cause.always:
-        return True
-    known = {row for row, late in block.delayed if late > 0.5 * seconds}
-    rows = recording.tape.rows
-    if not any(rows[row].spawned <= block.start for row in known):
-        return False  # nobody was kept from anything
-    return cause.waits or block.busy * length > seconds
+    # What computes while no other task could have run harms none.
+    return not block.busy >= 0.5 or any(late > 0.5 * seconds for _, late in block.delayed)
 
 
 def _blocked(tape: Tape, block: Block) -> Judgement:

@@ -13,8 +13,8 @@ from asyncteach.checking.underway import (
     lifetimes,
     most_at_once,
 )
+from asyncteach.formatting import listing, spell
 from asyncteach.recording import Recording
-from asyncteach.teaching.phrases import listing, spell
 
 _OVERLAP = (
     "Who could be under way while another one waits? Look at what has to end before the next one "

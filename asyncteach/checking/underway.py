@@ -7,7 +7,6 @@ import numpy as np
 
 from asyncteach.checking.tasknames import find_tasks, is_function
 from asyncteach.tapes.tape import READY, RUNNING, STATES, Tape, Wait
-from asyncteach.teaching.findings import ancestors
 
 TURN = ("lock", "semaphore", "queue", "condition")
 """The kinds of waits in which nobody is at work: it isn't its turn."""
@@ -73,7 +72,7 @@ def find_work(tape: Tape, name: str, *, maybe: bool) -> list[Stretch]:
     inside = {stretch.row for stretch in called}
     named = [n for n, row in enumerate(tape.rows) if is_function(row.coroutine, name)]
     rows = [n for n in dict.fromkeys([*find_tasks(tape, name), *named]) if n not in inside]
-    above = {parent for row in [*rows, *inside] for parent in ancestors(tape.rows, row)}
+    above = {parent for row in [*rows, *inside] for parent in tape.ancestors(row)}
     pauses: tuple[str, ...] = TURN if maybe else (*TURN, *MAYBE)
     waits: dict[int, list[Wait]] = {}
     for wait in tape.waits:

@@ -5,7 +5,7 @@ from typing import Any
 
 from asyncteach.checking.accidents import find_line
 from asyncteach.checks import Check, check
-from asyncteach.teaching.findings import at
+from asyncteach.formatting import at
 
 
 async def pass_good(test: Any, good_ones: Sequence[Any]) -> Check:

@@ -5,9 +5,9 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 from asyncteach.activities import Activity, chore
+from asyncteach.formatting import count
 from asyncteach.recording import Recording
 from asyncteach.story import Story
-from asyncteach.teaching.phrases import count
 from asyncteach.ways.limits import find_limit
 from asyncteach.ways.loop import run_on_own_loop
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from asyncteach.drawing.lanes import name_of
 from asyncteach.drawing.units import Unit, unit_for
+from asyncteach.formatting import listing
 from asyncteach.interaction.moments import (
     DONE,
     END,
@@ -18,7 +19,6 @@ from asyncteach.interaction.moments import (
 from asyncteach.labels import clip
 from asyncteach.states import READY, RUNNING, WAITING
 from asyncteach.tapes.tape import Row
-from asyncteach.teaching.phrases import listing
 
 _MINUTES = Unit("minutes", "min", 1.0)
 _NAME = 40

@@ -3,8 +3,8 @@
 from math import isnan
 
 from asyncteach.drawing.textform import say
+from asyncteach.formatting import count
 from asyncteach.switching.states import ThreadTape
-from asyncteach.teaching.phrases import count
 
 _NOTABLE = 0.05  # of the time
 

@@ -1,5 +1,6 @@
 """From what was stamped to a tape: rows, slices, waits, blocks and remarks."""
 
+import heapq
 from collections.abc import Callable
 
 import numpy as np
@@ -78,8 +79,10 @@ def _describe_later(
     tap: Tap, loop: int, roster: Roster, steps: Steps, begin: Marks
 ) -> Callable[[Slices], list[Block]]:
     holds = find_holds(tap, roster, steps, begin.holds)
-    samples, efforts, rows = tap.samples, tap.efforts, roster.rows
-    return lambda ready: describe_holds(holds, samples, efforts, rows, loop, ready)
+    samples, rows = tap.samples, roster.rows
+    # On a virtual clock what takes time takes no processor.
+    looks = [] if roster.session.axis.virtual else tap.looks
+    return lambda ready: describe_holds(holds, samples, looks, rows, loop, ready)
 
 
 def _idle(
@@ -115,13 +118,21 @@ def _tails(loop: int, roster: Roster, steps: Steps, end: Marks) -> Slices:
 
 
 def _jobs(roster: Roster) -> Slices:
-    """Return the slices of work in threads and processes: ready until one of them is free."""
+    """Return the slices of work in threads and processes: ready until one of them is free.
+
+    When a worker process begins a job isn't known here: it can't before one is free.
+    """
     parts: list[Part] = []
-    for entry in roster.session.jobs:
+    busy: dict[tuple[int, int], list[float]] = {}  # until when each worker of a pool is
+    for entry in sorted(roster.session.jobs, key=lambda entry: entry.spawned):
         number = roster.row_of[entry]
         row = roster.rows[number]
         end = roster.duration if np.isnan(row.finished) else row.finished
         started = roster.time(entry.job.started)
+        if (pool := entry.job.pool) is not None and row.outcome != "cancelled":
+            workers = busy.setdefault(pool, [0.0] * pool[1])
+            started = max(started, heapq.heappop(workers))
+            heapq.heappush(workers, end)
         has_begun = started <= end
         begin = max(started, row.spawned) if has_begun else end
         if begin > row.spawned:
@@ -176,7 +187,8 @@ def _remarks(roster: Roster) -> list[Remark]:
             at, waiter = entry.job.abandoned
             end = roster.duration if np.isnan(row.finished) else row.finished
             seconds = end - roster.time(at)
-            if seconds > 0.001:
+            is_left = np.isnan(row.finished) and roster.time(at) < roster.duration
+            if seconds > 0.001 or is_left:
                 found = roster.row_of.get(waiter)
                 remarks.append(
                     Remark(
@@ -184,4 +196,11 @@ def _remarks(roster: Roster) -> list[Remark]:
                         *(found, roster.time(at), row.place, row.label, seconds, (index,)),
                     )
                 )
+    for tap in roster.session.taps:
+        most = tap.connections
+        if most.most:
+            found = None if most.entry is None else roster.row_of.get(most.entry)
+            place = None if most.line is None else place_of(*most.line)
+            at = min(roster.time(most.at), roster.duration)
+            remarks.append(Remark("connections", found, at, place, str(most.most)))
     return sorted(remarks, key=lambda remark: remark.at)

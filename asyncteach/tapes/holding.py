@@ -2,24 +2,22 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from math import nan
 from typing import NamedTuple
 
 import numpy as np
 
-from asyncteach.places import Place, is_learners, is_ours, place_of
+from asyncteach.places import Place, is_learners, is_ours, name_library, place_of
 from asyncteach.tapes.roster import Roster
 from asyncteach.tapes.steps import Steps
 from asyncteach.tapes.tape import Block, Row, Slices
 from asyncteach.watching.tap import Tap
 from asyncteach.watching.waits import Line
-from asyncteach.watching.watchdog import Effort, Sample
+from asyncteach.watching.watchdog import Counters, Sample, measure
 
 SHORTEST_DELAY = 0.001
 """Seconds that a task must have been ready during a block to count as delayed by it."""
 
 Samples = dict[float, list[Sample]]
-Efforts = dict[float, Effort]
 
 _COROUTINE = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR
 
@@ -33,6 +31,9 @@ class Hold(NamedTuple):
     end: float
     key: float
     """By which its samples are found."""
+    began: float
+    """When it began and ended, by the clock of the looks."""
+    ended: float
 
 
 def find_holds(tap: Tap, roster: Roster, steps: Steps, callbacks: int) -> list[Hold]:
@@ -44,11 +45,12 @@ def find_holds(tap: Tap, roster: Roster, steps: Steps, callbacks: int) -> list[H
         row = int(steps.row[one])
         for start, end, key in _pieces(tap, roster, steps, one):
             if end - start > threshold:
-                holds.append(Hold(row, roster.rows[row].name, start, end, key))
+                times = (start + roster.start, end + roster.start)
+                holds.append(Hold(row, roster.rows[row].label, start, end, key, *times))
     for began, ended, who in tap.holds[callbacks:]:
         start, end = roster.time(began), roster.time(ended)
         if 0 <= start <= roster.duration and end - start > threshold:
-            holds.append(Hold(None, who, start, min(end, roster.duration), began))
+            holds.append(Hold(None, who, start, min(end, roster.duration), began, began, ended))
     return sorted(holds, key=lambda hold: hold.start)
 
 
@@ -66,8 +68,9 @@ def _pieces(
 
 
 def describe_holds(
-    holds: list[Hold], samples: Samples, efforts: Efforts, rows: list[Row], loop: int, ready: Slices
-) -> list[Block]:
+    holds: list[Hold], samples: Samples, looks: list[Counters], rows: list[Row], loop: int,
+    ready: Slices,
+) -> list[Block]:  # fmt: skip
     """Return the blocks of one loop: with their line, and with those who were ready meanwhile."""
     loops = np.array([row.loop for row in rows] or [0])
     ready = ready[loops[ready.task] == loop]
@@ -78,21 +81,14 @@ def describe_holds(
         delayed: dict[int, float] = {}
         for task, seconds in zip(ready.task[some].tolist(), late[some].tolist(), strict=True):
             delayed[task] = delayed.get(task, 0.0) + seconds
-        if hold.row is None and not delayed:
-            continue  # a stranger's work that has kept nobody waiting
         place, places, doing, awaits = look(samples.get(hold.key, []))
+        if hold.row is None and not delayed and place is None:
+            continue  # work of others, for which no task had to wait
         worst = tuple(sorted(delayed.items(), key=lambda one: -one[1]))
-        busy = _share(efforts.get(hold.key, []))
-        what = (place, places, doing, worst, busy, awaits)
+        effort = measure(looks, hold.began, hold.ended)
+        what = (place, places, doing, worst, effort.busy, awaits, effort.lost)
         blocks.append(Block(hold.row, hold.who, hold.start, hold.end, *what))
     return blocks
-
-
-def _share(effort: Effort) -> float:
-    """Return which share of the time between two looks the thread had a processor."""
-    if len(effort) < 2 or effort[1][0] <= effort[0][0]:
-        return nan
-    return (effort[1][1] - effort[0][1]) / (effort[1][0] - effort[0][0])
 
 
 def look(samples: list[Sample]) -> tuple[Place | None, tuple[Place, ...], str, int]:
@@ -105,7 +101,7 @@ def look(samples: list[Sample]) -> tuple[Place | None, tuple[Place, ...], str, i
             innermost[line] += 1
             stacks.setdefault(line, Counter())[sample] += 1
     if not innermost:
-        return None, (), "", 0
+        return None, (), _say_innermost(samples), 0
     line = innermost.most_common(1)[0][0]
     stack = stacks[line].most_common(1)[0][0]
     while is_ours(stack[0][0]):  # sleep on a virtual clock
@@ -114,3 +110,13 @@ def look(samples: list[Sample]) -> tuple[Place | None, tuple[Place, ...], str, i
     doing = "" if stack[0] == line else stack[0][0].co_qualname
     awaits = sum(bool(code.co_flags & _COROUTINE) for code, _ in stack)
     return place_of(*line), places, doing, awaits
+
+
+def _say_innermost(samples: list[Sample]) -> str:
+    """Return the function that was seen most often where none of the user's was on the stack."""
+    seen = Counter(sample[0][0] for sample in samples if sample and not is_ours(sample[0][0]))
+    if not seen:
+        return ""
+    code = seen.most_common(1)[0][0]
+    library = name_library(code.co_filename)
+    return f"{library}.{code.co_qualname}" if library else code.co_qualname

@@ -69,9 +69,10 @@ class Wait(NamedTuple):
     places: tuple[Place, ...]
     """The learner's lines, from the task's own coroutine inwards."""
     calls: tuple[int, ...] = ()
-    """For each of the places a number that is another one for each call of its function."""
+    """For each of the places a number that is another one for each call of its function; one more
+    for the call of a library's that the innermost place awaits."""
     target: int | None = None
-    """The task or job that was awaited."""
+    """The task or job that was awaited, or the task that held the lock."""
 
 
 class Block(NamedTuple):
@@ -94,6 +95,8 @@ class Block(NamedTuple):
     """Which share of the time its thread had a processor; nan: unknown, or virtual time."""
     awaits: int = 0
     """How many coroutines were on the stack: more than one means an await that never waited."""
+    lost: float = 0.0
+    """For how many seconds of it the computer gave the thread no processor, or the program."""
 
 
 class Remark(NamedTuple):
@@ -183,9 +186,30 @@ class Tape:
         return self.find_waits()
 
     @cached_property
+    def _long_steps(self) -> list[Block]:
+        return self.find_blocks()
+
+    @cached_property
     def blocks(self) -> list[Block]:
         """All steps that held a loop for longer than the threshold, by start."""
-        return self.find_blocks()
+        return [one for one in self._long_steps if not self._is_stall(one)]
+
+    @cached_property
+    def stalls(self) -> list[Block]:
+        """All steps that were longer than the threshold only since the computer was busy."""
+        return [one for one in self._long_steps if self._is_stall(one)]
+
+    def _is_stall(self, one: Block) -> bool:
+        return one.lost > 0 and one.end - one.start - one.lost <= self.threshold
+
+    def ancestors(self, index: int) -> list[int]:
+        """Return the row's parent, its parent's parent and so on."""
+        found: list[int] = []
+        parent = self.rows[index].parent
+        while parent is not None and parent not in found:
+            found.append(parent)
+            parent = self.rows[parent].parent
+        return found
 
     def tree(self) -> list[tuple[int, int]]:
         """Return (row, depth), each parent right before its children, roots as they came."""

@@ -63,10 +63,10 @@ class WaitList:
             *(self._note, self._amount, self._same),
         )
         for row, start, end, note, amount, same in zip(*(c.tolist() for c in columns), strict=True):
-            kind, what, lines = self._notes[note]
+            kind, what, lines, is_library = self._notes[note]
             own = calls.setdefault(row, [])
             del own[same:]
-            while len(own) < len(lines):
+            while len(own) < len(lines) + is_library:
                 serial += 1
                 own.append(serial)
             if end > start:
@@ -89,6 +89,8 @@ class WaitList:
             if row >= 0:
                 return what.format(self._rows[row].label), row
             return what.format(self._strangers.get(int(amount)) or "a task"), None
+        if kind == "lock" and amount >= 0 and (row := int(self._numbers[int(amount)])) >= 0:
+            return f"{what} that {self._rows[row].label} holds", row
         if kind in ("thread", "process") and amount >= 0:
             return what, self._jobs[int(amount)]
         return what, None

@@ -62,7 +62,8 @@ def _waits(frame: FrameType, on_the_clock: Collection[int], quiet_since: float) 
         quiet = real_monotonic() - quiet_since
         return bool(names["waiter"].locked()) and quiet >= SHORT_PATIENCE
     if code.co_name == "_wait_for_tstate_lock":  # Thread.join() up to Python 3.12
-        alive = names["lock"] is not None and names["lock"].locked()
+        lock = names.get("lock")  # not there yet in the frame's first moment
+        alive = lock is not None and lock.locked()
     elif code.co_name == "join":
         alive = names["self"].is_alive()
     else:

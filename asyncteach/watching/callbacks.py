@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import types
+import warnings
 from asyncio import events
 from functools import lru_cache
 from types import CodeType
@@ -46,6 +47,14 @@ def learners_line(depth: int) -> Line | None:
             return None
         frame = frame.f_back
     return None
+
+
+def warn(text: str, *, depth: int) -> None:
+    """Warn once, in words alone where warnings are errors: what is recorded never gets one."""
+    try:
+        warnings.warn(text, RuntimeWarning, stacklevel=depth + 1)
+    except RuntimeWarning:
+        print(f"RuntimeWarning: {text}", file=sys.stderr)
 
 
 class Raising:

@@ -35,6 +35,17 @@ class Entry(weakref.ref[Any]):
     __eq__ = object.__eq__
 
 
+class Job:
+    """What is known of work that was handed to an executor."""
+
+    def __init__(self) -> None:
+        self.started = float("nan")
+        self.abandoned: tuple[float, Entry] | None = None
+        """When a task that had awaited it went on without it, and which."""
+        self.pool: tuple[int, int] | None = None
+        """Of a process pool its identity and how many workers it has."""
+
+
 class Registry:
     """The tasks of one loop: by number as they came, by identity while they are alive."""
 

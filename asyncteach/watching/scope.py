@@ -85,6 +85,14 @@ class Session:
             scope = scope.outer
         return entry in self.openers
 
+    def add_job(self, entry: Entry) -> None:
+        """Keep a job of a thread or a process, here and in the recordings around this one."""
+        scope: Session | None = self
+        while scope is not None:
+            if not scope.closed and len(scope.jobs) < scope.most:
+                scope.jobs.append(entry)
+            scope = scope.outer
+
     def note(self, remark: RawRemark) -> None:
         """Keep a remark, here and in the recordings around this one."""
         scope: Session | None = self

@@ -4,12 +4,12 @@ import asyncio
 import os
 import sys
 import threading
-import warnings
 from typing import Any
 
 from asyncteach.virtual import clock as virtual_clock
 from asyncteach.virtual.clock import VirtualClock
 from asyncteach.watching.axis import Axis
+from asyncteach.watching.callbacks import warn
 from asyncteach.watching.entry import Entry
 from asyncteach.watching.scope import RawRemark, Session, mark, open_session
 from asyncteach.watching.surroundings import Surroundings
@@ -146,6 +146,7 @@ class Stage:
 
     def abandon(self) -> None:
         """Leave all recordings as they are, without asking any other thread."""
+        self._watchdog.abandon()
         for session in self._sessions:
             session.closed = True
         for tap in self._taps.values():
@@ -189,11 +190,7 @@ class Stage:
             self._warn(error)
 
     def _warn(self, error: BaseException) -> None:
-        warnings.warn(
-            f"record() has failed and stopped recording; your code goes on: {error!r}",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+        warn(f"record() has failed and stopped recording; your code goes on: {error!r}", depth=4)
 
     # Virtual clocks
 

@@ -109,7 +109,9 @@ def make_stepper(
     idle_from = idle_to = 0.0
     strangers = 0
     unsettled: int | None = None  # the task that opened the recording, in its first step
-    safe_since: dict[int, float] = {}
+    safe_since: dict[int, tuple[float, str | None]] = {}
+    wakers: dict[int, tuple[str, float]] = tap.wakers
+    threads: dict[int, Any] = getattr(threading, "_active", {})
 
     # Tasks
 
@@ -317,11 +319,14 @@ def make_stepper(
 
         def _run(self) -> None:
             nonlocal due
-            at = safe_since.pop(id(self), None)
+            at, waker = safe_since.pop(id(self), (None, None))
             due = idle_to if at is not None and idle_from < at <= idle_to < at + LATE else at
+            before = len(ready)
             try:
                 run_other(self)
             finally:
+                if waker is not None and due is not None:
+                    note_waker(before, waker, due)
                 due = None
 
     runs: dict[type, Callable[[Any], None]] = {}
@@ -450,9 +455,19 @@ def make_stepper(
         if not stopped and type(handle) is _SafeHandle:
             if len(safe_since) > 10_000:  # of handles that ran or were cancelled before we came
                 safe_since.clear()
-            safe_since[id(handle)] = at
+            thread = None if get_ident() == loop._thread_id else threads.get(get_ident())
+            safe_since[id(handle)] = at, thread and thread.name
             handle.__class__ = SafeHandle
         return handle
+
+    def note_waker(before: int, thread: str, at: float) -> None:
+        """Note which thread has made tasks ready, by what it has put on the loop."""
+        if len(wakers) > 10_000:  # of waits too short to be looked at
+            wakers.clear()
+        for place in range(before, len(ready)):
+            task = task_of(ready[place]._callback)
+            if task is not None:
+                wakers[id(task)] = thread, at
 
     # The loop around the steps
 

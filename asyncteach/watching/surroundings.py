@@ -1,8 +1,8 @@
 """What is replaced in the process while anything is recorded, for what loops can't tell."""
 
 import asyncio
+import contextlib
 import functools
-import sys
 import threading
 import warnings
 import weakref
@@ -14,21 +14,12 @@ from typing import Any
 
 from asyncteach.labels import printable
 from asyncteach.replacements import Replacements, hide_frame
-from asyncteach.watching.callbacks import learners_line
-from asyncteach.watching.entry import Entry
+from asyncteach.watching.callbacks import learners_line, warn
+from asyncteach.watching.entry import Entry, Job
 from asyncteach.watching.scope import RawRemark, Session, current_session, open_session
 from asyncteach.watching.tap import check_loop
 from asyncteach.watching.waits import shielded
-from asyncteach.watching.witness import say_error
-
-
-class Job:
-    """What is known of work that was handed to an executor."""
-
-    def __init__(self) -> None:
-        self.started = float("nan")
-        self.abandoned: tuple[float, Entry] | None = None
-        """When a task that had awaited it went on without it, and which."""
+from asyncteach.watching.witness import lock_holders, say_error, started_at
 
 
 class Surroundings:
@@ -55,10 +46,11 @@ class Surroundings:
         self._put(asyncio.Runner, "run", self._checking)
         self._put(threading.Thread, "start", self._starting)
         self._put(ThreadPoolExecutor, "submit", partial(self._submitting, kind="thread"))
-        process = sys.modules.get("concurrent.futures.process")
-        if process is not None:  # who hasn't imported it has none
-            pool = process.ProcessPoolExecutor
-            self._put(pool, "submit", partial(self._submitting, kind="process"))
+        with contextlib.suppress(ImportError):  # not in a browser
+            from concurrent.futures.process import ProcessPoolExecutor
+
+            self._put(ProcessPoolExecutor, "submit", partial(self._submitting, kind="process"))
+        self._replaced.put_new(asyncio.Lock, "_locked", property(_is_locked, _set_locked))
         for owner in (asyncio, asyncio.tasks):
             self._put(owner, "shield", self._shielding)
         self._put_name(warnings, "_warn_unawaited_coroutine", self._warning)
@@ -124,7 +116,7 @@ class Surroundings:
                 if problem:
                     at = session.axis.now()
                     session.note(RawRemark("loop-not-watched", None, at, None, problem))
-                    warnings.warn(problem, RuntimeWarning, stacklevel=3)
+                    warn(problem, depth=3)
                 # A runner that is older than the recording has a context of its own.
                 context = keywords.get("context") or runner._context
                 token = context.run(current_session.set, session)
@@ -146,6 +138,7 @@ class Surroundings:
             if session is None or getattr(thread, "_target", None) is _pool_worker():
                 return original(thread)
             run = thread.run
+            started_at[thread] = learners_line(2)
 
             def run_in_session() -> None:
                 vars(thread).pop("run", None)
@@ -178,7 +171,7 @@ class Surroundings:
                 raise
             if session is not None and not session.failed:
                 try:
-                    self._watch_job(session, kind, function, args, future)
+                    self._watch_job(session, kind, function, args, future, executor)
                 except Exception as error:
                     self._stage.give_up(error)
             return future
@@ -186,7 +179,7 @@ class Surroundings:
         return submit
 
     def _watch_job(
-        self, session: Session, kind: str, function: Any, args: Any, future: Any
+        self, session: Session, kind: str, function: Any, args: Any, future: Any, executor: Any
     ) -> None:
         axis = session.axis
         loop = asyncio._get_running_loop()
@@ -196,6 +189,8 @@ class Surroundings:
         entry = Entry(future)
         entry.kind, entry.scope, entry.parent, entry.spawned = kind, session, parent, axis.now()
         entry.job = job = Job()
+        if kind == "process":
+            job.pool = (id(executor), executor._max_workers)
         entry.tap = tap
         entry.name = entry.coroutine = name_function(function, args)
         entry.line = learners_line(3) or (parent.line if parent is not None else None)
@@ -223,11 +218,7 @@ class Surroundings:
                 entry.outcome = "returned"
 
         future.add_done_callback(done)
-        scope: Session | None = session
-        while scope is not None:
-            if not scope.closed and len(scope.jobs) < scope.most:
-                scope.jobs.append(entry)
-            scope = scope.outer
+        session.add_job(entry)
         if tap is not None:
             tap.observer.take_job(entry)
 
@@ -260,6 +251,21 @@ class Surroundings:
             original(loop)
 
         return cancel_all_tasks
+
+
+def _is_locked(lock: Any) -> bool:
+    return bool(vars(lock)["_locked"])
+
+
+def _set_locked(lock: Any, value: bool) -> None:
+    """Stand in for the attribute of a Lock, which is set in a step of the task that takes it."""
+    vars(lock)["_locked"] = value
+    loop = asyncio._get_running_loop()
+    task = None if loop is None or not value else asyncio.current_task(loop)
+    if task is not None:
+        lock_holders[lock] = weakref.ref(task)
+    else:
+        lock_holders.pop(lock, None)
 
 
 def _subclasses(owner: type) -> list[type]:

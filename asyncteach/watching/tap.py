@@ -1,8 +1,10 @@
 """One event loop under record: what is put on it, and what has been stamped."""
 
 import asyncio
+import contextlib
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -10,12 +12,13 @@ from typing import Any
 from asyncteach.replacements import Replacements, hide_frame
 from asyncteach.virtual.lookout import real_monotonic
 from asyncteach.watching.axis import Axis
-from asyncteach.watching.callbacks import task_of
+from asyncteach.watching.callbacks import learners_line, task_of
 from asyncteach.watching.entry import Entry, Registry
 from asyncteach.watching.observer import Observer
 from asyncteach.watching.reel import Reel
 from asyncteach.watching.stepper import make_stepper
-from asyncteach.watching.watchdog import Effort
+from asyncteach.watching.waits import Line
+from asyncteach.watching.watchdog import Counters
 
 HEARTBEAT = 0.1
 """Seconds after which an idle loop looks whether an interrupt has come."""
@@ -31,6 +34,35 @@ def check_loop(loop: object) -> str | None:
         f"record() can't watch the event loop {name}: run your code on asyncio's own loop, as "
         "asyncio.run(main()) does when no other loop is installed."
     )
+
+
+class Connections:
+    """The sockets that connect to others, as long as the loop's selector holds them."""
+
+    def __init__(self) -> None:
+        self.held: set[int] = set()
+        self.most = 0
+        self.at = 0.0
+        """When there were most."""
+        self.line: Line | None = None
+        self.entry: Entry | None = None
+        self._known: dict[int, tuple[Any, Line | None, Entry | None]] = {}
+
+    def begin(self, sock: Any, line: Line | None, entry: Entry | None) -> None:
+        """Know a socket that is about to connect."""
+        with contextlib.suppress(TypeError):  # what else can connect but a socket
+            self._known[sock.fileno()] = (weakref.ref(sock), line, entry)
+
+    def hold(self, number: int, at: float) -> None:
+        """Count a file of that number if it is one of them."""
+        reference, line, entry = self._known.get(number, (None, None, None))
+        sock = None if reference is None else reference()
+        if sock is None or sock.fileno() != number:  # closed: the number is another's now
+            self._known.pop(number, None)
+            return
+        self.held.add(number)
+        if len(self.held) > self.most:
+            self.most, self.at, self.line, self.entry = len(self.held), at, line, entry
 
 
 class Tap:
@@ -52,10 +84,12 @@ class Tap:
         self.waits = Reel(5)  # task, end, note, amount, how many coroutines are the same
         self.idle = Reel(2)  # start, end
         self.jobs: list[Entry] = []  # that its tasks have handed to threads and processes
+        self.wakers: dict[int, tuple[str, float]] = {}  # which thread woke a task, by its id
+        self.connections = Connections()
         self.holds: list[tuple[float, float, str]] = []  # long callbacks that are no task's step
         self.samples: dict[float, list[Any]] = {}  # stacks, by when the step began
-        self.pulse: tuple[float, float] | None = None
-        self.efforts: dict[float, Effort] = {}  # processor time, by the same
+        self.looks: list[Counters] = []  # of the watchdog, around long steps and where it was late
+        self.native_id = 0  # of the thread that runs the loop, as the system knows it
         self.cuts: list[int] = []  # steps that are only the first part of one
         self.cpu = 0.0  # seconds of processor time of the thread that runs it
         self._cpu_start: tuple[int, float] | None = None
@@ -66,6 +100,9 @@ class Tap:
         self._select_before = self._replaced.take(loop._selector, "select")
         self._hand_over_before = self.before("run_in_executor")
         self._close_before = self.before("close")
+        self._connect_before = self.before("sock_connect")
+        self._register_before = self._replaced.take(loop._selector, "register")
+        self._unregister_before = self._replaced.take(loop._selector, "unregister")
         self.on_close: Callable[[Tap], object] = lambda _: None
         self._stepper = stepper = make_stepper(self, loop, observer, scope_of)
         self.current = stepper.current
@@ -81,7 +118,10 @@ class Tap:
         put(loop, "create_task", self._stepper.create_task)
         put(loop, "run_in_executor", self._run_in_executor)
         put(loop, "close", self._close)
+        put(loop, "sock_connect", self._sock_connect)
         put(loop._selector, "select", self._select)
+        put(loop._selector, "register", self._register)
+        put(loop._selector, "unregister", self._unregister)
         self._stepper.adopt_ready()
         self.begin_thread()
 
@@ -100,6 +140,7 @@ class Tap:
         self.loop = None
         if is_gone:
             del self.before, self._select_before, self._hand_over_before, self._close_before
+            del self._connect_before, self._register_before, self._unregister_before
 
     def stop(self) -> None:
         """Stamp nothing any more."""
@@ -118,6 +159,7 @@ class Tap:
     def begin_thread(self) -> None:
         """Count the processor time of the calling thread, which runs the loop, from now on."""
         self._cpu_start = (threading.get_ident(), time.thread_time())
+        self.native_id = threading.get_native_id()
 
     def end_thread(self) -> None:
         """Add up the processor time, if it is the same thread that asks."""
@@ -187,6 +229,32 @@ class Tap:
             # should not: for that one the loop goes on sleeping, as it would without us.
             if len(self.loop._ready) > self._stepper.strangers():
                 return found
+
+    def _sock_connect(self, sock: Any, address: Any) -> Any:
+        if not self._stopped:
+            number = self.current()[1]
+            entry = None if number is None else self.registry.entries[number]
+            line = learners_line(2) or (entry.line if entry is not None else None)
+            self.connections.begin(sock, line, entry)
+        return self._connect_before(sock, address)
+
+    def _register(self, file: Any, events: int, data: Any = None) -> Any:
+        try:
+            key = self._register_before(file, events, data)
+        except BaseException as error:
+            hide_frame(error)
+            raise
+        self.connections.hold(key.fd, self.axis.now())
+        return key
+
+    def _unregister(self, file: Any) -> Any:
+        try:
+            key = self._unregister_before(file)
+        except BaseException as error:
+            hide_frame(error)
+            raise
+        self.connections.held.discard(key.fd)
+        return key
 
     def _close(self) -> None:
         self._close_before()

@@ -68,6 +68,7 @@ _NETWORK = {
     ),
     *("motor", "nats", "psycopg", "redis", "websockets"),
 }
+_HELD = ("lock", "queue")
 _OUTSIDE = ("sleep", "socket", "subprocess", "thread", "process", "task", "tasks")
 
 shielded: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
@@ -81,12 +82,12 @@ class Waiting(NamedTuple):
     what: str
     amount: float
     target: Any
-    """The awaited task, or the future of a job."""
+    """The awaited task, the future of a job, or the lock or queue that is waited at."""
     lines: tuple[Line, ...]
     seen: tuple[Line, ...]
     """The lines and, where an exercise runs an answer, those of the tools that it hands over."""
     coroutines: tuple[Any, ...]
-    """The coroutine of each of those seen."""
+    """The coroutine of each of those seen, and one more if the innermost awaits a library's."""
 
 
 def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
@@ -94,9 +95,9 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
     seen: list[Line] = []
     coroutines: list[Any] = []
     inner: list[tuple[CodeType, Any]] = []  # the frames of asyncio at the end of the chain
-    library = ""
+    library, outer = "", None
     for one, frame, code in _chain(task.get_coro()):
-        if code.co_filename.startswith(_ASYNCIO):
+        if is_asyncio(code):
             inner.append((code, frame))
             continue
         inner = []
@@ -104,9 +105,10 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
         if frame is not None and (is_learners(path) or is_tool(path)):
             seen.append((code, frame.f_lineno or code.co_firstlineno))
             coroutines.append(one)
-            library = ""
+            library, outer = "", None
         else:
             library = library or name_library(code.co_filename)
+            outer = one if outer is None else outer
     what = _name(task, inner, is_job)
     if library and what[0] not in _OUTSIDE:
         kind = "socket" if library in _NETWORK else "future"
@@ -115,7 +117,13 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
     if len(seen) > 2 * _MOST_LINES:  # a recursion
         del seen[_MOST_LINES:-_MOST_LINES], coroutines[_MOST_LINES:-_MOST_LINES]
     lines = tuple(line for line in seen if is_learners(line[0].co_filename))
-    return Waiting(*what, lines, tuple(seen), tuple(coroutines))
+    inside = () if outer is None else (outer,)
+    return Waiting(*what, lines, tuple(seen), (*coroutines, *inside))
+
+
+def is_asyncio(code: CodeType) -> bool:
+    """Tell if code belongs to asyncio itself."""
+    return code.co_filename.startswith(_ASYNCIO)
 
 
 def _chain(one: Any) -> Any:
@@ -164,7 +172,7 @@ def _name(
             kind, what = _KNOWN[name]
             if what == "data from a stream" and _is_pipe(frame):
                 return "subprocess", "what a subprocess says", 0.0, None
-            return kind, what, 0.0, None
+            return kind, what, 0.0, frame.f_locals.get("self") if kind in _HELD else None
     if isinstance(future, asyncio.Task):
         return "task", "{}", 0.0, future
     children = getattr(future, "_children", None)

@@ -1,16 +1,29 @@
 """A thread that looks which line holds an event loop, when a step has lasted for long."""
 
 import _thread
+import math
+import os
 import sys
 import time
+from bisect import bisect_left, bisect_right
+from itertools import pairwise
 from types import CodeType, FrameType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from asyncteach.virtual.lookout import real_monotonic
 from asyncteach.watching.waits import Line
+
+_resource: Any
+try:
+    import resource as _resource
+except ImportError:  # not on Windows
+    _resource = None
+if not hasattr(_resource, "RUSAGE_THREAD"):
+    _resource = None
+_HAS_COUNTERS = os.path.exists("/proc/self/schedstat")
 
 _PERIOD = 0.25  # of the threshold: every long step is looked at several times
 _AGE = 0.4  # of the threshold, from which on a step is looked at
+_LATE = 0.8  # of the threshold: so long after the one before a look is late
 _SHORTEST, _LONGEST = 0.004, 0.05
 _MOST_FRAMES = 80
 _MOST_SAMPLES = 400
@@ -19,8 +32,17 @@ Sample = tuple[Line, ...]
 """The lines on the stack, the innermost first."""
 
 
-Effort = list[tuple[float, float]]
-"""The time and the thread's processor time at the first and at the last look at a step."""
+class Counters(NamedTuple):
+    """What one look found: counters that only grow, nan where the system has none."""
+
+    at: float
+    cpu: float
+    """Seconds of processor time that the loop's thread has taken."""
+    queued: float
+    """Seconds in which that thread could have run and no processor was free for it."""
+    turns: float
+    """How often the watchdog's own thread has gone to sleep: while code in C keeps the GIL, it
+    wakes up again and again to ask for it; while the computer gives no time, it doesn't."""
 
 
 class Watched(Protocol):
@@ -28,8 +50,8 @@ class Watched(Protocol):
 
     threshold: float
     samples: dict[float, list[Sample]]
-    efforts: dict[float, Effort]
-    pulse: tuple[float, float] | None
+    looks: list[Counters]
+    native_id: int
     loop: Any
     axis: Any
 
@@ -50,13 +72,14 @@ class Watchdog:
     def __init__(self) -> None:
         self.error: Exception | None = None
         """What has gone wrong in the thread."""
-        self._watched: list[Watched] = []
+        self._watched: list[Watch] = []
         self._wake: Any = None  # released when the thread of this one is to end
         self._alive = _thread.allocate_lock()  # held by the thread
 
     def add(self, one: Watched) -> None:
-        """Look after one more loop."""
-        self._watched = [*(other for other in self._watched if other is not one), one]
+        """Counters after one more loop."""
+        if not any(watch.one is one for watch in self._watched):
+            self._watched = [*self._watched, Watch(one)]
         if self._wake is None:
             wake = _thread.allocate_lock()
             wake.acquire()
@@ -65,8 +88,8 @@ class Watchdog:
             _thread.start_new_thread(self._run, (wake, self._alive))
 
     def remove(self, one: Watched) -> None:
-        """Look after it no longer; with the last one the thread ends."""
-        self._watched = [other for other in self._watched if other is not one]
+        """Counters after it no longer; with the last one the thread ends."""
+        self._watched = [watch for watch in self._watched if watch.one is not one]
         wake = self._wake
         if self._watched or wake is None:
             return
@@ -76,54 +99,137 @@ class Watchdog:
         with self._alive:  # until it has ended
             pass
 
+    def abandon(self) -> None:
+        """Let go of everything in a forked child, where the thread isn't."""
+        for watch in self._watched:
+            watch.close()
+
     def _run(self, wake: Any, alive: Any) -> None:
         with alive:
-            # It looks before it waits: the very first step may have kept it from beginning.
-            while self._wake is wake:
-                for one in self._watched:
-                    try:
-                        look(one)
-                        one.flush()
-                    except Exception as error:
-                        self._watched = [other for other in self._watched if other is not one]
-                        self.error = error
-                if wake.acquire(timeout=self._period()):
-                    return
+            known: list[Watch] = []
+            try:
+                self._look_until(wake, known)
+            finally:
+                for watch in known:
+                    watch.close()
+
+    def _look_until(self, wake: Any, known: "list[Watch]") -> None:
+        # It looks before it waits: the very first step may have kept it from beginning.
+        while self._wake is wake:
+            for watch in known:
+                if watch not in self._watched:
+                    watch.close()
+            known[:] = self._watched
+            for watch in known:
+                try:
+                    watch.look()
+                    watch.one.flush()
+                except Exception as error:
+                    self._watched = [other for other in self._watched if other is not watch]
+                    self.error = error
+            if wake.acquire(timeout=self._period()):
+                return
 
     def _period(self) -> float:
-        shortest = min((one.threshold for one in self._watched), default=1.0) * _PERIOD
+        shortest = min((watch.one.threshold for watch in self._watched), default=1.0) * _PERIOD
         return min(max(shortest, _SHORTEST), _LONGEST)
 
 
-def look(one: Watched) -> None:
-    """Note the stack of a loop whose step has lasted for long, and if it has had a processor."""
-    before, one.pulse = one.pulse, feel_pulse(one.loop)
-    since, _ = one.current()
-    if not since or one.axis.clock is not None:  # on a virtual clock real work takes no time
-        return
-    if one.axis.now() - since < one.threshold * _AGE:
-        return
-    sample = read_stack(sys._current_frames().get(one.loop._thread_id or 0))
-    if sample and one.current()[0] == since:
-        add_sample(one, since, sample)
-        # From the look before the step on: in C code that lets no other thread run, that and the
-        # one at its end are all there are.
-        effort = one.efforts.setdefault(since, [] if before is None else [before])
-        del effort[1:]
-        if one.pulse is not None:
-            effort.append(one.pulse)
+class Watch:
+    """One loop that is looked after, and what the looks at it need from one to the next."""
+
+    def __init__(self, one: Watched) -> None:
+        self.one = one
+        self._last: Counters | None = None
+        self._is_long = False
+        self._counters = -1  # a file descriptor
+        self._native_id = 0
+
+    def look(self) -> None:
+        """Note the stack of a step that has lasted for long, and what the counters say."""
+        one, since = self.one, self.one.current()[0]
+        clock = one.axis.clock
+        is_long = bool(since) and clock is None and one.axis.now() - since >= one.threshold * _AGE
+        if is_long:
+            sample = read_stack(sys._current_frames().get(one.loop._thread_id or 0))
+            if sample and one.current()[0] == since:
+                add_sample(one, since, sample)
+        if clock is not None:  # on a virtual clock real work takes no time
+            self._last = None
+            return
+        before, self._last = self._last, self._read()
+        is_late = before is not None and self._last.at - before.at > one.threshold * _LATE
+        if is_long or self._is_long or is_late:
+            # The look before it too: what is between two looks is known from their difference.
+            if before is not None and (not one.looks or one.looks[-1].at < before.at):
+                one.looks.append(before)
+            one.looks.append(self._last)
+        self._is_long = is_long
+
+    def close(self) -> None:
+        """Let go of what was opened."""
+        if self._counters >= 0:
+            os.close(self._counters)
+            self._counters = -1
+
+    def _read(self) -> Counters:
+        cpu = queued = turns = math.nan
+        if _resource is not None:
+            turns = _resource.getrusage(_resource.RUSAGE_THREAD).ru_nvcsw
+        try:
+            if self._native_id != self.one.native_id or self._counters < 0:
+                self.close()
+                self._native_id = self.one.native_id
+                path = f"/proc/self/task/{self._native_id}/schedstat"
+                self._counters = os.open(path, os.O_RDONLY) if _HAS_COUNTERS else -1
+            if self._counters >= 0:
+                spent, waited, _ = os.pread(self._counters, 100, 0).split()
+                cpu, queued = int(spent) / 1e9, int(waited) / 1e9
+        except (OSError, ValueError):
+            pass  # that thread has ended
+        if cpu != cpu:
+            cpu = _processor_time(self.one.loop)
+        return Counters(self.one.axis.now(), cpu, queued, turns)
 
 
-def feel_pulse(loop: Any) -> tuple[float, float] | None:
-    """Return the time, and the processor time of the thread that runs the loop, if any does."""
+def _processor_time(loop: Any) -> float:
+    """Return the processor time of the thread that runs the loop, if any does."""
     if not hasattr(time, "pthread_getcpuclockid"):
-        return None
+        return math.nan
     try:
         # In one expression: no other thread of Python's can end that thread meanwhile.
-        spent = time.clock_gettime(time.pthread_getcpuclockid(loop._thread_id))
-    except (TypeError, OSError):  # nobody runs it
-        return None
-    return real_monotonic(), spent
+        return time.clock_gettime(time.pthread_getcpuclockid(loop._thread_id))
+    except (TypeError, OSError):  # no thread runs it
+        return math.nan
+
+
+class Effort(NamedTuple):
+    """What looks say about a stretch of time."""
+
+    busy: float
+    """Which share of it the loop's thread had a processor; nan: unknown."""
+    lost: float
+    """For how many seconds of it the computer gave that thread, or all of them, no processor."""
+
+
+def measure(looks: list[Counters], start: float, end: float) -> Effort:
+    """Return what the looks from the last before the stretch to the first after it say."""
+    first = max(bisect_right(looks, start, key=lambda look: look.at) - 1, 0)
+    last = min(bisect_left(looks, end, key=lambda look: look.at), len(looks) - 1)
+    if last <= first:
+        return Effort(math.nan, 0.0)
+    some = looks[first : last + 1]
+    length = some[-1].at - some[0].at
+    busy = (some[-1].cpu - some[0].cpu) / length
+    lost = some[-1].queued - some[0].queued
+    lost = 0.0 if math.isnan(lost) else lost
+    before, after = max(pairwise(some), key=lambda pair: pair[1].at - pair[0].at)
+    gap = after.at - before.at
+    # Who waits for the GIL looks for it at every switch interval.
+    turns = (after.turns - before.turns) * 2 * sys.getswitchinterval()
+    if turns < gap:
+        lost = max(lost, gap - max(after.cpu - before.cpu, 0.0))
+    return Effort(busy, min(lost, end - start))
 
 
 def add_sample(one: Watched, since: float, sample: Sample) -> None:

@@ -1,21 +1,28 @@
 """What is noted beside the plain steps: names, outcomes, waits, and what goes wrong."""
 
 import sys
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from asyncteach.labels import clip, printable
-from asyncteach.places import is_learners
+from asyncteach.places import is_learners, is_ours
 from asyncteach.watching.callbacks import learners_line, name_callback
-from asyncteach.watching.entry import Entry
+from asyncteach.watching.entry import Entry, Job
 from asyncteach.watching.observer import Observer
 from asyncteach.watching.tap import Tap
-from asyncteach.watching.waits import Line, describe
+from asyncteach.watching.waits import Line, describe, is_asyncio
 
-Note = tuple[str, str, tuple[Line, ...]]
-"""The kind of a wait, what is awaited, and the learner's lines."""
+Note = tuple[str, str, tuple[Line, ...], bool]
+"""The kind of a wait, what is awaited, the user's lines, and if a library's call awaits it."""
+
+started_at: WeakKeyDictionary[threading.Thread, Line | None] = WeakKeyDictionary()
+"""For each thread that was started under record the user's line that did it."""
+
+lock_holders: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+"""For each asyncio.Lock that is held a weak reference to the task that holds it."""
 
 
 class Witness(Observer):
@@ -41,7 +48,14 @@ class Witness(Observer):
         waiting = describe(task, self.jobs.__contains__)
         kind, what, amount = waiting.kind, waiting.what, waiting.amount
         target = waiting.target
-        if target is not None:
+        waker, woken = tap.wakers.pop(id(task), (None, 0.0))
+        if kind == "queue":
+            self._look_at_queue(entry, target, until, waiting)
+        elif kind == "lock":
+            holder = lock_holders.get(target, lambda: None)()
+            other = tap.entry_of(holder) if holder is not None else None
+            amount = -1.0 if other is None else float(other.number)
+        elif target is not None:
             other = self.jobs.get(target) if kind == "thread" else tap.entry_of(target)
             if other is None:
                 what = what.format(clip(target.get_name(), 60)) if kind == "task" else what
@@ -54,7 +68,11 @@ class Witness(Observer):
                     other.job.abandoned = (until, entry)
             else:
                 amount = float(other.number)
-        note = (kind, what, waiting.seen)
+        elif waker is not None and woken == until and kind in ("future", "socket"):
+            # Not an executor's: a thread of a library's, or of the user's own.
+            kind, what = "thread", f"a thread ({waker})"
+            amount = self._add_thread(tap, entry, task, until, waker, waiting.lines)
+        note = (kind, what, waiting.seen, len(waiting.coroutines) > len(waiting.seen))
         number = self._known.get(note)
         if number is None:
             number = self._known[note] = len(self.notes)
@@ -78,6 +96,29 @@ class Witness(Observer):
             entry.excused = sys.version_info < (3, 13) and any(
                 "TaskGroup" in code.co_names for code in codes
             )
+
+    def _add_thread(
+        self, tap: Tap, entry: Entry, task: Any, until: float, name: str, lines: tuple[Line, ...]
+    ) -> float:
+        """Make a job of what a thread has worked out for a task; return its number."""
+        job = Entry(task)
+        job.kind, job.name, job.coroutine, job.outcome = "thread", name, name, "returned"
+        job.scope, job.parent, job.tap, job.job = entry.scope, entry, tap, Job()
+        job.spawned = job.job.started = tap.registry.ends[entry.number]
+        job.finished = until
+        job.line = lines[-1] if lines else entry.line
+        job.ident = len(tap.jobs)
+        tap.jobs.append(job)
+        if job.scope is not None:
+            job.scope.add_job(job)
+        return float(job.ident)
+
+    def _look_at_queue(self, entry: Entry, queue: Any, at: float, waiting: Any) -> None:
+        """Note that `queue.join()` is given up though the queue is empty."""
+        left = getattr(queue, "_unfinished_tasks", 0)
+        if "worked off" in waiting.what and left and queue.empty():
+            line = waiting.lines[-1] if waiting.lines else None
+            self._report("join-unfinished", entry, at, line, str(left))
 
     def _look_for_siblings(
         self, tap: Tap, entry: Entry, task: Any, at: float, lines: tuple[Line, ...]
@@ -132,8 +173,9 @@ class Witness(Observer):
     def trespassed(self, tap: Tap, callback: Any) -> None:
         try:
             entry = tap.entry_of(getattr(callback, "__self__", None))
-            line = learners_line(3)
-            text = name_callback(callback)
+            line, text = learners_line(3), name_callback(callback)
+            if line is None and (method := _method_of_thread(sys._getframe(1))):
+                line, text = started_at.get(threading.current_thread()), f"{method}()"
             self._report("wrong-thread", entry, tap.axis.now(), line, text, tap=tap)
         except Exception as error:
             self._give_up(error)
@@ -157,6 +199,22 @@ class Witness(Observer):
 
     def failed(self, error: BaseException) -> None:
         self._give_up(error)
+
+
+def _method_of_thread(frame: Any) -> str | None:
+    """Return asyncio's method that is the thread's own function; None: others have called it."""
+    method = None
+    while frame is not None:
+        code = frame.f_code
+        if code.co_filename == threading.__file__:
+            target = getattr(threading.current_thread(), "_target", None)
+            return method or getattr(target, "__qualname__", None)
+        if is_asyncio(code):
+            method = code.co_qualname
+        elif not is_ours(code):
+            return None
+        frame = frame.f_back
+    return None
 
 
 def has_begun(task: Any) -> bool:

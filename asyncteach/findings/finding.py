@@ -1,4 +1,4 @@
-"""What a teacher would point at: one finding is one thing."""
+"""One finding: what was observed, where, and what may be done about it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,9 @@ class Finding:
     """One thing that a teacher would point at.
 
     `kind` is a word to look up or to test for, `task` the name of the task, `seconds` what it has
-    cost, `file` and `line` the learner's own line; `message` says what happened, `fix` what to do.
+    cost, `file` and `line` the user's own line; `message` says what was observed, `fix` what to do.
+    `delayed` names each task that was ready meanwhile and had to wait, with its seconds, the
+    longest first; only what held the loop delays anything.
     """
 
     kind: str
@@ -23,11 +25,13 @@ class Finding:
     line: int | None
     message: str
     fix: str
+    delayed: tuple[tuple[str, float], ...] = ()
 
 
 def finding(
-    kind: str, row: Row | None, seconds: float, place: Place | None, message: str, fix: str
-) -> Finding:
+    kind: str, row: Row | None, seconds: float, place: Place | None, message: str, fix: str,
+    delayed: Iterable[tuple[str, float]] = (),
+) -> Finding:  # fmt: skip
     """Return a finding about a row at a place; either may be unknown."""
     return Finding(
         kind,
@@ -37,6 +41,7 @@ def finding(
         place.line if place else None,
         message,
         fix,
+        tuple(delayed),
     )
 
 
@@ -45,23 +50,8 @@ def speak(row: Row) -> str:
     return clip(row.label or row.name, 40)
 
 
-def at(place: Place | None) -> str:
-    """Return ` at lesson.py:3`, or nothing where the line isn't known."""
-    return f" at {place}" if place else ""
-
-
-def ancestors(rows: list[Row], index: int) -> list[int]:
-    """Return the row's parent, its parent's parent and so on."""
-    found: list[int] = []
-    parent = rows[index].parent
-    while parent is not None and parent not in found:
-        found.append(parent)
-        parent = rows[parent].parent
-    return found
-
-
-def told_once(findings: Iterable[Finding]) -> list[Finding]:
-    """Return them costliest first, each once."""
+def costliest_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings in order, each once."""
     return sorted(
         dict.fromkeys(findings), key=lambda f: (-f.seconds, f.file or "", f.line or 0, f.kind)
     )

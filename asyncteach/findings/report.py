@@ -1,65 +1,52 @@
-"""What a recording says, in a teacher's sentences."""
-
-from typing import TYPE_CHECKING
+"""The list of findings, and what `explain()` says: sentences that were observed to hold."""
 
 import numpy as np
 
 from asyncteach.drawing.textform import say
+from asyncteach.findings.blocking import find_blocks, find_late, say_held
+from asyncteach.findings.finding import Finding, costliest_first
+from asyncteach.findings.sequences import find_sequences
+from asyncteach.findings.source import look_again
+from asyncteach.findings.task_errors import find_task_errors
+from asyncteach.formatting import at, count, span
 from asyncteach.switching.sentences import explain_threads
 from asyncteach.switching.states import ThreadTape
 from asyncteach.tapes.tape import READY, RUNNING, STATES, WAITING, Slices, Tape
-from asyncteach.teaching.blocking import find_blocks, find_computing
-from asyncteach.teaching.findings import Finding, at, told_once
-from asyncteach.teaching.mishaps import find_mishaps
-from asyncteach.teaching.phrases import count, span
-from asyncteach.teaching.sequence import find_sequences
-from asyncteach.teaching.source import look_again
-from asyncteach.teaching.unbounded import find_crowds
-
-if TYPE_CHECKING:
-    from asyncteach.recording import Recording
 
 __all__ = ["Finding", "explain", "find"]
 
 
-def find(recording: "Recording") -> list[Finding]:
-    """Return what is wrong, the costliest first.
+def find(tape: Tape, unit: str, *, is_over: bool) -> list[Finding]:
+    """Return what was found in a trace, the costliest first.
 
-    It would rather miss something than accuse wrongly: where the source can't be read, or where
-    an innocent explanation is left, it says nothing.
+    As long as the recording is open (`is_over` is False), tasks have every right to be at work.
     """
-    if recording.unit == "minutes":
-        return []
-    tape = recording.tape
-    if isinstance(tape, ThreadTape):
+    if unit == "minutes" or isinstance(tape, ThreadTape):
         return []  # all that is looked for are mistakes with tasks
     look_again()
-    # As long as the block is open, tasks have every right to be at work.
-    is_over = recording._develop is None
-    computing = list(find_computing(tape))
-    return told_once(
+    return costliest_first(
         [
-            *computing,
-            *find_blocks(tape, computing=bool(computing)),
+            *find_blocks(tape),
             *find_sequences(tape),
-            *find_crowds(tape),
-            *find_mishaps(tape, is_over=is_over),
+            *find_task_errors(tape, is_over=is_over),
         ]
     )
 
 
-def explain(recording: "Recording") -> str:
-    """Return the findings as plain sentences, or what went well."""
-    tape, unit = recording.tape, recording.unit
+def explain(tape: Tape, unit: str, *, is_over: bool) -> str:
+    """Return the findings as plain sentences, or what went well, and what else was observed."""
     if isinstance(tape, ThreadTape):
         return explain_threads(tape)
     lines = _heading(tape, unit)
-    findings = find(recording)
+    findings = find(tape, unit, is_over=is_over)
     for number, one in enumerate(findings, 1):
         lines += ["", f"{number}. {one.message}", f"   {one.fix}"]
+    notes = say_held(tape) if unit == "seconds" else []
     if not findings:
         lines += ["", _praise(tape, unit)]
-    return "\n".join(lines)
+    elif notes:
+        lines.append("")
+    return "\n".join([*lines, *notes])
 
 
 def _amount(amount: float, unit: str) -> str:
@@ -84,6 +71,8 @@ def _heading(tape: Tape, unit: str) -> list[str]:
     for remark in tape.remarks:
         if remark.kind == "loop-not-watched":
             lines.append(remark.text)
+        elif remark.kind == "recorder-failed":
+            lines.append(f"record() failed and stopped recording: {remark.text}.")
         elif remark.kind == "raised":
             lines.append(f"It ended with {remark.text}{at(remark.place)}.")
     if tape.dropped:
@@ -92,10 +81,10 @@ def _heading(tape: Tape, unit: str) -> list[str]:
 
 
 def _praise(tape: Tape, unit: str) -> str:
-    """Say what went well: how much waiting overlapped, and that nobody was kept from working."""
+    """Say how much waiting overlapped, and if it was so, that nothing was held up."""
     own = _own_waiting(tape)
     total = float(own.seconds().sum())
-    took, most = _overlap(own.start, own.end, own.task)
+    took, most = _overlap(own.start, own.end)
     sentences = []
     if most > 1 and total > 1.05 * took:
         sentences.append(
@@ -116,11 +105,8 @@ def _praise(tape: Tape, unit: str) -> str:
         sentences.append(
             f"{_amount(running, unit)} of {_amount(tape.duration, unit)} was work of your own"
         )
-    if unit == "seconds" and not tape.blocks:
+    if unit == "seconds" and not tape.blocks and not tape.stalls and not find_late(tape):
         sentences.append(f"the loop was never held for longer than {span(tape.threshold)}")
-    elif unit == "seconds":
-        longest = max(block.end - block.start for block in tape.blocks)
-        sentences.append(f"the loop was held for {span(longest)} at most, and nobody was harmed")
     return "; ".join(sentences) + "."
 
 
@@ -131,13 +117,13 @@ def _own_waiting(tape: Tape) -> Slices:
     parents = {row.parent for row in tape.rows if row.kind == "task"}
     kept = []
     for task, start in zip(waiting.task.tolist(), waiting.start.tolist(), strict=True):
-        # Where nobody has looked what it waited for, a parent is taken to wait for its children.
+        # Where no look at the wait was taken, a parent is taken to wait for its children.
         kind = kinds.get((task, start), "tasks" if task in parents else "")
         kept.append(tape.rows[task].kind == "task" and kind not in ("task", "tasks"))
     return waiting[np.array(kept, dtype=bool)]
 
 
-def _overlap(starts: object, ends: object, tasks: object) -> tuple[float, int]:
+def _overlap(starts: object, ends: object) -> tuple[float, int]:
     """Return how long anything was waiting, and how many were at most."""
     start, end = np.asarray(starts), np.asarray(ends)
     times = np.concatenate([start, end])

@@ -1,9 +1,10 @@
-"""The learner's source, as far as it can be read: which function a line is in, what it calls."""
+"""The user's source, as far as it can be read: which function a line is in, and what it names."""
 
 import ast
 import linecache
+import sys
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from asyncteach.places import Place
 
@@ -11,20 +12,37 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 Scope = Function | ast.Module
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def walk_own(node: ast.AST) -> Iterator[ast.AST]:
     """Give what is inside a node and runs with it: not what nested functions and classes hold."""
     for child in ast.iter_child_nodes(node):
         yield child
-        if not isinstance(child, (*_FUNCTIONS, ast.Lambda, ast.ClassDef)):
+        if not isinstance(child, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
             yield from walk_own(child)
 
 
 def covers(node: ast.stmt | ast.expr, line: int) -> bool:
     """Tell if the node's text includes that line."""
     return node.lineno <= line <= (node.end_lineno or node.lineno)
+
+
+def names_in(node: ast.AST) -> set[str]:
+    """Return all names that a node reads or binds."""
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+
+def root_of(node: ast.AST) -> str:
+    """Return the name at the beginning of `name.attribute[key]`, empty if there is none."""
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def stores(node: ast.AST) -> bool:
+    """Tell if a name, an attribute or an item is bound or deleted there, not read."""
+    return isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del))
 
 
 class Source:
@@ -35,7 +53,7 @@ class Source:
         self.parents = {
             child: parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)
         }
-        self.functions = [node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)]
+        self.functions = [node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)]
         self.imports: dict[str, str] = {}
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
@@ -104,48 +122,47 @@ class Source:
             return f"{self.name(node.func)}()"
         return ""
 
-    def around(self, node: ast.AST) -> Iterator[ast.AST]:
-        """Give what encloses the node, from the inside out, as far as its function."""
-        while (parent := self.parents.get(node)) is not None:
-            yield parent
-            if isinstance(parent, (*_FUNCTIONS, ast.Lambda, ast.ClassDef)):
-                return
-            node = parent
+    # What functions may share
 
-    def awaited(self, place: Place, function: str) -> list[ast.Await]:
-        """Return the awaits at the place's line that await a call of a function of that name."""
-        if (statement := self.statement(place)) is None:
-            return []
-        return [
-            node
-            for node in walk_own(statement)
-            if isinstance(node, ast.Await)
-            and covers(node, place.line)
-            and isinstance(node.value, ast.Call)
-            and self.name(node.value.func).rpartition(".")[2] == function
-        ]
+    @cached_property
+    def changing(self) -> set[str]:
+        """Names that functions bind anew for others, or whose object they may change."""
+        found = set()
+        for node in ast.walk(self.tree):
+            if isinstance(node, (ast.Global, ast.Nonlocal)):
+                found.update(node.names)
+            elif isinstance(node, ast.Attribute) or (
+                isinstance(node, ast.Subscript) and stores(node)
+            ):
+                found.add(root_of(node))
+        # Where another cell has imported it, only the name tells that it is a module.
+        return {*found, "open", "input"} - set(self.imports) - set(sys.modules)
 
-    def in_loop(self, node: ast.AST) -> bool:
-        """Tell if a loop or a comprehension of its own function goes round the node."""
-        return any(isinstance(outer, (*LOOPS, *COMPREHENSIONS)) for outer in self.around(node))
+    @lru_cache(maxsize=256)  # noqa: B019  # sources are few, and forgotten when files are read anew
+    def shared(self, function: Function) -> frozenset[str]:
+        """Return the names from around a function by which calls of it may change things.
 
-
-def may_compute(place: Place) -> bool:
-    """Tell if the line may take long by itself; where it can't be read, it may.
-
-    What a library does under an await isn't the line's own, and a plain `return page` that seems
-    to take long was interrupted, by the garbage collector say.
-    """
-    if (source := read_source(place)) is None:
-        return True
-    if (statement := source.statement(place)) is None:
-        return False
-    nodes = [statement, *walk_own(statement)]
-    if any(isinstance(node, ast.Await) and covers(node, place.line) for node in nodes):
-        return False
-    works = (ast.Call, ast.BinOp, ast.Compare, ast.Subscript, ast.AugAssign, ast.Import)
-    hard = any(isinstance(node, (*works, ast.ImportFrom, *COMPREHENSIONS)) for node in nodes)
-    return hard or source.in_loop(statement)
+        It counts what it uses itself and what the functions use that it calls.
+        """
+        found: set[str] = set()
+        seen: set[Function] = set()
+        left = [function]
+        while left:
+            one = left.pop()
+            if one in seen:
+                continue
+            seen.add(one)
+            names = [node for node in walk_own(one) if isinstance(node, ast.Name)]
+            own = {node.id for node in names if stores(node)}
+            own |= {node.arg for node in ast.walk(one.args) if isinstance(node, ast.arg)}
+            for node in walk_own(one):
+                if isinstance(node, (ast.Global, ast.Nonlocal)):
+                    own -= set(node.names)
+            outer = {node.id for node in names} - own
+            called = [f for f in self.functions if f.name in outer]
+            left += called
+            found |= outer & self.changing - {f.name for f in called}
+        return frozenset(found)
 
 
 def pauses(scope: Scope) -> bool:
@@ -153,15 +170,6 @@ def pauses(scope: Scope) -> bool:
     return any(
         isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith))
         or (isinstance(node, ast.comprehension) and node.is_async)
-        for node in walk_own(scope)
-    )
-
-
-def runs_forever(scope: Scope) -> bool:
-    """Tell if the function holds a loop that is meant to go on until somebody cancels it."""
-    return any(
-        isinstance(node, ast.AsyncFor)
-        or (isinstance(node, ast.While) and not isinstance(node.test, ast.Compare))
         for node in walk_own(scope)
     )
 
@@ -213,26 +221,3 @@ def find_call(place: Place, function: str) -> Place:
         and isinstance(source.parents.get(node), (ast.Expr, ast.Assign, ast.Return))
     }
     return place._replace(line=lines.pop()) if len(lines) == 1 else place
-
-
-def catches_cancelled(place: Place) -> bool:
-    """Tell if something around the line, in its own function, catches a CancelledError."""
-    source = read_source(place)
-    statement = source.statement(place) if source else None
-    if source is None or statement is None:
-        return False
-    for outer in source.around(statement):
-        caught: list[ast.expr | None] = []
-        if isinstance(outer, ast.Try):
-            caught = [handler.type for handler in outer.handlers]
-            if any(isinstance(node, (ast.Return, ast.Break)) for node in outer.finalbody):
-                return True
-        elif isinstance(outer, (ast.With, ast.AsyncWith)):
-            for call in (item.context_expr for item in outer.items):
-                if isinstance(call, ast.Call) and source.name(call.func).endswith("suppress"):
-                    caught += call.args
-        parts = [part for one in caught for part in getattr(one, "elts", [one])]
-        names = ["" if part is None else source.name(part) for part in parts]
-        if any(name.endswith(("CancelledError", "BaseException")) or not name for name in names):
-            return True
-    return False

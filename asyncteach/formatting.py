@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from asyncteach.places import Place
+
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -47,11 +49,6 @@ def called(function: str) -> str:
     return f"{own}()"
 
 
-def words_of(function: str) -> set[str]:
-    """Return the words that a function's name is made of, without its numbers.
-
-    >>> sorted(words_of("Shop.open_door2"))
-    ['door', 'open']
-    """
-    own = function.rpartition(".")[2].lower()
-    return {word.strip("0123456789") for word in own.split("_")}
+def at(place: Place | None) -> str:
+    """Return ` at lesson.py:3`, or nothing where the line isn't known."""
+    return f" at {place}" if place else ""

@@ -1,1 +1,0 @@
-"""What a teacher would point at in a recording, found and put into words."""
