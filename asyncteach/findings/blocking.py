@@ -24,16 +24,19 @@ def find_blocks(tape: Tape) -> Iterator[Finding]:
 
     Every block that delayed a task is in exactly one of them.
     """
-    blocks = [block for block in tape.blocks if block.delayed]
-    computing = _find_computing(tape, blocks)
-    if computing:
+    if computing := _find_computing(tape):
         yield computing
         return
+    for group in _group(tape):
+        if any(block.delayed for block in group):
+            yield _without_yield(tape, group) or _blocked(tape, group)
+
+
+def _group(tape: Tape) -> list[list[Block]]:
     groups: dict[tuple[object, ...], list[Block]] = {}
-    for block in blocks:
+    for block in tape.blocks:
         groups.setdefault(_where(block), []).append(block)
-    for group in groups.values():
-        yield _without_yield(tape, group) or _blocked(tape, group)
+    return list(groups.values())
 
 
 def _where(block: Block) -> tuple[object, ...]:
@@ -171,8 +174,9 @@ def _useless_await(block: Block) -> Place | None:
     return None
 
 
-def _find_computing(tape: Tape, blocks: list[Block]) -> Finding | None:
+def _find_computing(tape: Tape) -> Finding | None:
     """Return the finding if nearly all the time went into the computing of several tasks."""
+    blocks = tape.blocks
     tasks = [index for index, row in enumerate(tape.rows) if row.kind == "task"]
     running = tape.slices.total(len(tape.rows), RUNNING)
     total = float(sum(running[index] for index in tasks))
@@ -188,11 +192,11 @@ def _find_computing(tape: Tape, blocks: list[Block]) -> Finding | None:
         return None
     delayed = _delays(tape, blocks)
     message = (
-        f"{span(total)} of {span(lasted)} were computing, shared by {count(len(busy), 'task')}: "
+        f"{span(total)} of {span(lasted)} went into computing, shared by {count(len(busy), 'task')}: "
         f"asyncio can't help, since there was hardly any waiting that could overlap."
     )
     if delayed:
-        message += f" Meanwhile {_victims(delayed).replace(' for it', '')} for the loop."
+        message += f" Meanwhile {_victims(delayed).replace('for it', 'for the loop')}."
     fix = (
         "A process pool could: `await loop.run_in_executor(pool, function, ...)` with "
         "`concurrent.futures.ProcessPoolExecutor` puts the work on several processors."
@@ -208,13 +212,9 @@ def _find_computing(tape: Tape, blocks: list[Block]) -> Finding | None:
 def say_held(tape: Tape) -> list[str]:
     """Say what held the loop though no task was ready, and for how long the computer was busy."""
     sentences = []
-    alone = [block for block in tape.blocks if not block.delayed]
-    if alone:
-        longest = _longest(alone)
-        others = f"; {count(len(alone) - 1, 'other step')} too" if len(alone) > 1 else ""
-        sentences.append(
-            f"{say_block(tape, [longest])}, but no other task was ready meanwhile{others}."
-        )
+    for group in [] if _find_computing(tape) else _group(tape):
+        if not any(block.delayed for block in group):
+            sentences.append(f"{say_block(tape, group)}, while no other task was ready.")
     if tape.stalls:
         lost = max(stall.lost for stall in tape.stalls)
         times = "" if len(tape.stalls) == 1 else f", the longest of {len(tape.stalls)} times"

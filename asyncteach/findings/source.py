@@ -155,9 +155,8 @@ class Source:
             names = [node for node in walk_own(one) if isinstance(node, ast.Name)]
             own = {node.id for node in names if stores(node)}
             own |= {node.arg for node in ast.walk(one.args) if isinstance(node, ast.arg)}
-            for node in walk_own(one):
-                if isinstance(node, (ast.Global, ast.Nonlocal)):
-                    own -= set(node.names)
+            rebound = [n for n in walk_own(one) if isinstance(n, (ast.Global, ast.Nonlocal))]
+            found.update(*(node.names for node in rebound))
             outer = {node.id for node in names} - own
             called = [f for f in self.functions if f.name in outer]
             left += called

@@ -82,7 +82,9 @@ def _describe_later(
     samples, rows = tap.samples, roster.rows
     # On a virtual clock what takes time takes no processor.
     looks = [] if roster.session.axis.virtual else tap.looks
-    return lambda ready: describe_holds(holds, samples, looks, rows, loop, ready)
+    return lambda ready: describe_holds(
+        holds, samples, looks, rows, loop, ready, roster.session.threshold
+    )
 
 
 def _idle(

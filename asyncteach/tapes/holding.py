@@ -69,7 +69,7 @@ def _pieces(
 
 def describe_holds(
     holds: list[Hold], samples: Samples, looks: list[Counters], rows: list[Row], loop: int,
-    ready: Slices,
+    ready: Slices, threshold: float,
 ) -> list[Block]:  # fmt: skip
     """Return the blocks of one loop: with their line, and with those who were ready meanwhile."""
     loops = np.array([row.loop for row in rows] or [0])
@@ -85,7 +85,7 @@ def describe_holds(
         if hold.row is None and not delayed and place is None:
             continue  # work of others, for which no task had to wait
         worst = tuple(sorted(delayed.items(), key=lambda one: -one[1]))
-        effort = measure(looks, hold.began, hold.ended)
+        effort = measure(looks, hold.began, hold.ended, threshold)
         what = (place, places, doing, worst, effort.busy, awaits, effort.lost)
         blocks.append(Block(hold.row, hold.who, hold.start, hold.end, *what))
     return blocks

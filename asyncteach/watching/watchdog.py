@@ -127,12 +127,14 @@ class Watchdog:
                 except Exception as error:
                     self._watched = [other for other in self._watched if other is not watch]
                     self.error = error
-            if wake.acquire(timeout=self._period()):
+            shortest = min((watch.one.threshold for watch in self._watched), default=1.0)
+            if wake.acquire(timeout=_period(shortest)):
                 return
 
-    def _period(self) -> float:
-        shortest = min((watch.one.threshold for watch in self._watched), default=1.0) * _PERIOD
-        return min(max(shortest, _SHORTEST), _LONGEST)
+
+def _period(threshold: float) -> float:
+    """Return the seconds from one look to the next."""
+    return min(max(threshold * _PERIOD, _SHORTEST), _LONGEST)
 
 
 class Watch:
@@ -212,7 +214,7 @@ class Effort(NamedTuple):
     """For how many seconds of it the computer gave that thread, or all of them, no processor."""
 
 
-def measure(looks: list[Counters], start: float, end: float) -> Effort:
+def measure(looks: list[Counters], start: float, end: float, threshold: float) -> Effort:
     """Return what the looks from the last before the stretch to the first after it say."""
     first = max(bisect_right(looks, start, key=lambda look: look.at) - 1, 0)
     last = min(bisect_left(looks, end, key=lambda look: look.at), len(looks) - 1)
@@ -224,11 +226,10 @@ def measure(looks: list[Counters], start: float, end: float) -> Effort:
     lost = some[-1].queued - some[0].queued
     lost = 0.0 if math.isnan(lost) else lost
     before, after = max(pairwise(some), key=lambda pair: pair[1].at - pair[0].at)
-    gap = after.at - before.at
-    # Who waits for the GIL looks for it at every switch interval.
-    turns = (after.turns - before.turns) * 2 * sys.getswitchinterval()
-    if turns < gap:
-        lost = max(lost, gap - max(after.cpu - before.cpu, 0.0))
+    late = after.at - before.at - _period(threshold)
+    # While code in C keeps the GIL, the watchdog asks for it at every switch interval.
+    if (after.turns - before.turns) * 2 * sys.getswitchinterval() < late:
+        lost = max(lost, late - max(after.cpu - before.cpu, 0.0))
     return Effort(busy, min(lost, end - start))
 
 
