@@ -1,29 +1,29 @@
-"""What to write instead of a line that holds the loop, where the line is recognised.
+"""What to write instead of a line that holds the loop.
 
 Nothing is told or kept silent because of these tables: they only choose the advice.
 """
 
 import ast
 
-from asyncteach.findings.source import read_source
+from asyncteach.findings.source import pauses, read_source
 from asyncteach.formatting import called
+from asyncteach.places import Place
 from asyncteach.tapes.tape import Block
 
 # `{}` stands for a call that hands the work to a thread.
-_WAITING = "It waited and did not compute. Hand it to a thread, so that the loop goes on: {}."
+_EITHER = "Hand it to a thread, so that the loop goes on meanwhile: {}."
 _COMPUTING = (
-    "It computed. A thread keeps the loop answering: {}. A process pool (`loop.run_in_executor`) "
-    "makes several of them faster, too."
+    "It computed, and asyncio makes no computing faster. In a thread it lets the loop go on: {}. "
+    "A process pool (`loop.run_in_executor`) lets several processors share the work."
 )
-_EITHER = (
-    "Hand it to a thread, so that the loop goes on: {}. If it computes, a process pool "
-    "(`loop.run_in_executor`) makes several of them faster, too."
+_NO_AWAIT = (
+    "{} has no `await` of its own, so to await it never gives the loop back. Put `await "
+    "asyncio.sleep(0)` between its steps, or let a thread or a process do the work."
 )
 _SLEEP = "Write `await asyncio.sleep(...)`: it hands the loop back while it sleeps."
 _HTTP = "Use an async client such as httpx.AsyncClient, or hand it to a thread: {}."
 _SOCKET = (
-    "Use an async client or asyncio's streams (`await asyncio.open_connection(...)`), or hand it "
-    "to a thread: {}."
+    "Use asyncio's streams (`await asyncio.open_connection(...)`), or hand it to a thread: {}."
 )
 _FILE = "Files can't be awaited: let a thread read or write, with {}."
 _PROCESS = "Start the program with `await asyncio.create_subprocess_exec(...)` and await it."
@@ -36,87 +36,47 @@ _LOCK = (
 )
 _IMPORT = "Import at the top of the file, before the loop runs."
 
-# By the beginning of the full name of what the line calls.
-_CALLED = {
+# By the beginning of the full name of what the line calls, or of what was seen at work below it.
+_CALLS = {
     "time.sleep": _SLEEP,
-    "requests.": _HTTP,
-    "urllib.": _HTTP,
-    "urllib3.": _HTTP,
-    "http.client.": _HTTP,
-    "httpx.get": _HTTP,
-    "httpx.post": _HTTP,
-    "httpx.Client": _HTTP,
-    "select.": _SOCKET,
-    "socket.": _SOCKET,
-    "subprocess.": _PROCESS,
-    "os.system": _PROCESS,
-    "os.popen": _PROCESS,
-    "os.wait": _PROCESS,
+    **dict.fromkeys(("requests.", "urllib.", "urllib3.", "http.client.", "httpx."), _HTTP),
+    **dict.fromkeys(("HTTPConnection.", "HTTPResponse."), _HTTP),
+    **dict.fromkeys(("select.", "socket.", "ssl.", "SocketIO.", "SSLSocket."), _SOCKET),
+    **dict.fromkeys(("subprocess.", "Popen.", "os.system", "os.popen", "os.wait"), _PROCESS),
+    **dict.fromkeys(("sqlite3.", "psycopg.", "psycopg2.", "pymysql."), _DATABASE),
+    **dict.fromkeys(("open", "shutil."), _FILE),
+    # That of threading: asyncio's own hands the loop back.
+    **dict.fromkeys(("Thread.", "Condition.wait", "Future.result"), _THREADS),
+    **dict.fromkeys(("importlib.", "_find_and_load"), _IMPORT),
     "input": _INPUT,
-    "sqlite3.": _DATABASE,
-    "psycopg.": _DATABASE,
-    "psycopg2.": _DATABASE,
-    "pymysql.": _DATABASE,
-    "open": _FILE,
-    "shutil.": _FILE,
 }
-# By the last name of what the line calls.
+# By the last name of what the line calls on some object.
 _METHODS = {
-    "read_text": _FILE,
-    "write_text": _FILE,
-    "read_bytes": _FILE,
-    "write_bytes": _FILE,
-    "readlines": _FILE,
-    "writelines": _FILE,
-    "executemany": _DATABASE,
-    "execute": _DATABASE,
-    "fetchall": _DATABASE,
-    "commit": _DATABASE,
-    "recv": _SOCKET,
-    "sendall": _SOCKET,
+    **dict.fromkeys(("read_text", "write_text", "read_bytes", "write_bytes", "readlines"), _FILE),
+    **dict.fromkeys(("execute", "executemany", "fetchall", "commit"), _DATABASE),
+    **dict.fromkeys(("recv", "sendall"), _SOCKET),
+    **dict.fromkeys(("acquire", "wait", "get", "put"), None),
     "urlopen": _HTTP,
     "communicate": _PROCESS,
 }
-# By the beginning of the innermost function that was seen on the stack, a library's perhaps.
-_SEEN = {
-    "socket.": _SOCKET,
-    "ssl.": _SOCKET,
-    "SocketIO.": _SOCKET,
-    "SSLSocket.": _SOCKET,
-    "HTTPConnection.": _HTTP,
-    "HTTPResponse.": _HTTP,
-    "subprocess.": _PROCESS,
-    "Popen.": _PROCESS,
-    "Thread.": _THREADS,
-    "Condition.wait": _THREADS,  # that of threading: asyncio's own hands the loop back
-    "Future.result": _THREADS,
-    "sqlite3.": _DATABASE,
-    "importlib.": _IMPORT,
-    "_find_and_load": _IMPORT,
-}
-_LOCKING = ("acquire", "wait", "get", "put")
-
-
-_COMPUTED = 0.5
-"""The share of its time from which on a step with a processor counts as computing."""
+COMPUTED = 0.5
+"""The share of its time with a processor from which on a step counts as computing."""
 
 
 def advise(block: Block) -> str:
     """Return what to do about a block: by what its line calls, or by what was measured of it."""
     advice = _recognise(block)
-    if advice is None:
-        advice = _EITHER
-        if block.busy == block.busy:
-            advice = _COMPUTING if block.busy >= _COMPUTED else _WAITING
-    function, caller = _plain_function(block)
-    if function is None:
-        return advice.format("`await asyncio.to_thread(...)`")
-    if "{}" not in advice and advice is not _IMPORT:
-        advice = _EITHER.partition(" If")[0]  # no `await` can be written in a plain function
+    function, caller, idle = _read_chain(block.places)
+    if advice is None and block.busy >= COMPUTED:
+        if idle:
+            return _NO_AWAIT.format(idle)
+        advice = _COMPUTING
+    if function and (advice is None or ("{}" not in advice and advice is not _IMPORT)):
+        advice = _EITHER  # no `await` can be written in a plain function
+    call = f"`await asyncio.to_thread({function or '...'})`{caller and function and caller}"
     if block.task is None:
-        return advice.format(f"`loop.run_in_executor(None, {function})`")
-    inside = f" in {caller}" if caller else ""
-    return advice.format(f"`await asyncio.to_thread({function})`{inside}")
+        call = f"`loop.run_in_executor(None, {function or '...'})`"
+    return (advice or _EITHER).format(call)
 
 
 def _recognise(block: Block) -> str | None:
@@ -126,40 +86,40 @@ def _recognise(block: Block) -> str | None:
         return None
     if isinstance(source.statement(block.place), (ast.Import, ast.ImportFrom)):
         return _IMPORT
-    names, seen = source.calls(block.place), _begins(block.doing, _SEEN)
+    names, seen = source.calls(block.place), _look_up(block.doing)
     for name in names:
-        if advice := _begins(name, _CALLED):
+        if advice := _look_up(name):
             return advice
-    for name in names:
-        method = name.rpartition(".")[2]
-        if advice := _METHODS.get(method):
-            return advice
-        if seen is _THREADS and method in _LOCKING:
-            return _LOCK
+    for method in (name.rpartition(".")[2] for name in names):
+        if method in _METHODS and (_METHODS[method] or seen is _THREADS):
+            return _METHODS[method] or _LOCK
     return seen
 
 
-def _begins(name: str, table: dict[str, str]) -> str | None:
-    for start, advice in table.items():
+def _look_up(name: str) -> str | None:
+    for start, advice in _CALLS.items():
         if name == start or name.startswith(start if start[-1] in "._" else f"{start}."):
             return advice
     return None
 
 
-def _plain_function(block: Block) -> tuple[str | None, str]:
-    """Return the plain function that was called where one can await, and by which coroutine.
+def _read_chain(places: tuple[Place, ...]) -> tuple[str, str, str]:
+    """Return the plain function that was called where one can await, where, and what can't wait.
 
-    None: the line itself is in a coroutine, in a cell, or its source can't be read.
+    The first is empty where the line itself is in a coroutine, in a cell, or can't be read.
     """
-    caller, found = "", None
-    for place in block.places:
+    function = caller = idle = ""
+    for place in places:
         source = read_source(place)
         scope = source.scope(place) if source else None
         if isinstance(scope, ast.FunctionDef) and not place.function.endswith(">"):
-            if found is None:
-                own = called(place.function).removesuffix("()")
-                has_arguments = bool(scope.args.args or scope.args.vararg)
-                found = f"{own}, ..." if has_arguments else own
+            own = called(place.function).removesuffix("()")
+            has_arguments = bool(scope.args.args or scope.args.vararg)
+            function = function or (f"{own}, ..." if has_arguments else own)
         else:
-            caller, found = called(place.function), None
-    return found, caller
+            inside = called(place.function)
+            function, caller = "", f" in {inside}" if inside else ""
+            # What awaits it is in the user's hands, too.
+            is_idle = isinstance(scope, ast.AsyncFunctionDef) and not pauses(scope)
+            idle = inside if is_idle and place is not places[0] else ""
+    return function, caller, idle

@@ -1,22 +1,17 @@
-"""What held the loop: blocked-loop, or with its cause await-without-yield and cpu-bound."""
+"""What held the loop: a finding wherever a task was ready meanwhile, else a sentence."""
 
-import ast
 from collections.abc import Iterator
 
 import numpy as np
 
-from asyncteach.findings.advice import advise
+from asyncteach.findings.advice import COMPUTED, advise
 from asyncteach.findings.finding import Finding, finding, speak
-from asyncteach.findings.source import pauses, read_source
 from asyncteach.formatting import at, called, count, listing, span, spell
-from asyncteach.labels import clip
-from asyncteach.places import Place
-from asyncteach.tapes.tape import READY, RUNNING, Block, Tape
+from asyncteach.tapes.tape import READY, Block, Tape
 
-_COMPUTED = 0.5
-# Of the processor time that computing would need, what a busy machine leaves to a program.
-_SHARED = 0.2
 _MOST_CALLS = 4
+# Of a block the share without any look from which on its line is in doubt.
+_UNSEEN = 0.7
 
 
 def find_blocks(tape: Tape) -> Iterator[Finding]:
@@ -24,28 +19,40 @@ def find_blocks(tape: Tape) -> Iterator[Finding]:
 
     Every block that delayed a task is in exactly one of them.
     """
-    if computing := _find_computing(tape):
-        yield computing
-        return
     for group in _group(tape):
-        if any(block.delayed for block in group):
-            yield _without_yield(tape, group) or _blocked(tape, group)
+        if not any(block.delayed for block in group):
+            continue
+        delays: dict[int, float] = {}
+        for block in group:
+            for task, seconds in block.delayed:
+                delays[task] = delays.get(task, 0.0) + seconds
+        worst = sorted(delays.items(), key=lambda pair: -pair[1])
+        names = [(speak(tape.rows[task]), span(seconds)) for task, seconds in worst]
+        message = f"{_say(tape, group)}: {_victims(names)}."
+        longest = _longest(group)
+        if longest.unseen > _UNSEEN * (longest.end - longest.start):
+            message += (
+                " It could be seen only at its end: either code in C kept the GIL, at this line or "
+                "before it, or the computer gave this program no time."
+            )
+        delayed = [(tape.rows[t].label or tape.rows[t].name, seconds) for t, seconds in worst]
+        row = None if longest.task is None else tape.rows[longest.task]
+        seconds, fix = _total(group), advise(longest)
+        yield finding("blocked-loop", row, seconds, longest.place, message, fix, delayed)
 
 
 def _group(tape: Tape) -> list[list[Block]]:
-    groups: dict[tuple[object, ...], list[Block]] = {}
+    """Return the blocks of each line, or of each function that computes.
+
+    Each look at a function that computes sees another line of it.
+    """
+    groups: dict[object, list[Block]] = {}
     for block in tape.blocks:
-        groups.setdefault(_where(block), []).append(block)
+        where: tuple[object, ...] = (block.who, block.doing)
+        if (place := block.place) is not None:
+            where = (place.path, place.function, block.busy < COMPUTED and place.line)
+        groups.setdefault(where, []).append(block)
     return list(groups.values())
-
-
-def _where(block: Block) -> tuple[object, ...]:
-    """Return what blocks of one finding share: a line, or a function that computes."""
-    place = block.place
-    if place is None:
-        return (block.who, block.doing)
-    # Each look at a function that computes sees another line of it.
-    return (place.path, place.function, None if block.busy >= _COMPUTED else place.line)
 
 
 def _longest(blocks: list[Block]) -> Block:
@@ -56,42 +63,31 @@ def _total(blocks: list[Block]) -> float:
     return sum(block.end - block.start for block in blocks)
 
 
-def _blocked(tape: Tape, blocks: list[Block]) -> Finding:
-    longest, seconds = _longest(blocks), _total(blocks)
-    row = tape.rows[longest.task] if longest.task is not None else None
-    delayed = _delays(tape, blocks)
-    message = f"{say_block(tape, blocks)}: {_victims(delayed)}."
-    if doubt := _doubt(longest):
-        message += f" {doubt}"
-    return finding("blocked-loop", row, seconds, longest.place, message, advise(longest), delayed)
-
-
-def say_block(tape: Tape, blocks: list[Block]) -> str:
+def _say(tape: Tape, blocks: list[Block]) -> str:
     """Say what held the loop, for how long, at which line and by which chain of calls."""
-    longest, seconds = _longest(blocks), _total(blocks)
-    place, row = longest.place, longest.task
-    task = speak(tape.rows[row]) if row is not None else ""
+    longest, place = _longest(blocks), _longest(blocks).place
+    task = "" if longest.task is None else speak(tape.rows[longest.task])
     who = (called(place.function) if place else "") or task or f"The callback {longest.who}"
-    times = "" if len(blocks) == 1 else f" {spell(len(blocks))} times"
-    total = f" for {span(seconds)}" if len(blocks) == 1 else ""
-    held = f"{who} held the loop{times}{total}{at(place)}"
-    if len(blocks) > 1:
-        held += f", {span(seconds)} in all"
+    if len(blocks) == 1:
+        held = f"{who} held the loop for {span(_total(blocks))}{at(place)}"
+    else:
+        times = "twice" if len(blocks) == 2 else f"{spell(len(blocks))} times"
+        held = f"{who} held the loop {times}{at(place)}, "
+        held += f"{span(_total(blocks))} in all"
     if place is None and longest.doing:
         held += f" inside {longest.doing}()"
-    held += _callers(longest)
-    tasks = {block.task for block in blocks}
-    if row is None:
-        held += ", in a callback" if place else ""
-    elif len(tasks) > 1:
-        held += f", in {count(len(tasks), 'task')}"
-    elif who != task and not _is_named_after(task, longest):
-        held += f", in task {task}"
-    return held
+    held += "".join(_callers(longest)[:_MOST_CALLS])
+    tasks = len({block.task for block in blocks})
+    if tasks > 1:
+        return f"{held}, in {count(tasks, 'task')}"
+    if longest.task is None:
+        return f"{held}, in a callback" if place else held
+    # A task without a name of its own is called like a coroutine of the chain.
+    return held if who == task or f"{task}()" in held else f"{held}, in task {task}"
 
 
-def _callers(block: Block) -> str:
-    """Return `, called by report() at api.py:22` for the user's calls, the nearest first."""
+def _callers(block: Block) -> list[str]:
+    """Return `, called by report() at api.py:22` for each of the user's calls, nearest first."""
     words, last = [], block.place
     for place in reversed(block.places[:-1]):
         # A comprehension is a call of its own on older Pythons, at the same line.
@@ -99,142 +95,40 @@ def _callers(block: Block) -> str:
             own = called(place.function)
             words.append(f", called{f' by {own}' if own else ''}{at(place)}")
         last = place
-    return "".join(words[:_MOST_CALLS])
+    return words
 
 
-def _is_named_after(task: str, block: Block) -> bool:
-    """Tell if the task has no name of its own but that of a coroutine in the chain."""
-    return any(called(place.function) == f"{task}()" for place in block.places)
-
-
-def _doubt(block: Block) -> str:
-    """Say what can't be known, where no look at the step has succeeded."""
-    if block.place is not None or block.doing:
-        return ""
-    return (
-        "Which line it was has not been seen: either code in C kept the GIL, or the computer gave "
-        "this program no time."
-    )
-
-
-def _delays(tape: Tape, blocks: list[Block]) -> list[tuple[str, float]]:
-    """Return how long each task was ready during the blocks, the longest first."""
-    delays: dict[int, float] = {}
-    for block in blocks:
-        for task, seconds in block.delayed:
-            delays[task] = delays.get(task, 0.0) + seconds
-    worst = sorted(delays.items(), key=lambda pair: -pair[1])
-    return [(tape.rows[task].label or tape.rows[task].name, seconds) for task, seconds in worst]
-
-
-def _victims(delayed: list[tuple[str, float]]) -> str:
-    name, seconds = delayed[0]
-    if all(span(other) == span(seconds) for _, other in delayed):
-        names = [_short(other) for other, _ in delayed]
-        return f"{listing(names)} waited {span(seconds)} for it"
-    names = [f"{_short(other)} {span(wait)}" for other, wait in delayed[1:]]
-    return f"{_short(name)} waited {span(seconds)} for it, {listing(names, 3)}"
-
-
-def _short(label: str) -> str:
-    return clip(label, 40)
-
-
-def _without_yield(tape: Tape, blocks: list[Block]) -> Finding | None:
-    """Return the finding if what was awaited computed, and has nothing to wait for."""
-    longest = _longest(blocks)
-    place = longest.awaits > 1 and _useless_await(longest)
-    if not place:
-        return None
-    inner = longest.places[longest.places.index(place) + 1]
-    callee = called(inner.function)
-    seconds, delayed = _total(blocks), _delays(tape, blocks)
-    times = "" if len(blocks) == 1 else f", {count(len(blocks), 'time')}"
-    message = (
-        f"{called(place.function) or 'The cell'} awaits {callee}{at(place)}, but "
-        f"{callee} has nothing to wait for: `await` gives the loop back only when there is "
-        f"something to wait for. So it held the loop for {span(seconds)}{times}: "
-        f"{_victims(delayed)}."
-    )
-    fix = (
-        "Put `await asyncio.sleep(0)` into the loop to let the others have a turn, or hand the "
-        "work to a thread: `await asyncio.to_thread(...)`."
-    )
-    row = tape.rows[longest.task] if longest.task is not None else None
-    return finding("await-without-yield", row, seconds, place, message, fix, delayed)
-
-
-def _useless_await(block: Block) -> Place | None:
-    """Return where a coroutine was awaited that computes and has no await of its own."""
-    for outer, inner in zip(block.places, block.places[1:], strict=False):
-        inside = read_source(inner)
-        scope = inside.scope(inner) if inside else None
-        if isinstance(scope, ast.AsyncFunctionDef) and not pauses(scope):
-            return outer if block.busy >= _COMPUTED else None
-    return None
-
-
-def _find_computing(tape: Tape) -> Finding | None:
-    """Return the finding if nearly all the time went into the computing of several tasks."""
-    blocks = tape.blocks
-    tasks = [index for index, row in enumerate(tape.rows) if row.kind == "task"]
-    running = tape.slices.total(len(tape.rows), RUNNING)
-    total = float(sum(running[index] for index in tasks))
-    busy = [index for index in tasks if running[index] >= 0.1 * total]
-    # Before the loop starts and after it has ended, no task could wait.
-    slices = tape.slices[np.isin(tape.slices.task, tasks)]
-    lasted = float(slices.end.max() - slices.start.min()) if len(slices) else 0.0
-    if lasted < 0.2 or total < 0.9 * lasted or len(busy) < 2:
-        return None
-    # Waiting that holds the loop isn't computing; in virtual time there is no processor time.
-    waited = _total([block for block in blocks if not block.busy >= _SHARED])
-    if waited > 0.1 * total or not tape.cpu >= _SHARED * total:
-        return None
-    delayed = _delays(tape, blocks)
-    message = (
-        f"{span(total)} of {span(lasted)} went into computing, shared by {count(len(busy), 'task')}: "
-        f"asyncio can't help, since there was hardly any waiting that could overlap."
-    )
-    if delayed:
-        message += f" Meanwhile {_victims(delayed).replace('for it', 'for the loop')}."
-    fix = (
-        "A process pool could: `await loop.run_in_executor(pool, function, ...)` with "
-        "`concurrent.futures.ProcessPoolExecutor` puts the work on several processors."
-    )
-    row = tape.rows[busy[0]]
-    place = (_longest(blocks).place if blocks else None) or row.place
-    return finding("cpu-bound", row, total, place, message, fix, delayed)
-
-
-# What is no finding
+def _victims(names: list[tuple[str, str]]) -> str:
+    """Say which tasks waited for how long."""
+    first, seconds = names[0]
+    if all(other == seconds for _, other in names):
+        return f"{listing([name for name, _ in names])} waited {seconds} for it"
+    others = [f"{name} {long}" for name, long in names[1:]]
+    return f"{first} waited {seconds} for it, {listing(others, 3)}"
 
 
 def say_held(tape: Tape) -> list[str]:
-    """Say what held the loop though no task was ready, and for how long the computer was busy."""
-    sentences = []
-    for group in [] if _find_computing(tape) else _group(tape):
-        if not any(block.delayed for block in group):
-            sentences.append(f"{say_block(tape, group)}, while no other task was ready.")
+    """Say what is no finding: what held the loop while no task was ready, and what else did."""
+    groups = [group for group in _group(tape) if not any(block.delayed for block in group)]
+    sentences = [f"{_say(tape, group)}, while no other task was ready." for group in groups]
     if tape.stalls:
         lost = max(stall.lost for stall in tape.stalls)
         times = "" if len(tape.stalls) == 1 else f", the longest of {len(tape.stalls)} times"
         sentences.append(f"The computer gave this program no time for {span(lost)}{times}.")
-    if not tape.blocks and not tape.stalls and (late := find_late(tape)):
-        row, seconds = late
+    elif not tape.blocks and (late := find_late(tape)):
+        name, seconds = late
         sentences.append(
-            f"{speak(tape.rows[row])} was ready for {span(seconds)} before its turn came, though "
-            f"no single step was longer than {span(tape.threshold)}: many short ones came first."
+            f"{name} was ready for {span(seconds)} before its turn came, though no single step was "
+            f"longer than {span(tape.threshold)}."
         )
     return sentences
 
 
-def find_late(tape: Tape) -> tuple[int, float] | None:
+def find_late(tape: Tape) -> tuple[str, float] | None:
     """Return the task that was ready for longest, and how long, if that was over the threshold."""
     ready = tape.slices.of(READY)
-    tasks = np.array([row.kind == "task" for row in tape.rows] or [False])
-    ready = ready[tasks[ready.task]]
-    if not len(ready):
+    ready = ready[np.array([row.kind == "task" for row in tape.rows] or [False])[ready.task]]
+    long = ready.seconds()
+    if not len(ready) or long.max() <= tape.threshold:
         return None
-    worst = int(ready.seconds().argmax())
-    seconds = float(ready.seconds()[worst])
-    return (int(ready.task[worst]), seconds) if seconds > tape.threshold else None
+    return speak(tape.rows[int(ready.task[long.argmax()])]), float(long.max())

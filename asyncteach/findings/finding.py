@@ -14,8 +14,8 @@ class Finding:
 
     `kind` is a word to look up or to test for, `task` the name of the task, `seconds` what it has
     cost, `file` and `line` the user's own line; `message` says what was observed, `fix` what to do.
-    `delayed` names each task that was ready meanwhile and had to wait, with its seconds, the
-    longest first; only what held the loop delays anything.
+    `delayed` has the label of each task that was ready and had to wait for what held the loop, with
+    its seconds, the longest first.
     """
 
     kind: str
@@ -33,25 +33,11 @@ def finding(
     delayed: Iterable[tuple[str, float]] = (),
 ) -> Finding:  # fmt: skip
     """Return a finding about a row at a place; either may be unknown."""
-    return Finding(
-        kind,
-        row.name if row else None,
-        seconds,
-        place.file if place else None,
-        place.line if place else None,
-        message,
-        fix,
-        tuple(delayed),
-    )
+    name = row.name if row else None
+    file, line = (place.file, place.line) if place else (None, None)
+    return Finding(kind, name, seconds, file, line, message, fix, tuple(delayed))
 
 
-def speak(row: Row) -> str:
+def speak(row: Row | None) -> str:
     """Return what a sentence calls a task: short, on one line."""
-    return clip(row.label or row.name, 40)
-
-
-def costliest_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings in order, each once."""
-    return sorted(
-        dict.fromkeys(findings), key=lambda f: (-f.seconds, f.file or "", f.line or 0, f.kind)
-    )
+    return clip(row.label or row.name, 40) if row else "A task"

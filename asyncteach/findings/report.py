@@ -4,11 +4,12 @@ import numpy as np
 
 from asyncteach.drawing.textform import say
 from asyncteach.findings.blocking import find_blocks, find_late, say_held
-from asyncteach.findings.finding import Finding, costliest_first
+from asyncteach.findings.finding import Finding
 from asyncteach.findings.sequences import find_sequences
 from asyncteach.findings.source import look_again
 from asyncteach.findings.task_errors import find_task_errors
 from asyncteach.formatting import at, count, span
+from asyncteach.intervals import sweep
 from asyncteach.switching.sentences import explain_threads
 from asyncteach.switching.states import ThreadTape
 from asyncteach.tapes.tape import READY, RUNNING, STATES, WAITING, Slices, Tape
@@ -24,12 +25,10 @@ def find(tape: Tape, unit: str, *, is_over: bool) -> list[Finding]:
     if unit == "minutes" or isinstance(tape, ThreadTape):
         return []  # all that is looked for are mistakes with tasks
     look_again()
-    return costliest_first(
-        [
-            *find_blocks(tape),
-            *find_sequences(tape),
-            *find_task_errors(tape, is_over=is_over),
-        ]
+    found = [*find_blocks(tape), *find_sequences(tape)]
+    found += find_task_errors(tape, is_over=is_over)
+    return sorted(
+        dict.fromkeys(found), key=lambda f: (-f.seconds, f.file or "", f.line or 0, f.kind)
     )
 
 
@@ -84,7 +83,8 @@ def _praise(tape: Tape, unit: str) -> str:
     """Say how much waiting overlapped, and if it was so, that nothing was held up."""
     own = _own_waiting(tape)
     total = float(own.seconds().sum())
-    took, most = _overlap(own.start, own.end)
+    times, depth = sweep(own.start, own.end)
+    took, most = float(np.diff(times)[depth[:-1] > 0].sum()), int(depth.max(initial=0))
     sentences = []
     if most > 1 and total > 1.05 * took:
         sentences.append(
@@ -121,16 +121,3 @@ def _own_waiting(tape: Tape) -> Slices:
         kind = kinds.get((task, start), "tasks" if task in parents else "")
         kept.append(tape.rows[task].kind == "task" and kind not in ("task", "tasks"))
     return waiting[np.array(kept, dtype=bool)]
-
-
-def _overlap(starts: object, ends: object) -> tuple[float, int]:
-    """Return how long anything was waiting, and how many were at most."""
-    start, end = np.asarray(starts), np.asarray(ends)
-    times = np.concatenate([start, end])
-    changes = np.concatenate([np.ones(len(start)), -np.ones(len(end))])
-    order = np.lexsort((changes, times))  # one that ends makes room first
-    times, depth = times[order], np.cumsum(changes[order])
-    if not len(times):
-        return 0.0, 0
-    took = float((np.diff(times) * (depth[:-1] > 0)).sum())
-    return took, int(depth.max())

@@ -8,14 +8,12 @@ it is told as a condition. Only waiting for something outside counts: a lock, a 
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from math import isnan
+from typing import NamedTuple
 
 from asyncteach.findings.finding import Finding, finding
 from asyncteach.findings.source import (
-    COMPREHENSIONS,
     FUNCTIONS,
-    LOOPS,
     Function,
     Source,
     covers,
@@ -26,133 +24,57 @@ from asyncteach.findings.source import (
     walk_own,
 )
 from asyncteach.formatting import at, called, listing, span, spell
-from asyncteach.places import Place
-from asyncteach.tapes.tape import Tape, Wait
+from asyncteach.tapes.calls import Part, list_calls
+from asyncteach.tapes.tape import Tape
 
 # What isn't worth a word: less of the task's life, or fewer seconds.
 _SHARE, _SECONDS = 0.2, 0.02
 # How much of the time has to have been waiting: what runs or is ready can't be overlapped.
 _WAITED = 0.8
-_OUTSIDE = ("sleep", "socket", "subprocess", "thread", "process", "future", "tasks")
-# A conversation on one stream has its order.
-_STREAMS = ("data from a stream", "room in a stream", "data from a socket", "room in a socket")
 # What asyncio wraps around a call: the call itself is what counts.
 _WRAPPERS = ("create_task", "ensure_future", "wait_for", "shield")
 _SIMPLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Return)
 # Whether and when an await inside of these happens is decided by what comes before it.
 _DECIDING = (ast.BoolOp, ast.IfExp, ast.Lambda, ast.Await, ast.NamedExpr, ast.Yield)
-_STOPS = (*LOOPS, *COMPREHENSIONS, ast.Break, ast.Return, ast.Raise, ast.Try, ast.With, ast.Match)
-
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_STOPS = (
+    *(*_COMPREHENSIONS, ast.For, ast.AsyncFor, ast.While, ast.Break, ast.Return, ast.Raise),
+    *(ast.Try, ast.With, ast.Match),
+)
 Awaiting = ast.Await | ast.Call
 """An await, or the call behind an `async with`."""
-Callee = tuple[Source, Function] | None
 
 
-@dataclass
-class Part:
-    """One await of one call: from where its first wait began to where its last one ended."""
+class Run(NamedTuple):
+    """Awaits that followed each other, in straight code or as the rounds of a loop."""
 
-    place: Place
-    child: Place | None
-    """A line of the user's function that it called; None: a library's."""
-    key: object
-    start: float
-    end: float
-    waited: float = 0.0
-    outside: bool = False
-    pause: bool = False
-    stream: bool = False
-
-
-@dataclass
-class Series:
-    """The same awaits in a row, however often they were seen, told as one finding."""
-
-    task: int
-    place: Place
     nodes: Sequence[Awaiting]
     loop: ast.For | ast.expr | None
-    shared: set[str] = field(default_factory=set)
+    shared: set[str]
     """Objects that all of them use, which would have to serve several at once."""
-    total: float = 0.0
-    together: float = 0.0
-    parts: int = 0
-    times: int = 0
-
-
-Run = tuple[Sequence[Awaiting], ast.For | ast.expr | None, set[str], list[list[Part]]]
-"""Awaits, the loop around them, the objects that they share, the parts of each or each round."""
+    units: list[list[Part]]
+    """What belongs to each await, or to each round."""
 
 
 def find_sequences(tape: Tape) -> Iterator[Finding]:
     """Give a finding for each row of awaits that could as well have waited at the same time."""
-    by_task: dict[int, list[Wait]] = {}
-    for wait in tape.waits:
-        by_task.setdefault(wait.task, []).append(wait)
-    found: dict[object, Series] = {}
-    for task, waits in by_task.items():
-        row = tape.rows[task]
+    found: dict[object, list[tuple[int, Run, float, float]]] = {}
+    for task, parts in list_calls(tape):
+        row, place = tape.rows[task], parts[0].place
         life = (tape.duration if isnan(row.finished) else row.finished) - row.spawned
-        for parts in _list_calls(tape, waits, by_task):
-            source = read_source(parts[0].place)
-            scope = source.scope(parts[0].place) if source else None
-            if source is None or scope is None:
-                continue
-            for nodes, loop, shared, units in _Call(source, parts).runs(scope.body):
-                lengths = [unit[-1].end - unit[0].start for unit in units]
-                total, waited = sum(lengths), sum(part.waited for unit in units for part in unit)
-                together = max(lengths) + max(0.0, total - waited)
-                if waited < _WAITED * total or total - together < max(_SECONDS, _SHARE * life):
-                    continue
-                place = parts[0].place._replace(line=nodes[0].lineno)
-                one = found.setdefault((place, loop is None), Series(task, place, nodes, loop))
-                one.shared |= shared
-                one.total += total
-                one.together += together
-                one.parts += len(units)
-                one.times += 1
-    for one in found.values():
-        yield _tell(tape, one)
-
-
-def _list_calls(
-    tape: Tape, waits: list[Wait], by_task: dict[int, list[Wait]]
-) -> Iterator[list[Part]]:
-    """Give for each call of the user's functions that a task was in what it awaited, in order."""
-    calls: dict[tuple[int, int], list[Part]] = {}
-    for number, wait in enumerate(sorted(waits, key=lambda wait: wait.start)):
-        # A comprehension with an await in it is a coroutine of its own on older Pythons.
-        pairs = zip(wait.places, wait.calls, strict=False)
-        links = [pair for pair in pairs if not pair[0].function.endswith("comp>")]
-        is_direct = len(wait.calls) == len(wait.places)
-        inner = (_child(tape, wait, by_task), -1 - number if is_direct else wait.calls[-1])
-        for depth, (place, call) in enumerate(links):
-            is_last = depth + 1 == len(links)
-            child, key = inner if is_last else links[depth + 1]
-            parts = calls.setdefault((depth, call), [])
-            if not parts or parts[-1].key != key or parts[-1].place.line != place.line:
-                parts.append(Part(place, child, key, wait.start, wait.end))
-            part = parts[-1]
-            part.end = wait.end
-            part.waited += wait.end - wait.start
-            # A parent that gathers waits for others; a task of its own is as good as a call.
-            others = wait.kind == "tasks" and child is None
-            mine = wait.kind == "task" and child is not None
-            part.outside |= mine or (wait.kind in _OUTSIDE and not others)
-            part.pause |= wait.kind == "sleep" and is_last and is_direct
-            part.stream |= wait.what in _STREAMS
-    yield from (parts for parts in calls.values() if len(parts) > 1)
-
-
-def _child(tape: Tape, wait: Wait, by_task: dict[int, list[Wait]]) -> Place | None:
-    """Return a line of the coroutine of a task that was awaited where it was spawned."""
-    if wait.kind != "task" or wait.target not in by_task or not wait.places:
-        return None
-    target, here = tape.rows[wait.target], wait.places[-1]
-    if target.parent != wait.task or target.place is None or target.place[:2] != here[:2]:
-        return None
-    places = by_task[wait.target][0].places
-    return places[0] if places else None
+        source = read_source(place)
+        scope = source.scope(place) if source else None
+        if source is None or scope is None:
+            continue
+        for run in _Call(source, parts).runs(scope.body):
+            lengths = [unit[-1].end - unit[0].start for unit in run.units]
+            total, waited = sum(lengths), sum(part.waited for unit in run.units for part in unit)
+            together = max(lengths) + max(0.0, total - waited)
+            if waited >= _WAITED * total and total - together >= max(_SECONDS, _SHARE * life):
+                where = (place.path, run.nodes[0].lineno, run.loop is None)
+                found.setdefault(where, []).append((task, run, total, together))
+    for times in found.values():
+        yield _tell(tape, times)
 
 
 class _Call:
@@ -213,7 +135,7 @@ class _Call:
             outer = self.source.parents.get(outer)
         return False
 
-    def _callee(self, call: ast.Call) -> Callee:
+    def _callee(self, call: ast.Call) -> tuple[Source, Function] | None:
         """Return the user's function that is called, if its source can be read."""
         for part in self.parts:
             if part.child and covers(call, part.place.line):
@@ -231,7 +153,7 @@ class _Call:
             if isinstance(statement, (*FUNCTIONS, ast.ClassDef, ast.Pass)):
                 continue
             own = [] if isinstance(statement, ast.Break) else _awaiting(statement)
-            loops = own and any(isinstance(n, COMPREHENSIONS) for n in walk_own(statement))
+            loops = own and any(isinstance(n, _COMPREHENSIONS) for n in walk_own(statement))
             decided = any(self._is_decided(node, statement) for node in own)
             ends = not isinstance(statement, _SIMPLE) or loops or decided
             if ends or (own and self._is_paced(statement)):
@@ -251,57 +173,56 @@ class _Call:
     def _found(self, nodes: list[Awaiting], shared: set[str]) -> Iterator[Run]:
         units = self._units(nodes, again=False) if len(nodes) > 1 else []
         if len(units) > 1:
-            yield nodes, None, shared, units
+            yield Run(nodes, None, shared, units)
 
     def _tie(self, one: Awaiting, other: Awaiting) -> set[str] | None:
         """Return the objects that two awaits share, None if one may need what the other does."""
         a, b = _call_of(one), _call_of(other)
         if a is None or b is None:
             return None  # a task by name, which was started before
-        first, second = self._callee(a), self._callee(b)
-        if first and second and first[0].shared(first[1]) & second[0].shared(second[1]):
-            return None
-        theirs = {ast.dump(arg) for arg in _arguments(b)}
-        common = [arg for arg in _arguments(a) if ast.dump(arg) in theirs]
+        (state, objects), (others_state, others_objects) = self._uses(a), self._uses(b)
+        dumps = [{ast.dump(arg) for arg in _arguments(call)} for call in (a, b)]
         same = ast.dump(a.func) == ast.dump(b.func)
-        if not same and any(isinstance(getattr(arg, "value", 0), str) for arg in common):
-            return None  # one name of a file, written by one and read by the other
-        objects = self._receiver(a) & self._receiver(b)
-        for arg in common:
-            if self._is_object(arg, a, first) or self._is_object(arg, b, second):
-                objects.add(root_of(arg))
-        differs = {ast.dump(arg) for arg in _arguments(a)} != theirs
-        return objects if not objects or (same and self._serves(a, first, differs)) else None
+        texts = {
+            d for d in dumps[0] & dumps[1] if d.startswith(("Constant(value='", 'Constant(value="'))
+        }
+        # One name of a file, say, written by one and read by the other.
+        if (state & (others_state | others_objects)) | (objects & others_state) or (
+            texts and not same
+        ):
+            return None
+        shared = objects & others_objects
+        return shared if not shared or (same and self._serves(a, dumps[0] != dumps[1])) else None
 
-    def _serves(self, call: ast.Call, callee: Callee, differs: bool) -> bool:
-        """Tell if an object may well serve several such calls at once, as clients do.
+    def _uses(self, call: ast.Call) -> tuple[set[str], set[str]]:
+        """Return what a call may change, and the objects of which it uses parts, by name."""
+        callee = self._callee(call)
+        state: set[str] = set(callee[0].shared(callee[1])) if callee else set()
+        objects: set[str] = set()
+        given: list[tuple[str | None, ast.expr]] = [(k.arg, k.value) for k in call.keywords]
+        positional = [*call.args]
+        if isinstance(call.func, ast.Attribute) and root_of(call.func) not in self.source.imports:
+            positional.insert(0, call.func.value)  # the object whose method it is
+        if callee is None:
+            given = [(None, arg) for arg in (*positional, *(value for _, value in given))]
+        else:
+            own = [arg.arg for arg in (*callee[1].args.posonlyargs, *callee[1].args.args)]
+            given += zip(own, positional, strict=False)
+        parts = [n for n in (ast.walk(callee[1]) if callee else ()) if not isinstance(n, ast.Name)]
+        changed = {root_of(node) for node in parts if stores(node)}
+        used = {root_of(node) for node in parts}
+        known = {*self.source.imports, *(function.name for function in self.source.functions), ""}
+        for name, arg in given:
+            if (root := root_of(arg)) not in known:
+                if name in changed:
+                    state.add(root)
+                elif name is None or name in used or not isinstance(arg, ast.Name):
+                    objects.add(root)
+        return state, objects
 
-        It is asked the same with other words, by no method that keeps something in its object.
-        """
-        if callee and isinstance(call.func, ast.Attribute) and callee[1].args.args:
-            own = callee[1].args.args[0].arg
-            if any(stores(node) and root_of(node) == own for node in ast.walk(callee[1])):
-                return False
+    def _serves(self, call: ast.Call, differs: bool) -> bool:
+        """Tell if an object may well serve several such calls at once, as clients do."""
         return differs and not any(p.stream for p in self.parts if covers(call, p.place.line))
-
-    def _receiver(self, call: ast.Call) -> set[str]:
-        """Return the name of the object whose method is called, nothing for a function."""
-        if not isinstance(call.func, ast.Attribute) or call.func.attr == "run_in_executor":
-            return set()
-        return {root_of(call.func)} - {""} - set(self.source.imports)
-
-    def _is_object(self, arg: ast.expr, call: ast.Call, callee: Callee) -> bool:
-        """Tell if an argument is more than a value: the function that gets it uses parts of it."""
-        name = root_of(arg)
-        functions = {function.name for function in self.source.functions}
-        if not name or name in functions or name in self.source.imports:
-            return False
-        if callee is None or not isinstance(arg, ast.Name):
-            return True
-        used = {root_of(n) for n in ast.walk(callee[1]) if not isinstance(n, ast.Name)}
-        names = [a.arg for a in (*callee[1].args.posonlyargs, *callee[1].args.args)]
-        given = [*zip(names, call.args, strict=False), *((k.arg, k.value) for k in call.keywords)]
-        return any(ast.dump(one) == ast.dump(arg) and own in used for own, one in given)
 
     def _loop(self, loop: ast.For) -> Iterator[Run]:
         """Give the run of a loop if no round needs what an earlier one has left."""
@@ -341,20 +262,13 @@ class _Call:
         for node in nodes:
             if (call := _call_of(node)) is None:
                 return
-            callee = self._callee(call)
-            objects = self._receiver(call) - own
-            for arg in _arguments(call):
-                if not names_in(arg) & own and self._is_object(arg, call, callee):
-                    objects.add(root_of(arg))
-            differs = bool(names_in(call) & own)
-            if (callee and callee[0].shared(callee[1])) or (
-                objects and not self._serves(call, callee, differs)
-            ):
+            state, objects = self._uses(call)
+            if state or (objects - own and not self._serves(call, bool(names_in(call) & own))):
                 return
-            shared |= objects
+            shared |= objects - own
         units = self._units(nodes, again=True) if nodes else []
         if len(units) > 1:
-            yield nodes, loop, shared, units
+            yield Run(nodes, loop, shared, units)
 
     def _bound_by(self, node: ast.AST) -> set[str]:
         """Return the names that a statement binds or may change: `x.append(...)` changes x.
@@ -411,39 +325,42 @@ def _loaded(node: ast.AST) -> set[str]:
     return {n.id for n in walk_own(node) if isinstance(n, ast.Name) and not stores(n)}
 
 
-def _tell(tape: Tape, one: Series) -> Finding:
-    where, parts = called(one.place.function), round(one.parts / one.times)
-    inside = f" in {where}" if where else ""
-    # Of many, what it was on average.
-    total, together = span(one.total / one.times), span(one.together / one.times)
-    often, average = (f", {spell(one.times)} times", " on average") if one.times > 1 else ("", "")
-    if one.loop is None:
-        last = one.nodes[-1].end_lineno or one.nodes[-1].lineno
-        until = f" (to line {last})" if last != one.place.line else ""
+def _tell(tape: Tape, times: list[tuple[int, Run, float, float]]) -> Finding:
+    """Tell of awaits in a row, of many on average."""
+    task, run, *_ = times[0]
+    place = run.units[0][0].place._replace(line=run.nodes[0].lineno)
+    where, parts = (
+        called(place.function),
+        round(sum(len(r.units) for _, r, *_ in times) / len(times)),
+    )
+    total, together = (sum(one[n] for one in times) / len(times) for n in (2, 3))
+    often, average = (f", {spell(len(times))} times", " on average") if times[1:] else ("", "")
+    if run.loop is None:
+        last = run.nodes[-1].end_lineno or run.nodes[-1].lineno
+        until = f" (to line {last})" if last != place.line else ""
         what, none = f"These {spell(parts)} awaits", "none needs what another does"
-        calls = ", ".join(ast.unparse(_call_of(node) or node) for node in one.nodes)
+        calls = ", ".join(ast.unparse(_call_of(node) or node) for node in run.nodes)
     else:
         # What an `async with` waits for when it is left looks like one more round.
-        number = f"{spell(parts)} " if all(isinstance(n, ast.Await) for n in one.nodes) else ""
+        number = f"{spell(parts)} " if all(isinstance(n, ast.Await) for n in run.nodes) else ""
         until, none = "", "no round needs what another does"
-        what, calls = f"The {number}rounds of the loop", _starred(one)
-    if one.shared:
-        names = sorted("the object" if n == "self" else f"`{n}`" for n in one.shared)
+        what, calls = f"The {number}rounds of the loop", _starred(run)
+    if shared := {name for _, r, *_ in times for name in r.shared}:
+        names = sorted("the object" if n == "self" else f"`{n}`" for n in shared)
         none += f", and if {listing(names)} can serve several at once"
     message = (
-        f"{what}{inside}{at(one.place)}{until} ran one after another{often}: {total}{average}; "
-        f"if {none}, together they could take {together}."
+        f"{what}{f' in {where}' if where else ''}{at(place)}{until} ran one after another{often}: "
+        f"{span(total)}{average}; if {none}, together they could take {span(together)}."
     )
-    calls = calls if len(calls) <= 100 else "..."
     fix = (
-        f"Start them together: `await asyncio.gather({calls})`, or give each its own task in an "
-        f"`asyncio.TaskGroup`."
+        f"Start them together: `await asyncio.gather({calls if len(calls) <= 100 else '...'})`, or "
+        f"give each its own task in an `asyncio.TaskGroup`."
     )
-    saving = one.total - one.together
-    return finding("one-after-another", tape.rows[one.task], saving, one.place, message, fix)
+    saving = (total - together) * len(times)
+    return finding("one-after-another", tape.rows[task], saving, place, message, fix)
 
 
-def _starred(one: Series) -> str:
+def _starred(one: Run) -> str:
     """Return the loop as an argument of gather(); dots where a round does more than one thing."""
     if len(one.nodes) > 1 or not isinstance(one.nodes[0], ast.Await):
         return "..."

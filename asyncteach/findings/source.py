@@ -9,9 +9,6 @@ from functools import cached_property, lru_cache
 from asyncteach.places import Place
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-Scope = Function | ast.Module
-LOOPS = (ast.For, ast.AsyncFor, ast.While)
-COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -56,15 +53,13 @@ class Source:
         self.functions = [node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)]
         self.imports: dict[str, str] = {}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
                 for name in node.names:
-                    top = name.name if name.asname else name.name.partition(".")[0]
-                    self.imports[name.asname or top] = top
-            elif isinstance(node, ast.ImportFrom):
-                for name in node.names:
-                    self.imports[name.asname or name.name] = f"{node.module}.{name.name}"
+                    whole = name.name if name.asname or module else name.name.partition(".")[0]
+                    self.imports[name.asname or whole] = f"{module}{whole}"
 
-    def scope(self, place: Place) -> Scope | None:
+    def scope(self, place: Place) -> Function | ast.Module | None:
         """Return the function that the place is in; None where the text doesn't match it.
 
         A file may have been edited since: then it isn't the text that ran.
@@ -90,24 +85,15 @@ class Source:
 
         What it awaits is asyncio's to call: `await process.communicate()` holds nothing up.
         """
-        statement = self.statement(place)
-        if statement is None:
+        if (statement := self.statement(place)) is None:
             return []
         nodes = [statement, *walk_own(statement)]
-        awaited: set[ast.AST] = set()
-        for node in nodes:
-            if isinstance(node, ast.Await):
-                awaited.update(ast.walk(node))
-            elif isinstance(node, ast.AsyncFor):
-                awaited.update(ast.walk(node.iter))
-            elif isinstance(node, ast.AsyncWith):
-                awaited.update(part for item in node.items for part in ast.walk(item))
-        calls = [
-            node
+        awaited = {part for n in nodes if isinstance(n, ast.Await) for part in ast.walk(n)}
+        return [
+            self.name(node.func)
             for node in nodes
             if isinstance(node, ast.Call) and covers(node, place.line) and node not in awaited
         ]
-        return [self.name(call.func) for call in calls]
 
     def name(self, node: ast.expr) -> str:
         """Return the dotted name as if nothing were renamed by imports: `time.sleep`.
@@ -118,25 +104,21 @@ class Source:
             return self.imports.get(node.id, node.id)
         if isinstance(node, ast.Attribute):
             return f"{self.name(node.value)}.{node.attr}"
-        if isinstance(node, ast.Call):
-            return f"{self.name(node.func)}()"
-        return ""
-
-    # What functions may share
+        return f"{self.name(node.func)}()" if isinstance(node, ast.Call) else ""
 
     @cached_property
     def changing(self) -> set[str]:
         """Names that functions bind anew for others, or whose object they may change."""
-        found = set()
+        found = {"open", "input"}
         for node in ast.walk(self.tree):
             if isinstance(node, (ast.Global, ast.Nonlocal)):
                 found.update(node.names)
-            elif isinstance(node, ast.Attribute) or (
-                isinstance(node, ast.Subscript) and stores(node)
-            ):
-                found.add(root_of(node))
+            elif isinstance(node, (ast.Attribute, ast.Subscript)):
+                found |= (
+                    {root_of(node)} if isinstance(node, ast.Attribute) or stores(node) else set()
+                )
         # Where another cell has imported it, only the name tells that it is a module.
-        return {*found, "open", "input"} - set(self.imports) - set(sys.modules)
+        return found - set(self.imports) - set(sys.modules)
 
     @lru_cache(maxsize=256)  # noqa: B019  # sources are few, and forgotten when files are read anew
     def shared(self, function: Function) -> frozenset[str]:
@@ -145,47 +127,40 @@ class Source:
         It counts what it uses itself and what the functions use that it calls.
         """
         found: set[str] = set()
-        seen: set[Function] = set()
+        seen: list[Function] = []
         left = [function]
         while left:
             one = left.pop()
-            if one in seen:
-                continue
-            seen.add(one)
+            seen.append(one)
             names = [node for node in walk_own(one) if isinstance(node, ast.Name)]
             own = {node.id for node in names if stores(node)}
             own |= {node.arg for node in ast.walk(one.args) if isinstance(node, ast.arg)}
-            rebound = [n for n in walk_own(one) if isinstance(n, (ast.Global, ast.Nonlocal))]
-            found.update(*(node.names for node in rebound))
+            for node in walk_own(one):
+                found.update(node.names if isinstance(node, (ast.Global, ast.Nonlocal)) else ())
             outer = {node.id for node in names} - own
             called = [f for f in self.functions if f.name in outer]
-            left += called
+            left += [f for f in called if f not in seen]
             found |= outer & self.changing - {f.name for f in called}
         return frozenset(found)
 
 
-def pauses(scope: Scope) -> bool:
+def pauses(function: Function) -> bool:
     """Tell if the function has a point at which it may give the loop back."""
     return any(
         isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith))
         or (isinstance(node, ast.comprehension) and node.is_async)
-        for node in walk_own(scope)
+        for node in walk_own(function)
     )
 
 
 @lru_cache(maxsize=64)
-def _parse(text: str) -> Source | None:
+def _read(path: str) -> Source | None:
+    text = "".join(linecache.getlines(path))
     try:
-        return Source(ast.parse(text))
+        return Source(ast.parse(text)) if text else None
     except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
         # The last one is CPython's own, for text that is nested too deep on a deep stack.
         return None
-
-
-@lru_cache(maxsize=64)
-def _read(path: str) -> Source | None:
-    lines = linecache.getlines(path)
-    return _parse("".join(lines)) if lines else None
 
 
 def read_source(place: Place) -> Source | None:
@@ -202,21 +177,3 @@ def look_again() -> None:
 def line_of(place: Place) -> str:
     """Return the text of that line, without indentation."""
     return linecache.getline(place.path or place.file, place.line).strip()
-
-
-def find_call(place: Place, function: str) -> Place:
-    """Return where a function is called without `await`, if that is clear; else the place itself.
-
-    That a coroutine was dropped is noticed only when the variable that held it has gone.
-    """
-    source, name = read_source(place), function.rpartition(".")[2]
-    if source is None or name in [call.rpartition(".")[2] for call in source.calls(place)]:
-        return place
-    lines = {
-        node.lineno
-        for node in ast.walk(source.tree)
-        if isinstance(node, ast.Call)
-        and source.name(node.func).rpartition(".")[2] == name
-        and isinstance(source.parents.get(node), (ast.Expr, ast.Assign, ast.Return))
-    }
-    return place._replace(line=lines.pop()) if len(lines) == 1 else place

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from math import isnan
 
 from asyncteach.findings.finding import Finding, finding, speak
-from asyncteach.findings.source import find_call, line_of, read_source
+from asyncteach.findings.source import line_of
 from asyncteach.formatting import at, called, count, listing, span
 from asyncteach.labels import clip
 from asyncteach.places import Place
@@ -12,16 +12,61 @@ from asyncteach.tapes.tape import RUNNING, Remark, Row, Tape, Wait
 
 # A thread that looks for a signal to stop takes a moment to see it.
 _MOMENT = 0.12
-# Tasks that end as soon as this after a failure weren't working on.
+# Tasks that end as soon as this after a failure didn't go on.
 _AT_ONCE = 0.02
 # Connections from which on it is worth a word: servers and systems allow some hundreds.
-MANY = 250
-_SOME = ("tasks", "the first of some tasks")
+_MANY = 250
 _NESTED = (
     "cannot be called from a running event loop",
     "event loop is already running",
     "while another loop is running",
 )
+
+_FIXES = {
+    "asyncio-run-inside-loop": (
+        "Write `await main()` (or what you gave to it) instead: the loop is there."
+    ),
+    "cancellation-swallowed": (
+        "Clean up in `finally`, or write `raise` at the end of `except asyncio.CancelledError`; "
+        "`except Exception` lets it pass, a bare `except` doesn't."
+    ),
+    "deadlock": (
+        "A task can't take an asyncio.Lock twice: take it in the outermost function only. Take "
+        "several locks in the same order everywhere, and hold none while awaiting a task."
+    ),
+    "exception-never-retrieved": (
+        "Keep the task and await it, or give it to a TaskGroup: then its error reaches you."
+    ),
+    "left-running": (
+        "Await it, or cancel it and await it when you are done. In a notebook it would go on "
+        "beside later cells, and running the cell again starts one more."
+    ),
+    "queue-never-done": (
+        "Call `queue.task_done()` for each item that `get()` has given, best in a `finally`."
+    ),
+    "siblings-ran-on": (
+        "Use `async with asyncio.TaskGroup()`: it cancels the others and awaits them."
+    ),
+    "task-lost": (
+        "Keep the task in a variable or a set for as long as it works, and await it before "
+        "returning, or start it in a TaskGroup."
+    ),
+    "thread-outlived-timeout": (
+        "Give the blocking call a timeout of its own, or hand it a `threading.Event` to look at "
+        "between its steps."
+    ),
+    "unbounded": (
+        "Let a few in at a time: `limit = asyncio.Semaphore(20)`, and inside the function "
+        "`async with limit:`."
+    ),
+    "wrong-thread": (
+        "Ask the loop to do it: `loop.call_soon_threadsafe(function, ...)`, or for a coroutine "
+        "`asyncio.run_coroutine_threadsafe(coroutine, loop)`."
+    ),
+}
+
+Told = tuple[Place | None, float, str] | None
+"""Where it was, what it has cost in seconds, and the sentence; None: there is nothing to tell."""
 
 
 def find_task_errors(tape: Tape, *, is_over: bool) -> Iterator[Finding]:
@@ -30,193 +75,166 @@ def find_task_errors(tape: Tape, *, is_over: bool) -> Iterator[Finding]:
     yield from _never_awaited(tape)
     yield from _deadlocks(tape)
     for remark in tape.remarks:
-        if teller := _TELLERS.get(remark.kind):
-            yield from teller(tape, remark)
+        kind, tell = _TELLERS.get(remark.kind, ("", None))
+        row = None if remark.task is None else tape.rows[remark.task]
+        if tell and (told := tell(tape, remark, row)):
+            place, seconds, message = told
+            yield finding(kind, row, seconds, place, message, _FIXES[kind])
     if is_over:
         yield from _left_running(tape)
 
 
-def _row(tape: Tape, remark: Remark) -> Row | None:
-    return None if remark.task is None else tape.rows[remark.task]
-
-
 # Coroutines that never ran
+
+
+def _nested_runs(tape: Tape) -> Iterator[Finding]:
+    """Tell of each `asyncio.run()` that failed because a loop was running."""
+    found = [
+        (None if r.task is None else tape.rows[r.task], r.place)
+        for r in tape.remarks
+        if r.kind == "raised" and _is_nested(r.text)
+    ]
+    kind = "asyncio-run-inside-loop"
+    # An error that left the recording has left its task as well.
+    for row, place in found or [(row, None) for row in tape.rows if _is_nested(row.outcome)]:
+        message = (
+            f"A loop was started{at(place)} inside a loop that was running already: a notebook's "
+            f"cells run on one, and so does everything in `async def`."
+        )
+        yield finding(kind, row, 0.0, place, message, _FIXES[kind])
 
 
 def _is_nested(text: str) -> bool:
     return "RuntimeError" in text and any(words in text for words in _NESTED)
 
 
-def _nested_runs(tape: Tape) -> Iterator[Finding]:
-    """Tell of each `asyncio.run()` that failed because a loop was running."""
-    raised = [r for r in tape.remarks if r.kind == "raised" and _is_nested(r.text)]
-    found = [(_row(tape, remark), remark.place) for remark in raised]
-    if not raised:  # an error that left the recording has left its task as well
-        found = [(row, None) for row in tape.rows if _is_nested(row.outcome)]
-    for row, place in found:
-        message = (
-            f"A loop was started{at(place)} inside a loop that was running already: a notebook's "
-            f"cells run on one, and so does everything in `async def`."
-        )
-        fix = "Write `await main()` (or what you gave to it) instead: the loop is there."
-        yield finding("asyncio-run-inside-loop", row, 0.0, place, message, fix)
-
-
 def _never_awaited(tape: Tape) -> Iterator[Finding]:
-    """Tell of each call that made a coroutine which was never awaited."""
+    """Tell of each line at which coroutines were dropped that had never been awaited."""
+    refused = [r.place for r in tape.remarks if r.kind == "raised" and _is_nested(r.text)]
     groups: dict[tuple[str, Place | None], int] = {}
     for remark in tape.remarks:
-        if remark.kind == "never-awaited" and not (remark.place and _is_refused(remark.place)):
-            place = remark.place and find_call(remark.place, remark.text)
-            groups[remark.text, place] = groups.get((remark.text, place), 0) + 1
+        if remark.kind == "never-awaited" and remark.place not in refused:
+            key = (remark.text, remark.place)
+            groups[key] = groups.get(key, 0) + 1
     for (text, place), times in groups.items():
         name = called(text) or text
+        own = name.removesuffix("()").rpartition(".")[2]
         often = "" if times == 1 else f" {count(times, 'time')}"
-        message = (
-            f"{name} was called{often}{at(place)} but never awaited: calling it only makes a "
-            f"coroutine, so nothing of it has run."
-        )
+        was = f"{name} was called{often}{at(place)} but never awaited"
+        if place and f"{own}(" not in line_of(place):
+            # Which call has made it can't be known: it was kept in a variable until here.
+            was = f"What {name} gave was dropped{often}{at(place)} and never awaited"
+        message = f"{was}: calling it only makes a coroutine, so nothing of it has run."
         fix = f"Write `await {name.removesuffix('()')}(...)`, or make a task of it and await that."
         yield finding("never-awaited", None, 0.0, place, message, fix)
 
 
-def _is_refused(place: Place) -> bool:
-    """Tell if the line tried to run the coroutine on a loop: then it wasn't forgotten."""
-    source = read_source(place)
-    calls = source.calls(place) if source else []
-    return any(call.endswith((".run", ".run_until_complete")) for call in calls)
-
-
-# Tasks that can't go on
+# Tasks that couldn't go on
 
 
 def _deadlocks(tape: Tape) -> Iterator[Finding]:
-    """Tell of tasks that waited for each other in a circle: for a lock, or for a task's end."""
+    """Tell of tasks that waited for each other in a circle: for a lock, or for a task to end."""
     waits = [w for w in tape.waits if w.target is not None and w.kind in ("lock", "task")]
-    by_task: dict[int, list[Wait]] = {}
-    for wait in waits:
-        by_task.setdefault(wait.task, []).append(wait)
     told: set[frozenset[int]] = set()
     for first in waits:
-        circle, wait = [first], first
-        # The wait of the circle that ended first has seen all of the others.
-        while wait.target != first.task and wait.target not in [w.task for w in circle]:
-            later = by_task.get(wait.target if wait.target is not None else -1, [])
-            found = [w for w in later if w.start < first.end <= w.end]
-            if not found:
+        circle = [first]
+        while len(circle) <= len(tape.rows) and circle[-1].target != first.task:
+            # The wait of a circle that ended first has seen all of the others.
+            wanted = circle[-1].target
+            found = [w for w in waits if w.task == wanted and w.start < first.end <= w.end]
+            if not found or found[-1] in circle:
                 break
-            wait = found[-1]
-            circle.append(wait)
-        tasks = frozenset(w.task for w in circle)
-        if wait.target != first.task or tasks in told:
-            continue
-        told.add(tasks)
-        yield _deadlock(tape, circle)
+            circle.append(found[-1])
+        tasks = frozenset(wait.task for wait in circle)
+        if circle[-1].target == first.task and tasks not in told:
+            told.add(tasks)
+            yield _deadlock(tape, circle)
 
 
 def _deadlock(tape: Tape, circle: list[Wait]) -> Finding:
     first = circle[0]
     place = first.places[-1] if first.places else None
-    name = speak(tape.rows[first.task])
+    row = tape.rows[first.task]
+    parts = []
+    for wait in circle:
+        other = speak(tape.rows[wait.target or 0])
+        what = f"a lock that {other} held" if wait.kind == "lock" else f"{other} to end"
+        where = at(wait.places[-1]) if wait.places else ""
+        parts.append(f"{speak(tape.rows[wait.task])} waited{where} for {what}")
+    message = f"{listing(parts)}: none of them could go on."
     if len(circle) == 1:
         message = (
-            f"{name} waited{at(place)} for a lock that it held itself: it can't go on, since only "
-            f"the task that holds a lock can release it."
-        )
-        fix = (
-            "An asyncio.Lock can't be taken twice by one task: take it once, in the outermost "
-            "function, and let the others be called with the lock held."
-        )
-    else:
-        parts = []
-        for wait in circle:
-            where = at(wait.places[-1]) if wait.places else ""
-            other = speak(tape.rows[wait.target or 0])
-            what = f"a lock that {other} held" if wait.kind == "lock" else f"{other} to end"
-            parts.append(f"{speak(tape.rows[wait.task])} waited{where} for {what}")
-        message = f"{listing(parts)}: none of them can go on."
-        fix = (
-            "Take several locks in the same order everywhere, and hold none while awaiting a task."
+            f"{speak(row)} waited{at(place)} for a lock that it held itself, and only the task "
+            f"that holds a lock can release it."
         )
     seconds = max(wait.end - wait.start for wait in circle)
-    return finding("deadlock", tape.rows[first.task], seconds, place, message, fix)
+    return finding("deadlock", row, seconds, place, message, _FIXES["deadlock"])
 
 
-def _join(tape: Tape, remark: Remark) -> Iterator[Finding]:
-    """Tell of a `queue.join()` that waits for items that no task has any more."""
+def _join(tape: Tape, remark: Remark, row: Row | None) -> Told:
+    """Tell of a `queue.join()` that waited for items that no task had any more."""
     getting = {
         wait.task
         for wait in tape.waits
         if wait.what == "an item of a queue" and wait.start < remark.at <= wait.end
     }
-    alive = {
-        index
-        for index, row in enumerate(tape.rows)
-        if row.kind == "task" and row.spawned < remark.at and not row.finished < remark.at
-    }
-    spared = {remark.task, *(tape.ancestors(remark.task) if remark.task is not None else [])}
-    if alive - getting - spared:
-        return  # one of them may still work on an item
-    row = _row(tape, remark)
-    who = speak(row) if row else "A task"
-    number = count(int(remark.text), "item")
+    joining = {remark.task, *(tape.ancestors(remark.task) if remark.task is not None else [])}
+    for index, other in enumerate(tape.rows):
+        is_alive = other.spawned < remark.at and not other.finished < remark.at
+        if other.kind == "task" and is_alive and index not in getting | joining:
+            return None  # it may still work on an item
+    place = remark.place or (row.place if row else None)
     message = (
-        f"{who} waited{at(remark.place)} for a queue to be worked off. The queue was empty, but "
-        f"`task_done()` had not been called for {number} that came out of it."
+        f"{speak(row)} waited{at(place)} for a queue to be worked off. The queue was empty, but "
+        f"`task_done()` had not been called for {count(int(remark.text), 'item')} out of it."
     )
-    fix = "Call `queue.task_done()` for each item that `get()` has given, best in a `finally`."
-    yield finding("queue-never-done", row, remark.seconds, remark.place, message, fix)
+    return place, remark.seconds, message
 
 
 # Tasks that were lost, failed, or went on
 
 
-def _exception(tape: Tape, remark: Remark) -> Iterator[Finding]:
-    row = _row(tape, remark)
-    who = speak(row) if row else "A task"
+def _exception(tape: Tape, remark: Remark, row: Row | None) -> Told:
     place = remark.place or (row.place if row else None)
     born = f", started{at(place)}," if place else ""
-    message = f"{who}{born} failed with {remark.text}, and its exception was never looked at."
-    fix = "Keep the task and await it, or give it to a TaskGroup: then its error reaches you."
-    yield finding("exception-never-retrieved", row, 0.0, place, message, fix)
-
-
-def _destroyed(tape: Tape, remark: Remark) -> Iterator[Finding]:
-    row = _row(tape, remark)
-    who = speak(row) if row else "A task"
-    place = row.place if row and row.place else remark.place
     message = (
-        f"{who}{f', started{at(place)},' if place else ''} was garbage-collected before it had "
-        f"finished: nothing referred to the task, and the loop knows it only weakly."
+        f"{speak(row)}{born} failed with {remark.text}, and its exception was never looked at."
     )
-    fix = "Keep the task in a variable or a set for as long as it works, and await it."
-    yield finding("task-lost", row, remark.seconds, place, message, fix)
+    return place, 0.0, message
 
 
-def _cut_off(tape: Tape, remark: Remark) -> Iterator[Finding]:
+def _destroyed(tape: Tape, remark: Remark, row: Row | None) -> Told:
+    place = row.place if row and row.place else remark.place
+    born = f", started{at(place)}," if place else ""
+    message = (
+        f"{speak(row)}{born} was garbage-collected before it had finished: nothing referred to the "
+        f"task, and the loop knows it only weakly."
+    )
+    return place, remark.seconds, message
+
+
+def _cut_off(tape: Tape, remark: Remark, row: Row | None) -> Told:
     """Tell of a task that was started, never awaited and cut off when main() had returned."""
-    row = _row(tape, remark)
     # A server's handlers and a library's helpers aren't the user's to await.
     if row is None or row.place is None or row.parent is None or remark.task is None:
-        return
-    # What asyncio.wait() gave back as pending isn't forgotten.
-    own = [wait for wait in tape.waits if wait.task == remark.task]
-    awaited = any(
-        wait.target == remark.task or (wait.task == row.parent and wait.what in _SOME)
-        for wait in tape.waits
-    )
-    told = any(r.kind == "siblings-ran-on" and remark.task in r.others for r in tape.remarks)
-    # A task that came to the same wait of one call again went round: it was to end with the others.
-    calls = [(wait.places[-1], wait.calls[len(wait.places) - 1]) for wait in own if wait.places]
-    if awaited or told or len(set(calls)) < len(calls) or not _main_returned(tape, remark.task):
-        return
+        return None
+    for wait in tape.waits:
+        # What asyncio.wait() gave back as pending isn't forgotten.
+        some = wait.kind == "tasks" and "together" not in wait.what and "group" not in wait.what
+        if wait.target == remark.task or (wait.task == row.parent and some):
+            return None
+    if any(r.kind == "siblings-ran-on" and remark.task in r.others for r in tape.remarks):
+        return None
+    # A task that waited at one place again went round: it was to end with the others.
+    calls = [w.calls[: len(w.places)] for w in tape.waits if w.task == remark.task]
+    if len(set(calls)) < len(calls) or not _main_returned(tape, remark.task):
+        return None
     main = tape.rows[tape.ancestors(remark.task)[-1]]
     message = (
         f"{speak(row)} was started{at(row.place)} and never awaited: it was cut off when "
         f"{speak(main)} returned."
     )
-    fix = "Keep the task and await it before returning, or start it in a TaskGroup."
-    yield finding("task-lost", row, remark.seconds, row.place, message, fix)
+    return row.place, remark.seconds, message
 
 
 def _main_returned(tape: Tape, task: int) -> bool:
@@ -224,54 +242,46 @@ def _main_returned(tape: Tape, task: int) -> bool:
     return tape.rows[[task, *tape.ancestors(task)][-1]].outcome == "returned"
 
 
-def _swallowed(tape: Tape, remark: Remark) -> Iterator[Finding]:
-    row, own = _row(tape, remark), [wait for wait in tape.waits if wait.task == remark.task]
+def _swallowed(tape: Tape, remark: Remark, row: Row | None) -> Told:
     # A TaskGroup of Python 3.11 cancels the task around it and forgets to take it back.
-    if remark.place is None or any("its group" in wait.what for wait in own):
-        return
+    grouped = any(w.task == remark.task and "its group" in w.what for w in tape.waits)
+    if remark.place is None or grouped:
+        return None
     message = (
-        f"{speak(row) if row else 'A task'} swallowed its cancellation{at(remark.place)}: it was "
-        f"cancelled there and ended as if it had not been, so the caller of `cancel()` can't tell."
+        f"{speak(row)} swallowed its cancellation{at(remark.place)}: it was cancelled there and "
+        f"ended as if it had not been, so the caller of `cancel()` can't tell."
     )
-    fix = (
-        "Clean up in `finally`, or write `raise` at the end of `except asyncio.CancelledError`; "
-        "`except Exception` lets it pass, a bare `except` doesn't."
-    )
-    yield finding("cancellation-swallowed", row, remark.seconds, remark.place, message, fix)
+    return remark.place, remark.seconds, message
 
 
-def _ran_on(tape: Tape, remark: Remark) -> Iterator[Finding]:
+def _ran_on(tape: Tape, remark: Remark, row: Row | None) -> Told:
     """Tell of siblings that outlasted a failed gather() and that were not awaited after it."""
     cut_off = {r.task for r in tape.remarks if r.kind == "cancelled-at-exit"}
     later = [wait for wait in tape.waits if wait.start >= remark.at]
-    awaited = {wait.target for wait in later}
     if any(wait.task == remark.task and wait.kind == "tasks" for wait in later):
-        return  # it may have gathered what was left
+        return None  # it may have gathered what was left
     left = [
         index
-        for index in remark.others
-        if index not in awaited and (tape.rows[index].outcome != "cancelled" or index in cut_off)
+        for index in set(remark.others) - {wait.target for wait in later}
+        if tape.rows[index].outcome != "cancelled" or index in cut_off
     ]
-    ends = [tape.rows[index].finished for index in left]
-    seconds = max((tape.duration if isnan(end) else end for end in ends), default=0.0) - remark.at
-    still = any(isnan(end) for end in ends)
     # An error that ended the program has ended them all.
     if not left or (cut_off & set(left) and not _main_returned(tape, left[0])):
-        return
+        return None
+    ends = [tape.rows[index].finished for index in left]
+    still = any(isnan(end) for end in ends)
+    seconds = max(tape.duration if isnan(end) else end for end in ends) - remark.at
     if seconds < _AT_ONCE and not still:
-        return
-    row = _row(tape, remark)
-    names = listing([speak(tape.rows[index]) for index in left])
-    went_on = f"went on for {span(seconds)}" if seconds >= _AT_ONCE else "went on"
-    if still:
-        went_on += " and had not ended when the recording did"
-    message = (
-        f"gather() passed on {remark.text or 'an error'}{at(remark.place)}, and {names} "
-        f"{went_on}: gather() doesn't cancel the others."
-    )
-    fix = "Use `async with asyncio.TaskGroup()`: it cancels the others and awaits them."
+        return None
+    names = listing([speak(tape.rows[index]) for index in sorted(left)])
+    went_on = f" for {span(seconds)}" if seconds >= _AT_ONCE else ""
+    went_on += ", beyond the end of the recording" if still else ""
     place = remark.place or (row.place if row else None)
-    yield finding("siblings-ran-on", row, seconds, place, message, fix)
+    message = (
+        f"gather() passed on {remark.text or 'an error'}{at(remark.place)}, and {names} went "
+        f"on{went_on}: gather() doesn't cancel the others."
+    )
+    return place, seconds, message
 
 
 def _left_running(tape: Tape) -> Iterator[Finding]:
@@ -281,94 +291,70 @@ def _left_running(tape: Tape) -> Iterator[Finding]:
     # The task that closes the recording is at work until the very end.
     closing = tape.slices.of(RUNNING)
     spared |= {int(task) for task in closing.task[closing.end >= tape.duration]}
-    told = {other for r in tape.remarks if r.kind == "siblings-ran-on" for other in r.others}
+    spared |= {one for r in tape.remarks if r.kind == "siblings-ran-on" for one in r.others}
+    # On a loop of another thread the work may well go on.
     loops = {tape.rows[opener].loop for opener in openers}
+    kind = "left-running"
     for index, row in enumerate(tape.rows):
-        # On a loop of another thread the work may well go on.
-        ours = index not in spared | told and row.loop in loops and row.kind == "task"
-        if not ours or row.outcome != "still running" or row.place is None or row.parent is None:
-            continue
-        message = f"{speak(row)} was started{at(row.place)} and left running."
-        fix = (
-            "Await it, or cancel it and await it when you are done. In a notebook it would go on "
-            "beside later cells, and running the cell again starts one more."
-        )
-        seconds = tape.duration - row.spawned
-        yield finding("left-running", row, seconds, row.place, message, fix)
+        ours = index not in spared and row.loop in loops and row.kind == "task"
+        if ours and row.outcome == "still running" and row.place and row.parent is not None:
+            message = f"{speak(row)} was started{at(row.place)} and left running."
+            seconds = tape.duration - row.spawned
+            yield finding(kind, row, seconds, row.place, message, _FIXES[kind])
 
 
 # Threads and connections
 
 
-def _outlived(tape: Tape, remark: Remark) -> Iterator[Finding]:
-    jobs = [tape.rows[index] for index in remark.others]
-    still = any(isnan(job.finished) for job in jobs)
+def _outlived(tape: Tape, remark: Remark, row: Row | None) -> Told:
+    job = tape.rows[remark.others[0]]
+    still = isnan(job.finished)
     if remark.seconds < _MOMENT and not still:
-        return
-    row = _row(tape, remark)
-    job = speak(jobs[0]) if jobs else "The thread"
-    place = remark.place or (jobs[0].place if jobs else None)
-    own = any(wait.places for wait in tape.waits if wait.task == remark.task)
-    if row and row.place and not own:
+        return None
+    place = remark.place or job.place
+    if row and row.place and not any(w.places for w in tape.waits if w.task == remark.task):
         place = row.place  # a library's task: the user's line is the one that made it
-    long = f"for {span(remark.seconds)} " if remark.seconds >= 0.0005 else ""
-    until = f"{long}after the waiting for it{at(place)} had ended"
-    if still:
-        until = f"when the recording ended, {until}"
+    long = f"for {span(remark.seconds)} " if remark.seconds >= _AT_ONCE else ""
     message = (
-        f"{job} was still at work in its thread {until}: a timeout stops the waiting, not the "
+        f"{speak(job)} was still at work in its thread {'when the recording ended, ' * still}{long}"
+        f"after the waiting for it{at(place)} had ended: a timeout stops the waiting, not the "
         f"thread."
     )
-    fix = (
-        "Give the blocking call a timeout of its own, or hand it a `threading.Event` to look at "
-        "between its steps."
-    )
-    yield finding("thread-outlived-timeout", row, remark.seconds, place, message, fix)
+    return place, remark.seconds, message
 
 
-def _wrong_thread(tape: Tape, remark: Remark) -> Iterator[Finding]:
+def _wrong_thread(tape: Tape, remark: Remark, row: Row | None) -> Told:
     if remark.place is None:
-        return  # a library's own thread
+        return None  # a library's own thread
     text = line_of(remark.place).partition("  #")[0]
-    what = f"`{clip(text, 60)}` ran" if text else "An asyncio object was used"
-    if remark.text.endswith("()"):  # asyncio's own method was what the thread was to do
-        what = f"`{remark.text}` ran as the function of a thread that was started"
-        where = at(remark.place)
-    else:
-        where = f" in another thread{at(remark.place)}"
+    what = f"{f'`{clip(text, 60)}`' if text else 'An asyncio object'} ran in another thread"
+    if remark.text.endswith("()"):
+        what = f"`{remark.text}` was what another thread ran, started"
     message = (
-        f"{what}{where}: asyncio's objects belong to the thread of their loop, and the loop "
-        f"doesn't notice what others do to them."
+        f"{what}{at(remark.place)}: asyncio's objects belong to the thread of their loop, and the "
+        f"loop doesn't notice what others do to them."
     )
-    fix = (
-        "Ask the loop to do it: `loop.call_soon_threadsafe(function, ...)`, or for a coroutine "
-        "`asyncio.run_coroutine_threadsafe(coroutine, loop)`."
-    )
-    yield finding("wrong-thread", _row(tape, remark), remark.seconds, remark.place, message, fix)
+    return remark.place, remark.seconds, message
 
 
-def _connections(tape: Tape, remark: Remark) -> Iterator[Finding]:
-    if (number := int(remark.text)) < MANY:
-        return
+def _connections(tape: Tape, remark: Remark, row: Row | None) -> Told:
+    if (number := int(remark.text)) < _MANY:
+        return None
     message = (
-        f"{number:,} connections were open at once, opened{at(remark.place)}: servers and systems "
-        f"allow only so many."
+        f"{number:,} connections were open at once, the last of them opened{at(remark.place)}: "
+        f"servers and systems allow only so many."
     )
-    fix = (
-        "Let a few in at a time: `limit = asyncio.Semaphore(20)`, and inside the function "
-        "`async with limit:`; or give the client's own limit."
-    )
-    yield finding("unbounded", _row(tape, remark), remark.seconds, remark.place, message, fix)
+    return remark.place, remark.seconds, message
 
 
-_TELLERS: dict[str, Callable[[Tape, Remark], Iterator[Finding]]] = {
-    "exception-never-retrieved": _exception,
-    "destroyed-pending": _destroyed,
-    "cancelled-at-exit": _cut_off,
-    "connections": _connections,
-    "join-unfinished": _join,
-    "siblings-ran-on": _ran_on,
-    "swallowed-cancellation": _swallowed,
-    "thread-outlived": _outlived,
-    "wrong-thread": _wrong_thread,
+_TELLERS: dict[str, tuple[str, Callable[[Tape, Remark, Row | None], Told]]] = {
+    "exception-never-retrieved": ("exception-never-retrieved", _exception),
+    "destroyed-pending": ("task-lost", _destroyed),
+    "cancelled-at-exit": ("task-lost", _cut_off),
+    "connections": ("unbounded", _connections),
+    "join-unfinished": ("queue-never-done", _join),
+    "siblings-ran-on": ("siblings-ran-on", _ran_on),
+    "swallowed-cancellation": ("cancellation-swallowed", _swallowed),
+    "thread-outlived": ("thread-outlived-timeout", _outlived),
+    "wrong-thread": ("wrong-thread", _wrong_thread),
 }

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asyncteach.intervals import sweep
 from asyncteach.switching.gaps import Piece, Reading
 from asyncteach.tapes.tape import READY, RUNNING, WAITING, Slices
 
@@ -101,10 +102,6 @@ def _states_after(reading: Reading, piece: Piece) -> set[str]:
 
 def _times(starts: NDArray[Any], ends: NDArray[Any]) -> tuple[float, float]:
     """Return for how long there was anything, and for how long two things or more."""
-    times = np.concatenate([starts, ends])
-    if not len(times):
-        return 0.0, 0.0
-    changes = np.concatenate([np.ones(len(starts)), -np.ones(len(ends))])
-    order = np.lexsort((changes, times))
-    depth, lengths = np.cumsum(changes[order])[:-1], np.diff(times[order])
+    times, depth = sweep(starts, ends)
+    lengths, depth = np.diff(times), depth[:-1]
     return float(lengths[depth > 0].sum()), float(lengths[depth > 1].sum())

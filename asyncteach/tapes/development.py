@@ -139,7 +139,13 @@ def _jobs(roster: Roster) -> Slices:
         begin = max(started, row.spawned) if has_begun else end
         if begin > row.spawned:
             parts.append((number, _READY, row.spawned, begin))
-        if has_begun:
+        at = begin
+        for start, stop in entry.job.spans:
+            start, stop = roster.time(start), min(roster.time(stop), end)
+            parts += [(number, _WAITING, at, start)] if start > at else []
+            parts += [(number, _RUNNING, start, stop)] if stop > start else []
+            at = stop
+        if has_begun and not entry.job.spans:
             parts.append((number, _RUNNING, begin, end))
     return _make(parts)
 

@@ -86,7 +86,7 @@ def describe_holds(
             continue  # work of others, for which no task had to wait
         worst = tuple(sorted(delayed.items(), key=lambda one: -one[1]))
         effort = measure(looks, hold.began, hold.ended, threshold)
-        what = (place, places, doing, worst, effort.busy, awaits, effort.lost)
+        what = (place, places, doing, worst, effort.busy, awaits, effort.lost, effort.unseen)
         blocks.append(Block(hold.row, hold.who, hold.start, hold.end, *what))
     return blocks
 

@@ -97,6 +97,8 @@ class Block(NamedTuple):
     """How many coroutines were on the stack: more than one means an await that never waited."""
     lost: float = 0.0
     """For how many seconds of it the computer gave the thread no processor, or the program."""
+    unseen: float = 0.0
+    """For how many seconds of it no look succeeded: the line may be another one."""
 
 
 class Remark(NamedTuple):

@@ -42,6 +42,8 @@ class Job:
         self.started = float("nan")
         self.abandoned: tuple[float, Entry] | None = None
         """When a task that had awaited it went on without it, and which."""
+        self.spans: list[tuple[float, float]] = []
+        """From when to when a task waited for a thread that no executor has given it."""
         self.pool: tuple[int, int] | None = None
         """Of a process pool its identity and how many workers it has."""
 

@@ -264,8 +264,6 @@ def _set_locked(lock: Any, value: bool) -> None:
     task = None if loop is None or not value else asyncio.current_task(loop)
     if task is not None:
         lock_holders[lock] = weakref.ref(task)
-    else:
-        lock_holders.pop(lock, None)
 
 
 def _subclasses(owner: type) -> list[type]:

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from bisect import bisect_left, bisect_right
+from collections import deque
 from itertools import pairwise
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, Protocol
@@ -24,6 +25,7 @@ _HAS_COUNTERS = os.path.exists("/proc/self/schedstat")
 _PERIOD = 0.25  # of the threshold: every long step is looked at several times
 _AGE = 0.4  # of the threshold, from which on a step is looked at
 _LATE = 0.8  # of the threshold: so long after the one before a look is late
+_FEW_TURNS = 5
 _SHORTEST, _LONGEST = 0.004, 0.05
 _MOST_FRAMES = 80
 _MOST_SAMPLES = 400
@@ -77,7 +79,7 @@ class Watchdog:
         self._alive = _thread.allocate_lock()  # held by the thread
 
     def add(self, one: Watched) -> None:
-        """Counters after one more loop."""
+        """Look after one more loop."""
         if not any(watch.one is one for watch in self._watched):
             self._watched = [*self._watched, Watch(one)]
         if self._wake is None:
@@ -88,7 +90,7 @@ class Watchdog:
             _thread.start_new_thread(self._run, (wake, self._alive))
 
     def remove(self, one: Watched) -> None:
-        """Counters after it no longer; with the last one the thread ends."""
+        """Look after it no longer; with the last one the thread ends."""
         self._watched = [watch for watch in self._watched if watch.one is not one]
         wake = self._wake
         if self._watched or wake is None:
@@ -142,7 +144,8 @@ class Watch:
 
     def __init__(self, one: Watched) -> None:
         self.one = one
-        self._last: Counters | None = None
+        # The last looks: long steps are known only when a look or two lie inside of them.
+        self._recent: deque[Counters] = deque(maxlen=4)
         self._is_long = False
         self._counters = -1  # a file descriptor
         self._native_id = 0
@@ -157,15 +160,15 @@ class Watch:
             if sample and one.current()[0] == since:
                 add_sample(one, since, sample)
         if clock is not None:  # on a virtual clock real work takes no time
-            self._last = None
+            self._recent.clear()
             return
-        before, self._last = self._last, self._read()
-        is_late = before is not None and self._last.at - before.at > one.threshold * _LATE
+        now, recent = self._read(), self._recent
+        is_late = bool(recent) and now.at - recent[-1].at > one.threshold * _LATE
+        recent.append(now)
         if is_long or self._is_long or is_late:
-            # The look before it too: what is between two looks is known from their difference.
-            if before is not None and (not one.looks or one.looks[-1].at < before.at):
-                one.looks.append(before)
-            one.looks.append(self._last)
+            # Those before it too: what is between two looks is known from their difference.
+            last = one.looks[-1].at if one.looks else -math.inf
+            one.looks += [look for look in recent if look.at > last]
         self._is_long = is_long
 
     def close(self) -> None:
@@ -209,9 +212,12 @@ class Effort(NamedTuple):
     """What looks say about a stretch of time."""
 
     busy: float
-    """Which share of it the loop's thread had a processor; nan: unknown."""
+    """Of the time in which it could have one, the share in which the loop's thread had a processor;
+    nan: unknown."""
     lost: float
-    """For how many seconds of it the computer gave that thread, or all of them, no processor."""
+    """For how many seconds the computer gave that thread, or all of the program, no processor."""
+    unseen: float
+    """For how many seconds no look succeeded."""
 
 
 def measure(looks: list[Counters], start: float, end: float, threshold: float) -> Effort:
@@ -219,18 +225,20 @@ def measure(looks: list[Counters], start: float, end: float, threshold: float) -
     first = max(bisect_right(looks, start, key=lambda look: look.at) - 1, 0)
     last = min(bisect_left(looks, end, key=lambda look: look.at), len(looks) - 1)
     if last <= first:
-        return Effort(math.nan, 0.0)
+        return Effort(math.nan, 0.0, end - start)
     some = looks[first : last + 1]
-    length = some[-1].at - some[0].at
-    busy = (some[-1].cpu - some[0].cpu) / length
-    lost = some[-1].queued - some[0].queued
-    lost = 0.0 if math.isnan(lost) else lost
+    queued = some[-1].queued - some[0].queued
+    lost = 0.0 if math.isnan(queued) else queued
+    free = max(some[-1].at - some[0].at - lost, 1e-6)
+    busy = (some[-1].cpu - some[0].cpu) / free
     before, after = max(pairwise(some), key=lambda pair: pair[1].at - pair[0].at)
     late = after.at - before.at - _period(threshold)
-    # While code in C keeps the GIL, the watchdog asks for it at every switch interval.
-    if (after.turns - before.turns) * 2 * sys.getswitchinterval() < late:
+    # While code in C keeps the GIL, the watchdog asks for it at every switch interval. To be
+    # stopped and to go on takes a few turns, too.
+    turns = after.turns - before.turns
+    if turns <= _FEW_TURNS or turns * 6 * sys.getswitchinterval() < late:
         lost = max(lost, late - max(after.cpu - before.cpu, 0.0))
-    return Effort(busy, min(lost, end - start))
+    return Effort(busy, min(lost, end - start), max(late, 0.0))
 
 
 def add_sample(one: Watched, since: float, sample: Sample) -> None:

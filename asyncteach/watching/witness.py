@@ -22,7 +22,7 @@ started_at: WeakKeyDictionary[threading.Thread, Line | None] = WeakKeyDictionary
 """For each thread that was started under record the user's line that did it."""
 
 lock_holders: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
-"""For each asyncio.Lock that is held a weak reference to the task that holds it."""
+"""For each asyncio.Lock a weak reference to the task that took it last."""
 
 
 class Witness(Observer):
@@ -35,6 +35,7 @@ class Witness(Observer):
         self._give_up = give_up
         self.jobs: WeakKeyDictionary[Any, Entry] = WeakKeyDictionary()
         self._handing: list[Entry] = []
+        self._threads: dict[tuple[Entry, str], Entry] = {}
 
     def joined(self, tap: Tap, entry: Entry, task: Any) -> None:
         entry.name = task.get_name()
@@ -52,8 +53,11 @@ class Witness(Observer):
         if kind == "queue":
             self._look_at_queue(entry, target, until, waiting)
         elif kind == "lock":
-            holder = lock_holders.get(target, lambda: None)()
-            other = tap.entry_of(holder) if holder is not None else None
+            # One that it has got at last is held by no other task any more.
+            future = task._fut_waiter
+            got_it = future is not None and future.done() and not future.cancelled()
+            holder = None if got_it else lock_holders.get(target, lambda: None)()
+            other = None if holder is None else tap.entry_of(holder)
             amount = -1.0 if other is None else float(other.number)
         elif target is not None:
             other = self.jobs.get(target) if kind == "thread" else tap.entry_of(target)
@@ -100,17 +104,21 @@ class Witness(Observer):
     def _add_thread(
         self, tap: Tap, entry: Entry, task: Any, until: float, name: str, lines: tuple[Line, ...]
     ) -> float:
-        """Make a job of what a thread has worked out for a task; return its number."""
-        job = Entry(task)
-        job.kind, job.name, job.coroutine, job.outcome = "thread", name, name, "returned"
-        job.scope, job.parent, job.tap, job.job = entry.scope, entry, tap, Job()
-        job.spawned = job.job.started = tap.registry.ends[entry.number]
+        """Make a job of what a thread does for a task, one of all it does; return its number."""
+        start = tap.registry.ends[entry.number]
+        job = self._threads.get((entry, name))
+        if job is None:
+            job = self._threads[entry, name] = Entry(task)
+            job.kind, job.name, job.coroutine, job.outcome = "thread", name, name, "returned"
+            job.scope, job.parent, job.tap, job.job = entry.scope, entry, tap, Job()
+            job.spawned = job.job.started = start
+            job.line = lines[-1] if lines else entry.line
+            job.ident = len(tap.jobs)
+            tap.jobs.append(job)
+            if job.scope is not None:
+                job.scope.add_job(job)
         job.finished = until
-        job.line = lines[-1] if lines else entry.line
-        job.ident = len(tap.jobs)
-        tap.jobs.append(job)
-        if job.scope is not None:
-            job.scope.add_job(job)
+        job.job.spans.append((start, until))
         return float(job.ident)
 
     def _look_at_queue(self, entry: Entry, queue: Any, at: float, waiting: Any) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from asyncteach.activities import Activity
+from asyncteach.intervals import sweep
 from asyncteach.labels import clip
 from asyncteach.recording import Recording
 from asyncteach.states import READY, RUNNING, WAITING
@@ -60,10 +61,7 @@ def _find_servers(way: str, *, virtual: bool) -> tuple[int, str]:
 def _running_during(slices: Slices, stretches: Slices) -> float:
     """Return how long anything was running in some stretches, added up."""
     running = slices.of(RUNNING)
-    times = np.concatenate([running.start, running.end])
-    changes = np.repeat([1.0, -1.0], len(running))
-    order = np.argsort(times, kind="stable")
-    times, depth = times[order], np.cumsum(changes[order])
+    times, depth = sweep(running.start, running.end)
     so_far = np.concatenate([[0.0], np.cumsum(depth[:-1] * np.diff(times))])
     start, end = (np.interp(at, times, so_far) for at in (stretches.start, stretches.end))
     return float((end - start).sum())
