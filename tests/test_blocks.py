@@ -285,14 +285,15 @@ async def an_await_that_never_waits():
 
 
 @pytest.mark.parametrize(
-    ("main", "kind"),
-    [(two_that_compute, "cpu-bound"), (an_await_that_never_waits, "await-without-yield")],
+    ("main", "advice"),
+    [(two_that_compute, "process pool"), (an_await_that_never_waits, "no `await` of its own")],
 )
-def test_blocks_whose_cause_was_seen_are_one_finding_with_all_that_they_delayed(main, kind):
+def test_blocks_whose_cause_was_seen_are_one_finding_with_all_that_they_delayed(main, advice):
     with record(threshold=0.1) as recording:
         asyncio.run(main())
     (found,) = recording.findings
-    assert found.kind == kind
+    assert found.kind == "blocked-loop"
+    assert advice in found.fix
     assert "tick" in dict(found.delayed)
     assert dict(found.delayed) == pytest.approx(add_delays(recording.blocked()), abs=0.01)
 

@@ -42,7 +42,9 @@ _CALLS = {
     **dict.fromkeys(("requests.", "urllib.", "urllib3.", "http.client.", "httpx."), _HTTP),
     **dict.fromkeys(("HTTPConnection.", "HTTPResponse."), _HTTP),
     **dict.fromkeys(("select.", "socket.", "ssl.", "SocketIO.", "SSLSocket."), _SOCKET),
-    **dict.fromkeys(("subprocess.", "Popen.", "os.system", "os.popen", "os.wait"), _PROCESS),
+    **dict.fromkeys(
+        ("subprocess.", "Popen.", "os.system", "os.popen", "os.wait", "os.waitpid"), _PROCESS
+    ),
     **dict.fromkeys(("sqlite3.", "psycopg.", "psycopg2.", "pymysql."), _DATABASE),
     **dict.fromkeys(("open", "shutil."), _FILE),
     # That of threading: asyncio's own hands the loop back.
@@ -121,5 +123,5 @@ def _read_chain(places: tuple[Place, ...]) -> tuple[str, str, str]:
             function, caller = "", f" in {inside}" if inside else ""
             # What awaits it is in the user's hands, too.
             is_idle = isinstance(scope, ast.AsyncFunctionDef) and not pauses(scope)
-            idle = inside if is_idle and place is not places[0] else ""
+            idle = inside if is_idle and inside != called(places[0].function) else ""
     return function, caller, idle

@@ -214,9 +214,10 @@ class _Call:
         known = {*self.source.imports, *(function.name for function in self.source.functions), ""}
         for name, arg in given:
             if (root := root_of(arg)) not in known:
+                is_receiver = isinstance(call.func, ast.Attribute) and arg is call.func.value
                 if name in changed:
                     state.add(root)
-                elif name is None or name in used or not isinstance(arg, ast.Name):
+                elif name in (None, *used) or is_receiver or not isinstance(arg, ast.Name):
                     objects.add(root)
         return state, objects
 
@@ -329,11 +330,10 @@ def _tell(tape: Tape, times: list[tuple[int, Run, float, float]]) -> Finding:
     """Tell of awaits in a row, of many on average."""
     task, run, *_ = times[0]
     place = run.units[0][0].place._replace(line=run.nodes[0].lineno)
-    where, parts = (
-        called(place.function),
-        round(sum(len(r.units) for _, r, *_ in times) / len(times)),
-    )
-    total, together = (sum(one[n] for one in times) / len(times) for n in (2, 3))
+    where = called(place.function)
+    parts = round(sum(len(one[1].units) for one in times) / len(times))
+    total = sum(one[2] for one in times) / len(times)
+    together = sum(one[3] for one in times) / len(times)
     often, average = (f", {spell(len(times))} times", " on average") if times[1:] else ("", "")
     if run.loop is None:
         last = run.nodes[-1].end_lineno or run.nodes[-1].lineno

@@ -2,13 +2,13 @@ import asyncio
 
 
 async def add_up(row):
-    return sum(number * number for number in range(row % 7, 20_000))
+    return sum(number * number for number in range(row % 7, 20_000))  # HERE
 
 
 async def count():
     total = 0
     for row in range(250):
-        total += await add_up(row)  # HERE
+        total += await add_up(row)
     print("total", total)
 
 

@@ -1,15 +1,27 @@
 import asyncio
 
 
-async def fetch(page, limit):
+async def answer(reader, writer):
+    writer.write(await reader.readline())
+    await asyncio.sleep(0.1)
+    writer.close()
+
+
+async def fetch(page, port, limit):
     async with limit:
-        await asyncio.sleep(0.15)  # a server's answer
-        return page
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"%d\n" % page)
+        text = await reader.read()
+        writer.close()
+    return text
 
 
 async def main():
     limit = asyncio.Semaphore(100)
-    pages = await asyncio.gather(*(fetch(page, limit) for page in range(400)))
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=400)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        pages = await asyncio.gather(*(fetch(page, port, limit) for page in range(300)))
     print(len(pages), "pages")
 
 

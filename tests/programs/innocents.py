@@ -4,7 +4,6 @@ import asyncio
 import contextvars
 import logging
 import queue
-import random
 import sys
 import tempfile
 import threading
@@ -221,27 +220,6 @@ async def a_class_that_keeps_something_for_all():
 
 
 @innocent
-async def a_lesson_that_compares_two_ways():
-    async def fetch(page):
-        await asyncio.sleep(0.02)
-        return page
-
-    async def fetch_everything(first):
-        return await asyncio.gather(*(fetch(first + page) for page in range(3)))
-
-    async def sequential():
-        await asyncio.sleep(0.05)
-
-    async def concurrent():
-        await asyncio.sleep(0.05)
-
-    await sequential()
-    await concurrent()
-    await fetch_everything(1)
-    await fetch_everything(4)
-
-
-@innocent
 async def files_one_after_another():
     def write(path):
         time.sleep(0.05)
@@ -263,22 +241,6 @@ async def files_one_after_another():
 
 
 @innocent
-async def functions_whose_order_their_names_tell():
-    async def start_database():
-        await asyncio.sleep(0.05)
-
-    async def load_users():
-        await asyncio.sleep(0.05)
-
-    async def stop_database():
-        await asyncio.sleep(0.05)
-
-    await start_database()
-    await load_users()
-    await stop_database()
-
-
-@innocent
 async def a_file_written_and_read():
     async def copy_to(path):
         await asyncio.sleep(0.05)
@@ -288,26 +250,6 @@ async def a_file_written_and_read():
 
     await copy_to("letter.txt")
     await hash_of("letter.txt")
-
-
-@innocent
-async def messages_in_their_order():
-    async def send(text):
-        await asyncio.sleep(0.03)
-
-    for text in ("three", "two", "one"):
-        await send(text)
-
-
-@innocent
-async def the_same_thing_again_and_again():
-    async def measure():
-        await asyncio.sleep(0.02)
-        return random.random()
-
-    readings = []
-    for _ in range(5):
-        readings.append(await measure())
 
 
 @innocent
@@ -953,18 +895,6 @@ async def a_cache_that_sometimes_needs_no_waiting():
 
     for number in range(200):
         await fetch(number % 3)
-
-
-@innocent
-async def others_work_meanwhile():
-    async def fetch(page):
-        await asyncio.sleep(0.05)
-        return page
-
-    async def read_in_turn(first):
-        return [await fetch(first), await fetch(first + 1)]
-
-    await asyncio.gather(read_in_turn(1), read_in_turn(3))
 
 
 @innocent
