@@ -76,7 +76,7 @@ class Player:
         return data, {"image/png": about}
 
 
-def replay(recording: Recording) -> Player:
+def replay(recording: Recording, **others: object) -> Player:
     """Step through a recording: who starts and stops running, gets ready, waits for what.
 
     Shows itself at the end of a notebook's cell: buttons and a slider, the timeline up to the
@@ -86,7 +86,7 @@ def replay(recording: Recording) -> Player:
     of the recording, story minutes or seconds. Of more than 2,000 steps the first are shown.
 
     The Player that comes back has the same for other uses: `sentences`, a list, and
-    `source(number)`. Raises TypeError for what isn't a Recording.
+    `source(number)`. Raises TypeError for what isn't a Recording, and for options: it has none.
 
     >>> from asyncteach import CHORES, run_in_turn
     >>> player = replay(run_in_turn(CHORES, clock="virtual"))
@@ -96,6 +96,11 @@ def replay(recording: Recording) -> Player:
     __tracebackhide__ = True
     if not isinstance(recording, Recording):
         raise TypeError(_say_wrong(recording))
+    for name in others:
+        raise TypeError(
+            f"replay() has no option {name!r}: it steps through all of a recording. To see a part, "
+            "draw it with recording.plot(start=0.1, end=0.4)."
+        )
     return Player(recording)
 
 

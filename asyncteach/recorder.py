@@ -56,11 +56,18 @@ class record:
 
     def __init__(
         self,
-        *,
+        *others: object,
         threshold: float = 0.05,
         max_slices: int = MAX_SLICES,
         title: str = "Recording",
     ) -> None:
+        if others:
+            raise TypeError(
+                f"record() takes its options by name: write record(title={others[0]!r})."
+                if isinstance(others[0], str)
+                else "record() takes no code and no values: write `with record() as recording:` "
+                "around your code, and options by name, as in record(threshold=0.1)."
+            )
         self._threshold = _check(threshold, "threshold", 0.05)
         self._most = int(_check(max_slices, "max_slices", MAX_SLICES))
         self._title = str(title)

@@ -252,10 +252,16 @@ class Recording:
     def plot(self, ax: "Axes | None" = None, **options: Any) -> "Axes":
         """Draw the timeline on `ax`, or on a figure of its own, and return the Axes.
 
-        Takes the options of `plot_timeline`: `start` and `end` for a part, `tasks` for some.
+        Takes the options of `plot_timeline`: `start` and `end` for a part, `tasks` for some. Raises
+        TypeError for any other.
         """
         from asyncteach.timeline import plot_timeline
 
+        for name in options.keys() - {"start", "end", "tasks"}:
+            raise TypeError(
+                f"plot() has no option {name!r}, only start, end, tasks and ax: for a size of your "
+                "own pass Axes, as in recording.plot(plt.subplots(figsize=(12, 4))[1])."
+            )
         return plot_timeline(self, ax=ax, **options)
 
     def to_chrome_trace(self, path: "str | PathLike[str] | None" = None) -> "dict[str, Any] | Path":

@@ -34,15 +34,16 @@ def test_the_examples_of_the_readme_run_in_order():
     examples = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
     assert examples
     names = {"__name__": "readme"}
+    for example in examples:
+        code = compile(example, "README.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        # With `await` on top it is a cell's, else it runs in a script, too.
+        result = eval(code, names)
+        if inspect.isawaitable(result):
+            asyncio.run(finish(result))
 
-    async def run():
-        for example in examples:
-            code = compile(example, "README.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-            result = eval(code, names)
-            if inspect.isawaitable(result):
-                await result
 
-    asyncio.run(run())
+async def finish(awaitable):
+    await awaitable
 
 
 def test_ci_calls_the_test_command_of_the_readme():

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import gc
 import math
+import re
 import threading
 import time
 import warnings
@@ -12,7 +13,7 @@ import weakref
 import pytest
 from lanes import check_invariants, lanes
 
-from asyncteach import Recording, record, virtual_time
+from asyncteach import Recording, record, replay, virtual_time
 from asyncteach.watching.witness import Witness
 from asyncteach.ways.machine import has_gil
 
@@ -86,14 +87,49 @@ def test_in_a_script_threads_and_pools_are_seen_without_a_loop():
 def test_the_frames_have_the_columns_that_the_documentation_names():
     with record() as recording:
         asyncio.run(nap())
-    assert list(recording.to_frame()) == ["task", "state", "start", "end"]
+    assert list(recording.to_frame()) == ["task", "label", "state", "start", "end"]
     assert list(recording.tasks()) == [
-        *("task", "parent", "coroutine", "spawned", "finished", "outcome"),
+        *("task", "label", "parent", "coroutine", "spawned", "finished", "outcome"),
         *("running", "ready", "waiting"),
     ]
     assert list(recording.blocked()) == [
-        *("task", "start", "seconds", "file", "line", "function", "delayed"),
+        *("task", "label", "start", "seconds", "file", "line", "function", "delayed", "delays"),
     ]
+
+
+def test_a_task_has_one_name_in_pictures_sentences_and_tables():
+    async def hold():
+        await asyncio.sleep(0.02)
+        time.sleep(0.1)
+
+    async def main():
+        await asyncio.gather(hold(), asyncio.create_task(asyncio.sleep(0.05), name="tick"))
+
+    with record() as recording:
+        asyncio.run(main())
+    tasks, block = recording.tasks(), recording.blocked().iloc[0]
+    assert list(tasks.label) == ["main", "tick", "hold"]
+    assert tasks.task[1] == "tick"
+    assert str(tasks.task[2]).startswith("Task-")
+    assert (block.label, block.task, block.delayed) == ("hold", tasks.task[2], ["tick"])
+    assert set(recording.to_frame().label) == {"main", "tick", "hold"}
+    assert {"hold", "tick"} <= set(str(recording).split())
+    assert recording.explain().count("hold() held the loop") == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda: record("Three fetches"), "write record(title='Three fetches')"),
+        (lambda: record(nap()), "write `with record() as recording:`"),
+        (lambda: replay(Recording("empty", []), start=1), "recording.plot(start=0.1, end=0.4)"),
+        (lambda: Recording("empty", []).plot(figsize=(9, 9)), "plt.subplots(figsize="),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:coroutine 'nap' was never awaited")
+def test_options_that_do_not_exist_are_answered_with_what_to_write(wrong, words):
+    with pytest.raises(TypeError, match=re.escape(words)):
+        wrong()
 
 
 # More than one

@@ -103,8 +103,7 @@ def _victims(names: list[tuple[str, str]]) -> str:
     first, seconds = names[0]
     if all(other == seconds for _, other in names):
         return f"{listing([name for name, _ in names])} waited {seconds} for it"
-    others = [f"{name} {long}" for name, long in names[1:]]
-    return f"{first} waited {seconds} for it, {listing(others, 3)}"
+    return listing([f"{first} waited {seconds} for it", *(f"{n} {long}" for n, long in names[1:])])
 
 
 def say_held(tape: Tape) -> list[str]:
@@ -118,8 +117,8 @@ def say_held(tape: Tape) -> list[str]:
     elif not tape.blocks and (late := find_late(tape)):
         name, seconds = late
         sentences.append(
-            f"{name} was ready for {span(seconds)} before its turn came, though no single step was "
-            f"longer than {span(tape.threshold)}."
+            f"{name} was ready for {span(seconds)} before the loop came back to it, though no "
+            f"single step was longer than {span(tape.threshold)}."
         )
     return sentences
 

@@ -181,45 +181,39 @@ class _Call:
         if a is None or b is None:
             return None  # a task by name, which was started before
         (state, objects), (others_state, others_objects) = self._uses(a), self._uses(b)
-        dumps = [{ast.dump(arg) for arg in _arguments(call)} for call in (a, b)]
+        common = names_in(a) & names_in(b)
+        texts = [{d for d in map(ast.dump, _arguments(call)) if "value='" in d} for call in (a, b)]
         same = ast.dump(a.func) == ast.dump(b.func)
-        texts = {
-            d for d in dumps[0] & dumps[1] if d.startswith(("Constant(value='", 'Constant(value="'))
-        }
         # One name of a file, say, written by one and read by the other.
-        if (state & (others_state | others_objects)) | (objects & others_state) or (
-            texts and not same
-        ):
+        if state & others_state or (texts[0] & texts[1] and not same):
             return None
-        shared = objects & others_objects
-        return shared if not shared or (same and self._serves(a, dumps[0] != dumps[1])) else None
+        shared = (objects | others_objects) & common
+        differs = ast.dump(a) != ast.dump(b)
+        return shared if not shared or (same and self._serves(a, differs)) else None
 
     def _uses(self, call: ast.Call) -> tuple[set[str], set[str]]:
         """Return what a call may change, and the objects of which it uses parts, by name."""
         callee = self._callee(call)
-        state: set[str] = set(callee[0].shared(callee[1])) if callee else set()
-        objects: set[str] = set()
-        given: list[tuple[str | None, ast.expr]] = [(k.arg, k.value) for k in call.keywords]
-        positional = [*call.args]
-        if isinstance(call.func, ast.Attribute) and root_of(call.func) not in self.source.imports:
-            positional.insert(0, call.func.value)  # the object whose method it is
-        if callee is None:
-            given = [(None, arg) for arg in (*positional, *(value for _, value in given))]
-        else:
-            own = [arg.arg for arg in (*callee[1].args.posonlyargs, *callee[1].args.args)]
-            given += zip(own, positional, strict=False)
+        state = set(callee[0].shared(callee[1])) if callee else set()
         parts = [n for n in (ast.walk(callee[1]) if callee else ()) if not isinstance(n, ast.Name)]
-        changed = {root_of(node) for node in parts if stores(node)}
-        used = {root_of(node) for node in parts}
-        known = {*self.source.imports, *(function.name for function in self.source.functions), ""}
-        for name, arg in given:
+        used, changed = {root_of(n) for n in parts}, {root_of(n) for n in parts if stores(n)}
+        known = {"", *self.source.imports, *(function.name for function in self.source.functions)}
+        objects, given = set(), list(call.args)
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "run_in_executor":
+            known |= {root_of(call.func)}  # a loop serves any number
+        if isinstance(call.func, ast.Attribute) and root_of(call.func) not in known:
+            given.insert(0, call.func.value)  # the object whose method it is
+            objects.add(root_of(call.func))
+        own = dict(enumerate(arg.arg for arg in callee[1].args.args)) if callee else {}
+        pairs = [(own.get(number), arg) for number, arg in enumerate(given)]
+        pairs += [(keyword.arg if callee else None, keyword.value) for keyword in call.keywords]
+        for name, arg in pairs:
             if (root := root_of(arg)) not in known:
-                is_receiver = isinstance(call.func, ast.Attribute) and arg is call.func.value
                 if name in changed:
                     state.add(root)
-                elif name in (None, *used) or is_receiver or not isinstance(arg, ast.Name):
+                elif name is None or name in used or not isinstance(arg, ast.Name):
                     objects.add(root)
-        return state, objects
+        return state, objects - state
 
     def _serves(self, call: ast.Call, differs: bool) -> bool:
         """Tell if an object may well serve several such calls at once, as clients do."""

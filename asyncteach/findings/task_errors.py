@@ -31,8 +31,11 @@ _FIXES = {
         "`except Exception` lets it pass, a bare `except` doesn't."
     ),
     "deadlock": (
-        "A task can't take an asyncio.Lock twice: take it in the outermost function only. Take "
-        "several locks in the same order everywhere, and hold none while awaiting a task."
+        "Take several locks in the same order everywhere, and hold none while awaiting a task."
+    ),
+    "deadlock of one": (
+        "A task can't take an asyncio.Lock twice: take it in the outermost function only, and call "
+        "the others with the lock held."
     ),
     "exception-never-retrieved": (
         "Keep the task and await it, or give it to a TaskGroup: then its error reaches you."
@@ -162,13 +165,14 @@ def _deadlock(tape: Tape, circle: list[Wait]) -> Finding:
         where = at(wait.places[-1]) if wait.places else ""
         parts.append(f"{speak(tape.rows[wait.task])} waited{where} for {what}")
     message = f"{listing(parts)}: none of them could go on."
+    fix = "deadlock" if len(circle) > 1 else "deadlock of one"
     if len(circle) == 1:
         message = (
             f"{speak(row)} waited{at(place)} for a lock that it held itself, and only the task "
             f"that holds a lock can release it."
         )
     seconds = max(wait.end - wait.start for wait in circle)
-    return finding("deadlock", row, seconds, place, message, _FIXES["deadlock"])
+    return finding("deadlock", row, seconds, place, message, _FIXES[fix])
 
 
 def _join(tape: Tape, remark: Remark, row: Row | None) -> Told:
@@ -329,7 +333,7 @@ def _wrong_thread(tape: Tape, remark: Remark, row: Row | None) -> Told:
     text = line_of(remark.place).partition("  #")[0]
     what = f"{f'`{clip(text, 60)}`' if text else 'An asyncio object'} ran in another thread"
     if remark.text.endswith("()"):
-        what = f"`{remark.text}` was what another thread ran, started"
+        what = f"`{remark.text}` was the function of a thread that was started"
     message = (
         f"{what}{at(remark.place)}: asyncio's objects belong to the thread of their loop, and the "
         f"loop doesn't notice what others do to them."

@@ -19,7 +19,7 @@ from asyncteach.watching.entry import Entry, Job
 from asyncteach.watching.scope import RawRemark, Session, current_session, open_session
 from asyncteach.watching.tap import check_loop
 from asyncteach.watching.waits import shielded
-from asyncteach.watching.witness import lock_holders, say_error, started_at
+from asyncteach.watching.witness import asyncio_method, lock_holders, say_error, started_at
 
 
 class Surroundings:
@@ -138,7 +138,11 @@ class Surroundings:
             if session is None or getattr(thread, "_target", None) is _pool_worker():
                 return original(thread)
             run = thread.run
-            started_at[thread] = learners_line(2)
+            started_at[thread] = line = learners_line(2)
+            method = asyncio_method(getattr(thread, "_target", None))
+            if method is not None and line is not None:
+                at = session.axis.now()
+                session.note(RawRemark("wrong-thread", None, at, line, method))
 
             def run_in_session() -> None:
                 vars(thread).pop("run", None)

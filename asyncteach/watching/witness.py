@@ -1,5 +1,6 @@
 """What is noted beside the plain steps: names, outcomes, waits, and what goes wrong."""
 
+import asyncio
 import sys
 import threading
 import weakref
@@ -8,12 +9,12 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from asyncteach.labels import clip, printable
-from asyncteach.places import is_learners, is_ours
+from asyncteach.places import is_learners
 from asyncteach.watching.callbacks import learners_line, name_callback
 from asyncteach.watching.entry import Entry, Job
 from asyncteach.watching.observer import Observer
 from asyncteach.watching.tap import Tap
-from asyncteach.watching.waits import Line, describe, is_asyncio
+from asyncteach.watching.waits import Line, describe
 
 Note = tuple[str, str, tuple[Line, ...], bool]
 """The kind of a wait, what is awaited, the user's lines, and if a library's call awaits it."""
@@ -182,8 +183,9 @@ class Witness(Observer):
         try:
             entry = tap.entry_of(getattr(callback, "__self__", None))
             line, text = learners_line(3), name_callback(callback)
-            if line is None and (method := _method_of_thread(sys._getframe(1))):
-                line, text = started_at.get(threading.current_thread()), f"{method}()"
+            thread = threading.current_thread()
+            if line is None and (method := asyncio_method(getattr(thread, "function", None))):
+                line, text = started_at.get(thread), method  # of a Timer
             self._report("wrong-thread", entry, tap.axis.now(), line, text, tap=tap)
         except Exception as error:
             self._give_up(error)
@@ -209,20 +211,16 @@ class Witness(Observer):
         self._give_up(error)
 
 
-def _method_of_thread(frame: Any) -> str | None:
-    """Return asyncio's method that is the thread's own function; None: others have called it."""
-    method = None
-    while frame is not None:
-        code = frame.f_code
-        if code.co_filename == threading.__file__:
-            target = getattr(threading.current_thread(), "_target", None)
-            return method or getattr(target, "__qualname__", None)
-        if is_asyncio(code):
-            method = code.co_qualname
-        elif not is_ours(code):
-            return None
-        frame = frame.f_back
-    return None
+def asyncio_method(function: Any) -> str | None:
+    """Return what to call a method of one of asyncio's objects that belong to a loop's thread."""
+    owner = getattr(function, "__self__", None)
+    return f"{type(owner).__name__}.{function.__name__}()" if isinstance(owner, _BOUND) else None
+
+
+_BOUND = (
+    *(asyncio.Future, asyncio.Lock, asyncio.Event, asyncio.Condition, asyncio.Semaphore),
+    *(asyncio.Barrier, asyncio.Queue),
+)
 
 
 def has_begun(task: Any) -> bool:
