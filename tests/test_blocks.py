@@ -286,7 +286,7 @@ async def an_await_that_never_waits():
 
 @pytest.mark.parametrize(
     ("main", "advice"),
-    [(two_that_compute, "process pool"), (an_await_that_never_waits, "no `await` of its own")],
+    [(two_that_compute, "process pool"), (an_await_that_never_waits, "asyncio.sleep(0)")],
 )
 def test_blocks_whose_cause_was_seen_are_one_finding_with_all_that_they_delayed(main, advice):
     with record(threshold=0.1) as recording:

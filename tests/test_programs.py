@@ -24,7 +24,7 @@ SENTENCES = {
     "02": ("blocked-loop", "fetch() held the loop three times", "`await asyncio.sleep(...)`"),
     "03": ("one-after-another", "These three awaits in main()", "together they could take"),
     "04": ("never-awaited", "save() was called", "`await save(...)`"),
-    "05": ("blocked-loop", "add_up() held the loop", "add_up() has no `await` of its own"),
+    "05": ("blocked-loop", "add_up() held the loop", "To await add_up() never gives the loop back"),
     "06": ("siblings-ran-on", "ValueError: sold out", "gather() doesn't cancel the others"),
     "07": ("unbounded", "connections were open at once", "asyncio.Semaphore"),
     "08": ("cancellation-swallowed", "watch swallowed its cancellation", "`raise`"),

@@ -16,10 +16,6 @@ _COMPUTING = (
     "It computed, and asyncio makes no computing faster. In a thread it lets the loop go on: {}. "
     "A process pool (`loop.run_in_executor`) lets several processors share the work."
 )
-_NO_AWAIT = (
-    "{} has no `await` of its own, so to await it never gives the loop back. Put `await "
-    "asyncio.sleep(0)` between its steps, or let a thread or a process do the work."
-)
 _SLEEP = "Write `await asyncio.sleep(...)`: it hands the loop back while it sleeps."
 _HTTP = "Use an async client such as httpx.AsyncClient, or hand it to a thread: {}."
 _SOCKET = (
@@ -68,11 +64,11 @@ COMPUTED = 0.5
 def advise(block: Block) -> str:
     """Return what to do about a block: by what its line calls, or by what was measured of it."""
     advice = _recognise(block)
-    function, caller, idle = _read_chain(block.places)
+    function, caller, idle = read_chain(block.places)
     if advice is None and block.busy >= COMPUTED:
-        if idle:
-            return _NO_AWAIT.format(idle)
-        advice = _COMPUTING
+        advice = _COMPUTING + (
+            " Or put `await asyncio.sleep(0)` between its steps." if idle else ""
+        )
     if function and (advice is None or ("{}" not in advice and advice is not _IMPORT)):
         advice = _EITHER  # no `await` can be written in a plain function
     call = f"`await asyncio.to_thread({function or '...'})`{caller and function and caller}"
@@ -105,7 +101,7 @@ def _look_up(name: str) -> str | None:
     return None
 
 
-def _read_chain(places: tuple[Place, ...]) -> tuple[str, str, str]:
+def read_chain(places: tuple[Place, ...]) -> tuple[str, str, str]:
     """Return the plain function that was called where one can await, where, and what can't wait.
 
     The first is empty where the line itself is in a coroutine, in a cell, or can't be read.

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from asyncteach.findings.advice import COMPUTED, advise
+from asyncteach.findings.advice import COMPUTED, advise, read_chain
 from asyncteach.findings.finding import Finding, finding, speak
 from asyncteach.formatting import at, called, count, listing, span, spell
-from asyncteach.tapes.tape import READY, Block, Tape
+from asyncteach.tapes.tape import READY, Block, Slices, Tape
 
 _MOST_CALLS = 4
 # Of a block the share without any look from which on its line is in doubt.
@@ -30,6 +30,8 @@ def find_blocks(tape: Tape) -> Iterator[Finding]:
         names = [(speak(tape.rows[task]), span(seconds)) for task, seconds in worst]
         message = f"{_say(tape, group)}: {_victims(names)}."
         longest = _longest(group)
+        if idle := read_chain(longest.places)[2]:
+            message += f" To await {idle} never gives the loop back: it has no `await` of its own."
         if longest.unseen > _UNSEEN * (longest.end - longest.start):
             message += (
                 " It could be seen only at its end: either code in C kept the GIL, at this line or "
@@ -68,6 +70,7 @@ def _say(tape: Tape, blocks: list[Block]) -> str:
     longest, place = _longest(blocks), _longest(blocks).place
     task = "" if longest.task is None else speak(tape.rows[longest.task])
     who = (called(place.function) if place else "") or task or f"The callback {longest.who}"
+    who = who.replace("this ", "This ", 1) if who.startswith("this ") else who  # cell, or code
     if len(blocks) == 1:
         held = f"{who} held the loop for {span(_total(blocks))}{at(place)}"
     else:
@@ -83,7 +86,10 @@ def _say(tape: Tape, blocks: list[Block]) -> str:
     if longest.task is None:
         return f"{held}, in a callback" if place else held
     # A task without a name of its own is called like a coroutine of the chain.
-    return held if who == task or f"{task}()" in held else f"{held}, in task {task}"
+    is_clear = (
+        who.lower() == task.lower() or f"{task}()" in held or tape.rows[longest.task].was_there
+    )
+    return held if is_clear else f"{held}, in task {task}"
 
 
 def _callers(block: Block) -> list[str]:
@@ -114,20 +120,28 @@ def say_held(tape: Tape) -> list[str]:
         lost = max(stall.lost for stall in tape.stalls)
         times = "" if len(tape.stalls) == 1 else f", the longest of {len(tape.stalls)} times"
         sentences.append(f"The computer gave this program no time for {span(lost)}{times}.")
-    elif not tape.blocks and (late := find_late(tape)):
-        name, seconds = late
+    elif not tape.blocks and (late := find_late(tape)) is not None:
+        name, long = speak(tape.rows[int(late.task[0])]), span(float(late.seconds()[0]))
         sentences.append(
-            f"{name} was ready for {span(seconds)} before the loop came back to it, though no "
-            f"single step was longer than {span(tape.threshold)}."
+            f"{name} was ready for {long} while the loop slept: nothing woke it."
+            if _is_idle(tape, late)
+            else f"{name} was ready for {long} before the loop came back to it, though no single "
+            f"step was longer than {span(tape.threshold)}."
         )
     return sentences
 
 
-def find_late(tape: Tape) -> tuple[str, float] | None:
-    """Return the task that was ready for longest, and how long, if that was over the threshold."""
+def find_late(tape: Tape) -> Slices | None:
+    """Return the longest stretch in which a task was ready, if it was over the threshold."""
     ready = tape.slices.of(READY)
     ready = ready[np.array([row.kind == "task" for row in tape.rows] or [False])[ready.task]]
     long = ready.seconds()
-    if not len(ready) or long.max() <= tape.threshold:
-        return None
-    return speak(tape.rows[int(ready.task[long.argmax()])]), float(long.max())
+    return ready[[long.argmax()]] if len(ready) and long.max() > tape.threshold else None
+
+
+def _is_idle(tape: Tape, late: Slices) -> bool:
+    """Tell if the loop of a task was idle for most of a stretch."""
+    loop = tape.rows[int(late.task[0])].loop
+    starts, ends = tape.idle[loop] if loop < len(tape.idle) else (np.empty(0), np.empty(0))
+    idle = np.minimum(ends, late.end) - np.maximum(starts, late.start)
+    return bool(idle.clip(0).sum() > 0.5 * late.seconds()[0])

@@ -105,7 +105,7 @@ def _praise(tape: Tape, unit: str) -> str:
         sentences.append(
             f"{_amount(running, unit)} of {_amount(tape.duration, unit)} was work of your own"
         )
-    if unit == "seconds" and not tape.blocks and not tape.stalls and not find_late(tape):
+    if unit == "seconds" and not tape.blocks and not tape.stalls and find_late(tape) is None:
         sentences.append(f"the loop was never held for longer than {span(tape.threshold)}")
     return "; ".join(sentences) + "."
 

@@ -222,6 +222,8 @@ class Effort(NamedTuple):
 
 def measure(looks: list[Counters], start: float, end: float, threshold: float) -> Effort:
     """Return what the looks from the last before the stretch to the first after it say."""
+    if not looks:  # in virtual time
+        return Effort(math.nan, 0.0, 0.0)
     first = max(bisect_right(looks, start, key=lambda look: look.at) - 1, 0)
     last = min(bisect_left(looks, end, key=lambda look: look.at), len(looks) - 1)
     if last <= first:
