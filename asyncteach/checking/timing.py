@@ -4,7 +4,7 @@ from asyncteach.checking.judgement import Judgement, Mark, no, yes
 from asyncteach.checking.underway import is_virtual
 from asyncteach.drawing.textform import say
 from asyncteach.drawing.units import say as say_seconds
-from asyncteach.findings.finding import speak
+from asyncteach.findings import speak
 from asyncteach.formatting import at, called, listing, span
 from asyncteach.places import is_learners
 from asyncteach.recording import Recording

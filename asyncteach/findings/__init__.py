@@ -1,1 +1,43 @@
 """What a recording says: what was observed, with its numbers, and what may be done about it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from asyncteach.labels import clip
+from asyncteach.places import Place
+from asyncteach.tapes.tape import Row
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a teacher would point at.
+
+    `kind` is a word to look up or to test for, `task` the name of the task, `seconds` what it has
+    cost, `file` and `line` the user's own line; `message` says what was observed, `fix` what to do.
+    `delayed` has the label of each task that was ready and had to wait for what held the loop, with
+    its seconds, the longest first.
+    """
+
+    kind: str
+    task: str | None
+    seconds: float
+    file: str | None
+    line: int | None
+    message: str
+    fix: str
+    delayed: tuple[tuple[str, float], ...] = ()
+
+
+def finding(
+    kind: str, row: Row | None, seconds: float, place: Place | None, message: str, fix: str,
+    delayed: Iterable[tuple[str, float]] = (),
+) -> Finding:  # fmt: skip
+    """Return a finding about a row at a place; either may be unknown."""
+    name = row.name if row else None
+    file, line = (place.file, place.line) if place else (None, None)
+    return Finding(kind, name, seconds, file, line, message, fix, tuple(delayed))
+
+
+def speak(row: Row | None) -> str:
+    """Return what a sentence calls a task: short, on one line."""
+    return clip(row.label or row.name, 40) if row else "A task"

@@ -1,13 +1,11 @@
-"""What held the loop: a finding wherever a task was ready meanwhile, else a sentence."""
+"""What held the loop while a task was ready: a finding for each line, or function that computes."""
 
 from collections.abc import Iterator
 
-import numpy as np
-
+from asyncteach.findings import Finding, finding, speak
 from asyncteach.findings.advice import COMPUTED, advise, read_chain
-from asyncteach.findings.finding import Finding, finding, speak
 from asyncteach.formatting import at, called, count, listing, span, spell
-from asyncteach.tapes.tape import READY, Block, Slices, Tape
+from asyncteach.tapes.tape import Block, Tape
 
 _MOST_CALLS = 4
 # Of a block the share without any look from which on its line is in doubt.
@@ -19,7 +17,7 @@ def find_blocks(tape: Tape) -> Iterator[Finding]:
 
     Every block that delayed a task is in exactly one of them.
     """
-    for group in _group(tape):
+    for group in group_blocks(tape):
         if not any(block.delayed for block in group):
             continue
         delays: dict[int, float] = {}
@@ -28,7 +26,7 @@ def find_blocks(tape: Tape) -> Iterator[Finding]:
                 delays[task] = delays.get(task, 0.0) + seconds
         worst = sorted(delays.items(), key=lambda pair: -pair[1])
         names = [(speak(tape.rows[task]), span(seconds)) for task, seconds in worst]
-        message = f"{_say(tape, group)}: {_victims(names)}."
+        message = f"{say_block(tape, group)}: {_victims(names)}."
         longest = _longest(group)
         if idle := read_chain(longest.places)[2]:
             message += f" To await {idle} never gives the loop back: it has no `await` of its own."
@@ -43,7 +41,7 @@ def find_blocks(tape: Tape) -> Iterator[Finding]:
         yield finding("blocked-loop", row, seconds, longest.place, message, fix, delayed)
 
 
-def _group(tape: Tape) -> list[list[Block]]:
+def group_blocks(tape: Tape) -> list[list[Block]]:
     """Return the blocks of each line, or of each function that computes.
 
     Each look at a function that computes sees another line of it.
@@ -65,7 +63,7 @@ def _total(blocks: list[Block]) -> float:
     return sum(block.end - block.start for block in blocks)
 
 
-def _say(tape: Tape, blocks: list[Block]) -> str:
+def say_block(tape: Tape, blocks: list[Block]) -> str:
     """Say what held the loop, for how long, at which line and by which chain of calls."""
     longest, place = _longest(blocks), _longest(blocks).place
     task = "" if longest.task is None else speak(tape.rows[longest.task])
@@ -110,38 +108,3 @@ def _victims(names: list[tuple[str, str]]) -> str:
     if all(other == seconds for _, other in names):
         return f"{listing([name for name, _ in names])} waited {seconds} for it"
     return listing([f"{first} waited {seconds} for it", *(f"{n} {long}" for n, long in names[1:])])
-
-
-def say_held(tape: Tape) -> list[str]:
-    """Say what is no finding: what held the loop while no task was ready, and what else did."""
-    groups = [group for group in _group(tape) if not any(block.delayed for block in group)]
-    sentences = [f"{_say(tape, group)}, while no other task was ready." for group in groups]
-    if tape.stalls:
-        lost = max(stall.lost for stall in tape.stalls)
-        times = "" if len(tape.stalls) == 1 else f", the longest of {len(tape.stalls)} times"
-        sentences.append(f"The computer gave this program no time for {span(lost)}{times}.")
-    elif not tape.blocks and (late := find_late(tape)) is not None:
-        name, long = speak(tape.rows[int(late.task[0])]), span(float(late.seconds()[0]))
-        sentences.append(
-            f"{name} was ready for {long} while the loop slept: nothing woke it."
-            if _is_idle(tape, late)
-            else f"{name} was ready for {long} before the loop came back to it, though no single "
-            f"step was longer than {span(tape.threshold)}."
-        )
-    return sentences
-
-
-def find_late(tape: Tape) -> Slices | None:
-    """Return the longest stretch in which a task was ready, if it was over the threshold."""
-    ready = tape.slices.of(READY)
-    ready = ready[np.array([row.kind == "task" for row in tape.rows] or [False])[ready.task]]
-    long = ready.seconds()
-    return ready[[long.argmax()]] if len(ready) and long.max() > tape.threshold else None
-
-
-def _is_idle(tape: Tape, late: Slices) -> bool:
-    """Tell if the loop of a task was idle for most of a stretch."""
-    loop = tape.rows[int(late.task[0])].loop
-    starts, ends = tape.idle[loop] if loop < len(tape.idle) else (np.empty(0), np.empty(0))
-    idle = np.minimum(ends, late.end) - np.maximum(starts, late.start)
-    return bool(idle.clip(0).sum() > 0.5 * late.seconds()[0])

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from math import isnan
 from typing import NamedTuple
 
-from asyncteach.findings.finding import Finding, finding
+from asyncteach.findings import Finding, finding
 from asyncteach.findings.source import (
     FUNCTIONS,
     Function,
@@ -96,13 +96,15 @@ class _Call:
             elif isinstance(statement, ast.With) or (
                 # What is made here, a client say, not a lock that is taken.
                 isinstance(statement, ast.AsyncWith)
-                and all(_made(item) and item.optional_vars for item in statement.items)
+                and all(item.optional_vars for item in statement.items)
             ):
                 yield from self.runs(statement.body)
             elif isinstance(statement, _SIMPLE):
                 for node in walk_own(statement):
                     if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp)):
-                        yield from self._comprehension(node)
+                        one = node.generators[0]
+                        if not (node.generators[1:] or one.is_async or one.ifs):
+                            yield from self._rounds(_awaiting(node), node, names_in(one.target))
 
     def _units(self, nodes: Sequence[Awaiting], *, again: bool) -> list[list[Part]]:
         """Return the parts of each await, or of each round; none if one never waited outside."""
@@ -128,12 +130,8 @@ class _Call:
         return any(part.pause for part in self.parts if covers(node, part.place.line))
 
     def _is_decided(self, node: ast.AST, statement: ast.stmt) -> bool:
-        outer = self.source.parents.get(node)
-        while outer is not None and outer is not statement:
-            if isinstance(outer, _DECIDING):
-                return True
-            outer = self.source.parents.get(outer)
-        return False
+        outer = [n for n in walk_own(statement) if isinstance(n, _DECIDING) and n is not node]
+        return any(node in ast.walk(one) for one in outer)
 
     def _callee(self, call: ast.Call) -> tuple[Source, Function] | None:
         """Return the user's function that is called, if its source can be read."""
@@ -188,8 +186,11 @@ class _Call:
         if state & others_state or (texts[0] & texts[1] and not same):
             return None
         shared = (objects | others_objects) & common
-        differs = ast.dump(a) != ast.dump(b)
-        return shared if not shared or (same and self._serves(a, differs)) else None
+        return (
+            shared
+            if not shared or (same and self._serves(a, differs=ast.dump(a) != ast.dump(b)))
+            else None
+        )
 
     def _uses(self, call: ast.Call) -> tuple[set[str], set[str]]:
         """Return what a call may change, and the objects of which it uses parts, by name."""
@@ -215,7 +216,7 @@ class _Call:
                     objects.add(root)
         return state, objects - state
 
-    def _serves(self, call: ast.Call, differs: bool) -> bool:
+    def _serves(self, call: ast.Call, *, differs: bool) -> bool:
         """Tell if an object may well serve several such calls at once, as clients do."""
         return differs and not any(p.stream for p in self.parts if covers(call, p.place.line))
 
@@ -238,17 +239,12 @@ class _Call:
                     return
             nodes += here
             # What a round has made for itself, it may use.
-            bound = self._bound_by(statement)
-            if isinstance(statement, ast.AsyncWith):
-                own |= {n for item in statement.items for n in names_in(item) if n in bound}
-            elif isinstance(statement, _SIMPLE) and not _loaded(statement) & (carried - own):
-                own |= bound
+            made = statement.items if isinstance(statement, ast.AsyncWith) else [statement]
+            for part in made if isinstance(statement, (ast.Assign, ast.AsyncWith)) else ():
+                names = [n for n in walk_own(part) if isinstance(n, ast.Name)]
+                if not {n.id for n in names if not stores(n)} & (carried - own):
+                    own |= self._bound_by(part)
         yield from self._rounds(nodes, loop, own)
-
-    def _comprehension(self, node: ast.expr) -> Iterator[Run]:
-        generators = node.generators  # type: ignore[attr-defined]
-        if len(generators) == 1 and not generators[0].is_async and not generators[0].ifs:
-            yield from self._rounds(_awaiting(node), node, names_in(generators[0].target))
 
     def _rounds(
         self, nodes: list[Awaiting], loop: ast.For | ast.expr, own: set[str]
@@ -258,7 +254,9 @@ class _Call:
             if (call := _call_of(node)) is None:
                 return
             state, objects = self._uses(call)
-            if state or (objects - own and not self._serves(call, bool(names_in(call) & own))):
+            if state or (
+                objects - own and not self._serves(call, differs=bool(names_in(call) & own))
+            ):
                 return
             shared |= objects - own
         units = self._units(nodes, again=True) if nodes else []
@@ -296,10 +294,6 @@ def _awaiting(node: ast.stmt | ast.expr) -> list[Awaiting]:
     return [n for n in (node, *walk_own(node)) if isinstance(n, ast.Await)]
 
 
-def _made(item: ast.withitem) -> bool:
-    return isinstance(item.context_expr, ast.Call)
-
-
 def _call_of(node: Awaiting) -> ast.Call | None:
     """Return the call that is awaited, without what asyncio wraps around it."""
     call: ast.expr = node.value if isinstance(node, ast.Await) else node
@@ -314,10 +308,6 @@ def _last_name(node: ast.expr) -> str:
 
 def _arguments(call: ast.Call) -> list[ast.expr]:
     return [*call.args, *(keyword.value for keyword in call.keywords)]
-
-
-def _loaded(node: ast.AST) -> set[str]:
-    return {n.id for n in walk_own(node) if isinstance(n, ast.Name) and not stores(n)}
 
 
 def _tell(tape: Tape, times: list[tuple[int, Run, float, float]]) -> Finding:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from math import isnan
 
-from asyncteach.findings.finding import Finding, finding, speak
+from asyncteach.findings import Finding, finding, speak
 from asyncteach.findings.source import line_of
 from asyncteach.formatting import at, called, count, listing, span
 from asyncteach.labels import clip
@@ -23,33 +23,20 @@ _NESTED = (
 )
 
 _FIXES = {
-    "asyncio-run-inside-loop": (
-        "Write `await main()` (or what you gave to it) instead: the loop is there."
-    ),
+    "asyncio-run-inside-loop": "Write `await main()` (or what you gave to it): the loop is there.",
     "cancellation-swallowed": (
         "Clean up in `finally`, or write `raise` at the end of `except asyncio.CancelledError`; "
         "`except Exception` lets it pass, a bare `except` doesn't."
     ),
-    "deadlock": (
-        "Take several locks in the same order everywhere, and hold none while awaiting a task."
-    ),
+    "deadlock": "Take several locks in one order everywhere, and hold none while awaiting a task.",
     "deadlock of one": (
         "A task can't take an asyncio.Lock twice: take it in the outermost function only, and call "
         "the others with the lock held."
     ),
-    "exception-never-retrieved": (
-        "Keep the task and await it, or give it to a TaskGroup: then its error reaches you."
-    ),
-    "left-running": (
-        "Await it, or cancel it and await it when you are done. In a notebook it would go on "
-        "beside later cells, and running the cell again starts one more."
-    ),
-    "queue-never-done": (
-        "Call `queue.task_done()` for each item that `get()` has given, best in a `finally`."
-    ),
-    "siblings-ran-on": (
-        "Use `async with asyncio.TaskGroup()`: it cancels the others and awaits them."
-    ),
+    "exception-never-retrieved": "Keep the task and await it, or start it in a TaskGroup.",
+    "left-running": "Await it, or cancel it and await it: else it goes on beside later cells.",
+    "queue-never-done": "Call `queue.task_done()` for each item, best in a `finally`.",
+    "siblings-ran-on": "Use `async with asyncio.TaskGroup()`: it cancels the others.",
     "task-lost": (
         "Keep the task in a variable or a set for as long as it works, and await it before "
         "returning, or start it in a TaskGroup."
@@ -58,10 +45,7 @@ _FIXES = {
         "Give the blocking call a timeout of its own, or hand it a `threading.Event` to look at "
         "between its steps."
     ),
-    "unbounded": (
-        "Let a few in at a time: `limit = asyncio.Semaphore(20)`, and inside the function "
-        "`async with limit:`."
-    ),
+    "unbounded": "Let few in at a time: `limit = asyncio.Semaphore(20)`, and `async with limit:`.",
     "wrong-thread": (
         "Ask the loop to do it: `loop.call_soon_threadsafe(function, ...)`, or for a coroutine "
         "`asyncio.run_coroutine_threadsafe(coroutine, loop)`."
@@ -316,8 +300,6 @@ def _outlived(tape: Tape, remark: Remark, row: Row | None) -> Told:
     if remark.seconds < _MOMENT and not still:
         return None
     place = remark.place or job.place
-    if row and row.place and not any(w.places for w in tape.waits if w.task == remark.task):
-        place = row.place  # a library's task: the user's line is the one that made it
     long = f"for {span(remark.seconds)} " if remark.seconds >= _AT_ONCE else ""
     message = (
         f"{speak(job)} was still at work in its thread {'when the recording ended, ' * still}{long}"
