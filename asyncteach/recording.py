@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
-    from asyncteach.findings.report import Finding
+    from asyncteach.findings import Finding
 
 __all__ = ["READY", "RUNNING", "STATES", "WAITING", "Recording", "Slice"]
 

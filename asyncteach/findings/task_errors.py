@@ -122,13 +122,16 @@ def _never_awaited(tape: Tape) -> Iterator[Finding]:
 def _deadlocks(tape: Tape) -> Iterator[Finding]:
     """Tell of tasks that waited for each other in a circle: for a lock, or for a task to end."""
     waits = [w for w in tape.waits if w.target is not None and w.kind in ("lock", "task")]
+    by_task: dict[int | None, list[Wait]] = {}
+    for wait in waits:
+        by_task.setdefault(wait.task, []).append(wait)
     told: set[frozenset[int]] = set()
     for first in waits:
         circle = [first]
         while len(circle) <= len(tape.rows) and circle[-1].target != first.task:
             # The wait of a circle that ended first has seen all of the others.
-            wanted = circle[-1].target
-            found = [w for w in waits if w.task == wanted and w.start < first.end <= w.end]
+            later = by_task.get(circle[-1].target, [])
+            found = [w for w in later if w.start < first.end <= w.end]
             if not found or found[-1] in circle:
                 break
             circle.append(found[-1])
@@ -209,7 +212,8 @@ def _cut_off(tape: Tape, remark: Remark, row: Row | None) -> Told:
     for wait in tape.waits:
         # What asyncio.wait() gave back as pending isn't forgotten.
         some = wait.kind == "tasks" and "together" not in wait.what and "group" not in wait.what
-        if wait.target == remark.task or (wait.task == row.parent and some):
+        mine = wait.kind == "task" and wait.target == remark.task
+        if mine or (wait.task == row.parent and some):
             return None
     if any(r.kind == "siblings-ran-on" and remark.task in r.others for r in tape.remarks):
         return None
@@ -250,7 +254,7 @@ def _ran_on(tape: Tape, remark: Remark, row: Row | None) -> Told:
         return None  # it may have gathered what was left
     left = [
         index
-        for index in set(remark.others) - {wait.target for wait in later}
+        for index in set(remark.others) - {wait.target for wait in later if wait.kind == "task"}
         if tape.rows[index].outcome != "cancelled" or index in cut_off
     ]
     # An error that ended the program has ended them all.

@@ -464,10 +464,13 @@ def make_stepper(
         """Note which thread has made tasks ready, by what it has put on the loop."""
         if len(wakers) > 10_000:  # of waits too short to be looked at
             wakers.clear()
-        for place in range(before, len(ready)):
-            task = task_of(ready[place]._callback)
-            if task is not None:
-                wakers[id(task)] = thread, at
+        try:
+            for place in range(before, len(ready)):
+                task = task_of(ready[place]._callback)
+                if task is not None:
+                    wakers[id(task)] = thread, at
+        except Exception as error:
+            fail(error)
 
     # The loop around the steps
 

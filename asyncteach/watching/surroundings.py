@@ -138,11 +138,14 @@ class Surroundings:
             if session is None or getattr(thread, "_target", None) is _pool_worker():
                 return original(thread)
             run = thread.run
-            started_at[thread] = line = learners_line(2)
-            method = asyncio_method(getattr(thread, "_target", None))
-            if method is not None and line is not None:
-                at = session.axis.now()
-                session.note(RawRemark("wrong-thread", None, at, line, method))
+            try:
+                started_at[thread] = line = learners_line(2)
+                method = asyncio_method(getattr(thread, "_target", None))
+                if method is not None and line is not None:
+                    at = session.axis.now()
+                    session.note(RawRemark("wrong-thread", None, at, line, method))
+            except Exception as error:
+                self._stage.give_up(error)
 
             def run_in_session() -> None:
                 vars(thread).pop("run", None)
@@ -258,7 +261,10 @@ class Surroundings:
 
 
 def _is_locked(lock: Any) -> bool:
-    return bool(vars(lock)["_locked"])
+    try:
+        return bool(vars(lock)["_locked"])
+    except KeyError:
+        raise AttributeError("_locked") from None
 
 
 def _set_locked(lock: Any, value: bool) -> None:
@@ -267,7 +273,8 @@ def _set_locked(lock: Any, value: bool) -> None:
     loop = asyncio._get_running_loop()
     task = None if loop is None or not value else asyncio.current_task(loop)
     if task is not None:
-        lock_holders[lock] = weakref.ref(task)
+        with contextlib.suppress(TypeError):  # a subclass whose locks can't be looked up
+            lock_holders[lock] = weakref.ref(task)
 
 
 def _subclasses(owner: type) -> list[type]:

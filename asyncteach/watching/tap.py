@@ -1,7 +1,6 @@
 """One event loop under record: what is put on it, and what has been stamped."""
 
 import asyncio
-import contextlib
 import threading
 import time
 import weakref
@@ -50,8 +49,7 @@ class Connections:
 
     def begin(self, sock: Any, line: Line | None, entry: Entry | None) -> None:
         """Know a socket that is about to connect."""
-        with contextlib.suppress(TypeError):  # what else can connect but a socket
-            self._known[sock.fileno()] = (weakref.ref(sock), line, entry)
+        self._known[sock.fileno()] = (weakref.ref(sock), line, entry)
 
     def hold(self, number: int, at: float) -> None:
         """Count a file of that number if it is one of them."""
@@ -232,10 +230,13 @@ class Tap:
 
     def _sock_connect(self, sock: Any, address: Any) -> Any:
         if not self._stopped:
-            number = self.current()[1]
-            entry = None if number is None else self.registry.entries[number]
-            line = learners_line(2) or (entry.line if entry is not None else None)
-            self.connections.begin(sock, line, entry)
+            try:
+                number = self.current()[1]
+                entry = None if number is None else self.registry.entries[number]
+                line = learners_line(2) or (entry.line if entry is not None else None)
+                self.connections.begin(sock, line, entry)
+            except Exception as error:
+                self._fail(error)
         return self._connect_before(sock, address)
 
     def _register(self, file: Any, events: int, data: Any = None) -> Any:
@@ -244,7 +245,11 @@ class Tap:
         except BaseException as error:
             hide_frame(error)
             raise
-        self.connections.hold(key.fd, self.axis.now())
+        if not self._stopped:
+            try:
+                self.connections.hold(key.fd, self.axis.now())
+            except Exception as error:
+                self._fail(error)
         return key
 
     def _unregister(self, file: Any) -> Any:

@@ -183,7 +183,7 @@ class Witness(Observer):
         try:
             entry = tap.entry_of(getattr(callback, "__self__", None))
             line, text = learners_line(3), name_callback(callback)
-            thread = threading.current_thread()
+            thread: Any = getattr(threading, "_active", {}).get(threading.get_ident())
             if line is None and (method := asyncio_method(getattr(thread, "function", None))):
                 line, text = started_at.get(thread), method  # of a Timer
             self._report("wrong-thread", entry, tap.axis.now(), line, text, tap=tap)
