@@ -24,6 +24,7 @@ from asyncteach.findings.source import (
     walk_own,
 )
 from asyncteach.formatting import at, called, listing, span, spell
+from asyncteach.places import Place
 from asyncteach.tapes.calls import Part, list_calls
 from asyncteach.tapes.tape import Tape
 
@@ -52,29 +53,32 @@ class Run(NamedTuple):
     loop: ast.For | ast.expr | None
     shared: set[str]
     """Objects that all of them use, which would have to serve several at once."""
-    units: list[list[Part]]
-    """What belongs to each await, or to each round."""
+    units: list[list[int]]
+    """Which parts of the call belong to each await, or to each round."""
 
 
 def find_sequences(tape: Tape) -> Iterator[Finding]:
     """Give a finding for each row of awaits that could as well have waited at the same time."""
-    found: dict[object, list[tuple[int, Run, float, float]]] = {}
+    found: dict[tuple[Place, bool], list[tuple[int, Run, float, float]]] = {}
+    known: dict[object, list[Run]] = {}  # ten thousand calls may be alike
     for task, parts in list_calls(tape):
         row, place = tape.rows[task], parts[0].place
         life = (tape.duration if isnan(row.finished) else row.finished) - row.spawned
-        source = read_source(place)
-        scope = source.scope(place) if source else None
-        if source is None or scope is None:
-            continue
-        for run in _Call(source, parts).runs(scope.body):
-            lengths = [unit[-1].end - unit[0].start for unit in run.units]
-            total, waited = sum(lengths), sum(part.waited for unit in run.units for part in unit)
+        shape = (place.path, place.function, *(part.shape() for part in parts))
+        if shape not in known:
+            source = read_source(place)
+            scope = source.scope(place) if source else None
+            known[shape] = list(_Call(source, parts).runs(scope.body)) if source and scope else []
+        for run in known[shape]:
+            units = [[parts[number] for number in unit] for unit in run.units]
+            lengths = [unit[-1].end - unit[0].start for unit in units]
+            total, waited = sum(lengths), sum(part.waited for unit in units for part in unit)
             together = max(lengths) + max(0.0, total - waited)
             if waited >= _WAITED * total and total - together >= max(_SECONDS, _SHARE * life):
-                where = (place.path, run.nodes[0].lineno, run.loop is None)
-                found.setdefault(where, []).append((task, run, total, together))
-    for times in found.values():
-        yield _tell(tape, times)
+                where = place._replace(line=run.nodes[0].lineno)
+                found.setdefault((where, run.loop is None), []).append((task, run, total, together))
+    for (where, _), times in found.items():
+        yield _tell(tape, where, times)
 
 
 class _Call:
@@ -106,24 +110,24 @@ class _Call:
                         if not (node.generators[1:] or one.is_async or one.ifs):
                             yield from self._rounds(_awaiting(node), node, names_in(one.target))
 
-    def _units(self, nodes: Sequence[Awaiting], *, again: bool) -> list[list[Part]]:
+    def _units(self, nodes: Sequence[Awaiting], *, again: bool) -> list[list[int]]:
         """Return the parts of each await, or of each round; none if one never waited outside."""
-        units: list[list[Part]] = []
+        units: list[list[int]] = []
         before, seen = -1, set()
-        for part in self.parts:
+        for number, part in enumerate(self.parts):
             found = [n for n, node in enumerate(nodes) if covers(node, part.place.line)]
             index = next((n for n in found if n > before or again), None)
             if index is None:
                 continue
             if not units or index <= before or not again:
                 units.append([])
-            units[-1].append(part)
+            units[-1].append(number)
             before = index
             if part.outside:
                 seen.add(index)
         if again and len(seen) < len(nodes):
             return []
-        return [unit for unit in units if any(part.outside for part in unit)]
+        return [unit for unit in units if any(self.parts[n].outside for n in unit)]
 
     def _is_paced(self, node: ast.stmt) -> bool:
         """Tell if there was a pause inside of a statement: then the order is meant."""
@@ -152,9 +156,8 @@ class _Call:
                 continue
             own = [] if isinstance(statement, ast.Break) else _awaiting(statement)
             loops = own and any(isinstance(n, _COMPREHENSIONS) for n in walk_own(statement))
-            decided = any(self._is_decided(node, statement) for node in own)
-            ends = not isinstance(statement, _SIMPLE) or loops or decided
-            if ends or (own and self._is_paced(statement)):
+            ends = loops or any(self._is_decided(node, statement) for node in own)
+            if ends or not isinstance(statement, _SIMPLE) or (own and self._is_paced(statement)):
                 own = []
                 yield from self._found(nodes, shared)
                 nodes, results, shared = [], set(), set()
@@ -186,11 +189,8 @@ class _Call:
         if state & others_state or (texts[0] & texts[1] and not same):
             return None
         shared = (objects | others_objects) & common
-        return (
-            shared
-            if not shared or (same and self._serves(a, differs=ast.dump(a) != ast.dump(b)))
-            else None
-        )
+        serves = same and self._serves(a, differs=ast.dump(a) != ast.dump(b))
+        return shared if serves or not shared else None
 
     def _uses(self, call: ast.Call) -> tuple[set[str], set[str]]:
         """Return what a call may change, and the objects of which it uses parts, by name."""
@@ -310,10 +310,9 @@ def _arguments(call: ast.Call) -> list[ast.expr]:
     return [*call.args, *(keyword.value for keyword in call.keywords)]
 
 
-def _tell(tape: Tape, times: list[tuple[int, Run, float, float]]) -> Finding:
+def _tell(tape: Tape, place: Place, times: list[tuple[int, Run, float, float]]) -> Finding:
     """Tell of awaits in a row, of many on average."""
     task, run, *_ = times[0]
-    place = run.units[0][0].place._replace(line=run.nodes[0].lineno)
     where = called(place.function)
     parts = round(sum(len(one[1].units) for one in times) / len(times))
     total = sum(one[2] for one in times) / len(times)

@@ -121,12 +121,12 @@ def _never_awaited(tape: Tape) -> Iterator[Finding]:
 
 def _deadlocks(tape: Tape) -> Iterator[Finding]:
     """Tell of tasks that waited for each other in a circle: for a lock, or for a task to end."""
-    waits = [w for w in tape.waits if w.target is not None and w.kind in ("lock", "task")]
     by_task: dict[int | None, list[Wait]] = {}
-    for wait in waits:
-        by_task.setdefault(wait.task, []).append(wait)
+    for wait in tape.waits:
+        if wait.target is not None and wait.kind in ("lock", "task"):
+            by_task.setdefault(wait.task, []).append(wait)
     told: set[frozenset[int]] = set()
-    for first in waits:
+    for first in (wait for waits in by_task.values() for wait in waits):
         circle = [first]
         while len(circle) <= len(tape.rows) and circle[-1].target != first.task:
             # The wait of a circle that ended first has seen all of the others.

@@ -32,6 +32,11 @@ class Part:
     stream: bool = False
     """Whether it was one side of a conversation."""
 
+    def shape(self) -> object:
+        """Return all that is the same each time the same thing is awaited at the same line."""
+        child = self.child and (self.child.path, self.child.function)
+        return self.place.line, child, self.outside, self.pause, self.stream
+
 
 def list_calls(tape: Tape) -> Iterator[tuple[int, list[Part]]]:
     """Give each task with what one call of one of its functions awaited, in order.
