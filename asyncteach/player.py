@@ -98,8 +98,8 @@ def replay(recording: Recording, **others: object) -> Player:
         raise TypeError(_say_wrong(recording))
     for name in others:
         raise TypeError(
-            f"replay() has no option {name!r}: it steps through all of a recording. To see a part, "
-            "draw it with recording.plot(start=0.1, end=0.4)."
+            f"replay() has no option {name!r}: it steps through the whole recording; to see a "
+            "part of it, draw it with recording.plot(start=0.1, end=0.4)."
         )
     return Player(recording)
 

@@ -65,8 +65,8 @@ class record:
             raise TypeError(
                 f"record() takes its options by name: write record(title={others[0]!r})."
                 if isinstance(others[0], str)
-                else "record() takes no code and no values: write `with record() as recording:` "
-                "around your code, and options by name, as in record(threshold=0.1)."
+                else "record() takes only options by name, as in record(threshold=0.1): write "
+                "`with record() as recording:` around your code."
             )
         self._threshold = _check(threshold, "threshold", 0.05)
         self._most = int(_check(max_slices, "max_slices", MAX_SLICES))

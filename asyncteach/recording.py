@@ -206,10 +206,10 @@ class Recording:
     def blocked(self) -> "DataFrame":
         """Return a DataFrame, one row a step that held the loop for longer than the threshold.
 
-        Its columns: task and label (of a callback both say what it is called), start, seconds, the
+        Its columns: task and label (for a callback, both hold its name), start, seconds, the
         user's file, line and function that held it, and two lists: delayed, the labels of the
         tasks that were ready meanwhile, and delays, for how many seconds each. A step that was
-        long only because the computer gave the program no time isn't there.
+        long only because the computer gave the program no time isn't listed.
         """
         import pandas
 
@@ -259,8 +259,8 @@ class Recording:
 
         for name in options.keys() - {"start", "end", "tasks"}:
             raise TypeError(
-                f"plot() has no option {name!r}, only start, end, tasks and ax: for a size of your "
-                "own pass Axes, as in recording.plot(plt.subplots(figsize=(12, 4))[1])."
+                f"plot() has no option {name!r}, only start, end, tasks and ax: to choose the "
+                "size, pass ax, as in recording.plot(ax=plt.subplots(figsize=(12, 4))[1])."
             )
         return plot_timeline(self, ax=ax, **options)
 

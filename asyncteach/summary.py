@@ -5,7 +5,7 @@ import numpy as np
 from asyncteach.drawing.textform import say
 from asyncteach.findings import speak
 from asyncteach.findings.blocking import group_blocks, say_block
-from asyncteach.formatting import at, count, span
+from asyncteach.formatting import at, count, span, spell
 from asyncteach.intervals import sweep
 from asyncteach.tapes.tape import READY, RUNNING, STATES, WAITING, Slices, Tape
 
@@ -38,7 +38,8 @@ def list_totals(tape: Tape, unit: str) -> list[str]:
         elif remark.kind == "raised":
             lines.append(f"It ended with {remark.text}{at(remark.place)}.")
     if tape.dropped:
-        lines.append(f"{count(tape.dropped, 'step')} more could not be kept.")
+        more = count(tape.dropped, "more step")
+        lines.append(f"{more} could not be kept: `record(max_slices=...)` sets the limit.")
     return lines
 
 
@@ -56,8 +57,8 @@ def praise(tape: Tape, unit: str, *, held_up: bool) -> str:
         )
     elif not tape.rows:
         # uvloop's, for one, can't be.
-        where = " on an event loop that can be watched" if unit == "seconds" else ""
-        return f"No task has run{where}."
+        where = " on an event loop that record() can watch" if unit == "seconds" else ""
+        return f"No task ran{where}."
     elif total > 0.5 * tape.duration:
         share = f"{_amount(total, unit)} of {_amount(tape.duration, unit)}"
         jobs = any(row.kind != "task" for row in tape.rows)  # it may be one of them beside it
@@ -92,8 +93,10 @@ def say_held(tape: Tape) -> list[str]:
     sentences = [f"{say_block(tape, group)}, while no other task was ready." for group in groups]
     if tape.stalls:
         lost = max(stall.lost for stall in tape.stalls)
-        times = "" if len(tape.stalls) == 1 else f", the longest of {len(tape.stalls)} times"
-        sentences.append(f"The computer gave this program no time for {span(lost)}{times}.")
+        longest = f"for {span(lost)}"
+        if len(tape.stalls) > 1:
+            longest = f"{spell(len(tape.stalls))} times, {longest} at the longest"
+        sentences.append(f"The computer gave this program no time {longest}.")
         return sentences
     ready = tape.slices.of(READY)
     ready = ready[np.array([row.kind == "task" for row in tape.rows] or [False])[ready.task]]
@@ -101,7 +104,7 @@ def say_held(tape: Tape) -> list[str]:
     if len(ready) and long.max() > tape.threshold and not tape.blocks:
         name, late = speak(tape.rows[int(ready.task[long.argmax()])]), span(float(long.max()))
         sentences.append(
-            f"{name} was ready for {late} before the loop came back to it, though no single step "
-            f"was longer than {span(tape.threshold)}."
+            f"{name} was ready for {late} before it ran, though no step took longer than "
+            f"{span(tape.threshold)}."
         )
     return sentences

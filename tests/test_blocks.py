@@ -105,8 +105,8 @@ ON_POSIX = {
         threading.Timer(0.25, fcntl.flock, (file, fcntl.LOCK_UN)).start()
         fcntl.flock(again, fcntl.LOCK_EX)""",
     "C without the GIL": "ctypes.CDLL(None).usleep(250_000)",
-    # Nobody can look meanwhile. But a thread that wants the GIL gets it as soon as the call is
-    # over, before the next line: so this one can be named, as those in C below.
+    # No other thread can look meanwhile. But a thread that wants the GIL gets it as soon as the
+    # call is over, before the next line: so this one can be named, as those in C below.
     "C with the GIL": "ctypes.PyDLL(None).usleep(250_000)",
 }
 COMPUTING = {
@@ -238,11 +238,11 @@ def test_blocks_at_one_line_are_one_finding_that_counts_and_adds_them():
         await ticking
 
     (found,) = watch(main).findings
-    assert f"{HELD.format(' three times')}, 0.6 s in all, called by main()" in found.message
+    assert f"{HELD.format(' three times')}, for 0.6 s in all, called by main()" in found.message
     assert found.delayed == (("tick", pytest.approx(0.3)),)
 
 
-def test_a_stretch_that_kept_nobody_waiting_is_a_sentence_and_no_finding():
+def test_a_stretch_that_delayed_no_task_is_a_sentence_and_no_finding():
     async def main():
         hold(0.2)
 
@@ -300,7 +300,7 @@ def test_blocks_whose_cause_was_seen_are_one_finding_with_all_that_they_delayed(
 
 # Findings, the table of blocks and the lanes, held against each other
 
-# One task alone delays nobody, and many a random program doesn't hold the loop.
+# One task alone delays no other task, and many a random program doesn't hold the loop.
 HOLD = [("block", 0.5), ("sleep", 0.25)]
 several = st.lists(random_programs.programs(depth=2), min_size=2, max_size=4).map(
     lambda programs: [*(("spawn", [*program, *HOLD]) for program in programs), ("sleep", 3)]

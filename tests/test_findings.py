@@ -70,7 +70,7 @@ def only(findings):
     return found
 
 
-# How long a step held the loop, and for whom
+# How long a step held the loop, and which tasks it delayed
 
 
 def block_at(line, *, seconds=0.31, delayed=((1, 0.25),), define="async def", **more):
@@ -84,7 +84,7 @@ def tasks(number):
     return [task(f"fetch-{n + 1}") for n in range(number)]
 
 
-def test_who_held_the_loop_for_how_long_and_who_waited_for_it():
+def test_what_held_the_loop_for_how_long_and_which_task_waited():
     found = only(findings_of(tasks(2), blocks=[block_at("time.sleep(0.3)")]))
     assert found.kind == "blocked-loop"
     assert found.message == (
@@ -95,15 +95,15 @@ def test_who_held_the_loop_for_how_long_and_who_waited_for_it():
     assert (found.task, found.file, found.line, found.seconds) == ("fetch-1", "In [7]", 4, 0.31)
 
 
-def test_many_who_waited_are_not_all_named():
+def test_many_delayed_tasks_are_not_all_named():
     delayed = [(n, 0.3 - n / 100) for n in range(1, 11)]
     found = only(findings_of(tasks(11), blocks=[block_at("time.sleep(1)", delayed=delayed)]))
     assert found.message.endswith(
-        "fetch-2 waited 0.29 s for it, fetch-3 0.28 s, fetch-4 0.27 s and 7 more."
+        "fetch-2 waited 0.29 s for it, fetch-3 0.28 s, fetch-4 0.27 s and 7 more tasks."
     )
 
 
-def test_those_who_waited_equally_long_are_named_together():
+def test_tasks_that_waited_equally_long_are_named_together():
     delayed = [(1, 0.2), (2, 0.2)]
     found = only(findings_of(tasks(3), blocks=[block_at("time.sleep(1)", delayed=delayed)]))
     assert found.message.endswith(": fetch-2 and fetch-3 waited 0.2 s for it.")
@@ -112,7 +112,7 @@ def test_those_who_waited_equally_long_are_named_together():
 def test_one_line_is_one_finding_however_often_it_held_the_loop():
     one = block_at("sleep(0.3)")
     found = only(findings_of(tasks(2), blocks=[one, one._replace(start=1.0, end=1.2)]))
-    assert "held the loop twice at In [7], line 4, 0.51 s in all" in found.message
+    assert "held the loop twice at In [7], line 4, for 0.51 s in all" in found.message
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_block_that_delayed_no_task_is_no_finding_but_a_sentence():
     assert "never held" not in recording.explain()
 
 
-def test_a_step_that_was_long_since_the_computer_was_busy_is_no_finding():
+def test_a_step_that_was_long_because_the_computer_was_busy_is_no_finding():
     recording = recording_of(make_tape(tasks(2), blocks=[block_at("return page", lost=0.29)]))
     assert recording.findings == []
     assert recording.blocked().empty
@@ -211,7 +211,7 @@ def test_a_step_that_was_long_since_the_computer_was_busy_is_no_finding():
 
 def test_where_the_line_was_seen_only_at_the_end_both_explanations_are_named():
     found = only(findings_of(tasks(2), blocks=[block_at("return page", unseen=0.3)]))
-    assert "either code in C kept the GIL" in found.message
+    assert "either C code kept the GIL" in found.message
     assert "or the computer gave this program no time" in found.message
 
 
@@ -231,7 +231,7 @@ def test_where_no_line_is_known_what_held_the_loop_is_told_all_the_same(fields, 
 def test_many_short_steps_that_make_a_task_wait_are_no_reason_for_praise():
     slices = [(0, "ready", 0.0, 0.2), *((1, RUNNING, n / 50, n / 50 + 0.02) for n in range(10))]
     said = recording_of(make_tape(tasks(2), slices)).explain()
-    assert "fetch-1 was ready for 0.2 s before the loop came back to it" in said
+    assert "fetch-1 was ready for 0.2 s before it ran" in said
     assert "never held" not in said
 
 
@@ -255,7 +255,7 @@ def test_an_await_of_what_has_nothing_to_wait_for(body, busy, found):
     places = (place(path, 5, "work"), place(path, 2, "double"))
     block = block_at("x", place=places[1], places=places, awaits=2, busy=busy)
     one = only(findings_of(tasks(2), blocks=[block]))
-    assert ("To await double() never gives the loop back" in one.message) == found
+    assert ("Awaiting double() never gives the loop back" in one.message) == found
     assert ("`await asyncio.sleep(0)` between its steps" in one.fix) == (found and busy > 0.5)
 
 
@@ -566,7 +566,7 @@ def remarked(kind, *, rows=None, at=0.4, **fields):
             "cancelled-at-exit",
             {},
             "task-lost",
-            "work was started at lesson.py:3 and never awaited: it was cut off when main returned.",
+            "work was started at lesson.py:3 and never awaited: it was cancelled when",
         ),
         (
             "thread-outlived",
@@ -578,7 +578,7 @@ def remarked(kind, *, rows=None, at=0.4, **fields):
             "never-awaited",
             {"text": "save", "place": HERE, "task": None},
             "never-awaited",
-            "What save() gave was dropped at lesson.py:3 and never awaited",
+            "The coroutine that save() returned was dropped at lesson.py:3, never awaited",
         ),
         (
             "never-awaited",
@@ -596,7 +596,7 @@ def remarked(kind, *, rows=None, at=0.4, **fields):
             "join-unfinished",
             {"text": "3", "place": HERE, "rows": [task("main"), task("work", parent=0)]},
             "queue-never-done",
-            "`task_done()` had not been called for 3 items out of it",
+            "`task_done()` had not been called for 3 items taken from it",
         ),
         (
             "raised",
@@ -606,7 +606,7 @@ def remarked(kind, *, rows=None, at=0.4, **fields):
                 "task": None,
             },
             "asyncio-run-inside-loop",
-            "A loop was started at lesson.py:3 inside a loop that was running already",
+            "An event loop was started at lesson.py:3 while another one was already running",
         ),
     ],
 )
@@ -677,7 +677,10 @@ def left_running(**columns):
 def test_a_task_that_goes_on_beside_later_cells():
     found = only(recording_of(left_running()).findings)
     assert (found.kind, found.task, found.line) == ("left-running", "tick", 3)
-    assert found.message == "tick was started at lesson.py:3 and left running."
+    assert (
+        found.message
+        == "tick was started at lesson.py:3 and hadn't finished when the recording ended."
+    )
 
 
 def test_as_long_as_the_block_is_open_tasks_may_be_at_work():
@@ -742,7 +745,7 @@ def test_what_could_not_be_kept_or_watched_is_said():
     remarks = [Remark("loop-not-watched", None, 0.0, None, "record() can't watch uvloop.")]
     said = recording_of(make_tape(tasks(1), remarks=remarks, dropped=1000)).explain()
     assert "record() can't watch uvloop." in said
-    assert "1,000 steps more could not be kept." in said
+    assert "1,000 more steps could not be kept" in said
 
 
 def test_an_error_that_ended_the_recording_is_said():
@@ -769,7 +772,7 @@ def test_the_story_is_told_in_minutes():
 
 
 def test_an_empty_recording_can_be_explained():
-    assert Recording("nothing", []).explain().endswith("No task has run.")
+    assert Recording("nothing", []).explain().endswith("No task ran.")
 
 
 @pytest.mark.parametrize(

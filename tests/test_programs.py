@@ -20,24 +20,24 @@ IN_NOTEBOOKS = ("01", "14")
 
 # What explain() has to say about each: numbers stand in the finding.
 SENTENCES = {
-    "01": ("asyncio-run-inside-loop", "inside a loop that was running already", "`await main()`"),
+    "01": ("asyncio-run-inside-loop", "while another one was already running", "`await main()`"),
     "02": ("blocked-loop", "fetch() held the loop three times", "`await asyncio.sleep(...)`"),
     "03": ("one-after-another", "These three awaits in main()", "together they could take"),
     "04": ("never-awaited", "save() was called", "`await save(...)`"),
-    "05": ("blocked-loop", "add_up() held the loop", "To await add_up() never gives the loop back"),
+    "05": ("blocked-loop", "add_up() held the loop", "Awaiting add_up() never gives the loop back"),
     "06": ("siblings-ran-on", "ValueError: sold out", "gather() doesn't cancel the others"),
     "07": ("unbounded", "connections were open at once", "asyncio.Semaphore"),
     "08": ("cancellation-swallowed", "watch swallowed its cancellation", "`raise`"),
     "09": (
         "thread-outlived-timeout",
         "download was still at work in its thread",
-        "stops the waiting, not",
+        "ends the waiting, not",
     ),
-    "10": ("task-lost", "send_mail was started", "cut off when main returned"),
+    "10": ("task-lost", "send_mail was started", "cancelled when main returned"),
     "11": ("wrong-thread", "`done.set()` ran in another thread", "call_soon_threadsafe"),
     "12": ("blocked-loop", "count_primes() held the loop three times", "process pool"),
     "13": ("blocked-loop", "read() held the loop", "Files can't be awaited"),
-    "14": ("left-running", "tick was started", "cancel it and await it"),
+    "14": ("left-running", "tick was started", "cancel it and then await it"),
 }
 
 

@@ -76,7 +76,7 @@ async def three_in_a_circle():
     await asyncio.wait([asyncio.create_task(work(n)) for n in range(3)], timeout=0.1)
 
 
-async def a_lock_held_while_awaiting_who_wants_it():
+async def a_lock_held_while_awaiting_a_task_that_wants_it():
     lock = asyncio.Lock()
 
     async def other():
@@ -95,7 +95,7 @@ async def a_lock_held_while_awaiting_who_wants_it():
         (three_in_a_circle, "none of them could go on"),
     ],
 )
-def test_a_deadlock_is_told_with_each_task_and_its_line(program, words):
+def test_a_deadlock_is_reported_with_each_task_and_its_line(program, words):
     recording = run(program)
     found = [one for one in recording.findings if one.kind == "deadlock"]
     assert len(found) == 1
@@ -106,7 +106,7 @@ def test_a_deadlock_is_told_with_each_task_and_its_line(program, words):
 def test_a_task_that_holds_the_lock_which_the_awaited_one_wants_waits_for_itself():
     async def program():
         with contextlib.suppress(TimeoutError):
-            await a_lock_held_while_awaiting_who_wants_it()
+            await a_lock_held_while_awaiting_a_task_that_wants_it()
 
     (found,) = run(program).findings
     assert found.kind == "deadlock"
@@ -138,7 +138,7 @@ def test_locks_are_as_before_once_the_recording_is_over():
 
 
 @pytest.mark.parametrize("done", [False, True])
-def test_a_queue_that_is_never_done_is_told_and_one_that_is_worked_on_is_not(done):
+def test_a_queue_that_is_never_done_is_reported_and_one_that_is_worked_on_is_not(done):
     async def program():
         queue = asyncio.Queue()
 
@@ -163,7 +163,7 @@ def test_a_queue_that_is_never_done_is_told_and_one_that_is_worked_on_is_not(don
     assert done or "had not been called for 3 items" in recording.explain()
 
 
-def test_siblings_of_a_failed_gather_that_outlive_the_recording_are_told():
+def test_siblings_of_a_failed_gather_that_outlive_the_recording_are_reported():
     async def program():
         async def fail():
             await asyncio.sleep(0.01)
@@ -174,7 +174,7 @@ def test_siblings_of_a_failed_gather_that_outlive_the_recording_are_told():
 
     (found,) = run(program).findings
     assert found.kind == "siblings-ran-on"
-    assert "sleep went on, beyond the end of the recording" in found.message
+    assert "sleep went on, past the end of the recording" in found.message
 
 
 # Threads
@@ -215,11 +215,11 @@ def test_a_method_of_asyncio_as_the_function_of_a_thread_is_in_the_wrong_thread(
 
     recording = run(program)
     assert kinds(recording) == ["wrong-thread"]
-    assert "`Event.set()` was the function of a thread" in recording.findings[0].message
+    assert "to run `Event.set()`" in recording.findings[0].message
     assert recording.findings[0].file == __file__
 
 
-def test_a_thread_that_still_works_when_the_recording_ends_is_told():
+def test_a_thread_that_still_works_when_the_recording_ends_is_reported():
     async def program():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.to_thread(time.sleep, 0.3), 0.05)

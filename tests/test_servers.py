@@ -172,7 +172,7 @@ def about(recording, function):
     return [f for f in recording.findings if (f.file, f.line) in own or name in f.message]
 
 
-def check_sentences(recording, log, handlers):
+def check_sentences(recording, log, handlers, *, is_aiohttp=False):
     """Compare what is said with what the server itself knows."""
     here, query = "test_servers.py", slow_query.__code__.co_firstlineno + 1
     report, four = (handlers[path].__code__.co_firstlineno + 2 for path in ("/report", "/four"))
@@ -194,9 +194,14 @@ def check_sentences(recording, log, handlers):
         assert 0 < dict(zip(labels, delays, strict=True))["tick"] < 1.1 * max(held)
 
     (row,), lasted = about(recording, handlers["/four"]), log["/four"]
-    assert (row.kind, row.file, row.line) == ("one-after-another", __file__, four)
-    where = f"four() at {here}:{four} (to line {four + 3})"
-    assert row.message.startswith(f"These four awaits in {where} ran one after another")
+    # From Python 3.12 on aiohttp starts its tasks eagerly and without its loop's create_task():
+    # they are seen from their first wake-up on, after the first of the four.
+    first, number = (
+        (four + 1, "three") if is_aiohttp and sys.version_info >= (3, 12) else (four, "four")
+    )
+    assert (row.kind, row.file, row.line) == ("one-after-another", __file__, first)
+    where = f"four() at {here}:{first} (to line {four + 3})"
+    assert row.message.startswith(f"These {number} awaits in {where} ran one after another")
     assert f" {len(lasted)} times" in row.message
     amount, unit = re.search(r"([\d.]+) (ms|s) on average", row.message).groups()
     average = float(amount) / {"ms": 1000, "s": 1}[unit]
@@ -206,7 +211,7 @@ def check_sentences(recording, log, handlers):
 def test_sentences_about_an_aiohttp_server_agree_with_its_own_log():
     paths = ["/four", "/good"] * 85
     recording, log, handlers, _ = serve(aiohttp_site, SLOW, *(paths[n::7] for n in range(7)))
-    check_sentences(recording, log, handlers)
+    check_sentences(recording, log, handlers, is_aiohttp=True)
 
 
 def test_sentences_about_fastapi_agree_with_its_own_log_and_its_threads_are_seen():

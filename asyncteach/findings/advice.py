@@ -1,6 +1,6 @@
 """What to write instead of a line that holds the loop.
 
-Nothing is told or kept silent because of these tables: they only choose the advice.
+These tables only choose the advice; no finding depends on them.
 """
 
 import ast
@@ -13,16 +13,16 @@ from asyncteach.tapes.tape import Block
 # `{}` stands for a call that hands the work to a thread.
 _EITHER = "Hand it to a thread, so that the loop goes on meanwhile: {}."
 _COMPUTING = (
-    "It computed, and asyncio makes no computing faster. In a thread it lets the loop go on: {}. "
-    "A process pool (`loop.run_in_executor`) lets several processors share the work."
+    "It computed, and asyncio can't make computing faster. Hand it to a thread, so that the loop "
+    "goes on: {}. To use several processors, hand it to a process pool: `loop.run_in_executor`."
 )
-_SLEEP = "Write `await asyncio.sleep(...)`: it hands the loop back while it sleeps."
+_SLEEP = "Write `await asyncio.sleep(...)`: it gives the loop back while it sleeps."
 _HTTP = "Use an async client such as httpx.AsyncClient, or hand it to a thread: {}."
 _SOCKET = (
     "Use asyncio's streams (`await asyncio.open_connection(...)`), or hand it to a thread: {}."
 )
 _FILE = "Files can't be awaited: let a thread read or write, with {}."
-_PROCESS = "Start the program with `await asyncio.create_subprocess_exec(...)` and await it."
+_PROCESS = "Use `await asyncio.create_subprocess_exec(...)` and `await process.communicate()`."
 _INPUT = "Ask in a thread: `await asyncio.to_thread(input, ...)`."
 _DATABASE = "Use an async driver for the database, or hand it to a thread: {}."
 _THREADS = "Await the result instead of blocking until it is there: start the work with {}."
@@ -58,7 +58,7 @@ _METHODS = {
     "communicate": _PROCESS,
 }
 COMPUTED = 0.5
-"""The share of its time with a processor from which on a step counts as computing."""
+"""A step counts as computing if its thread had a processor for at least this share of the time."""
 
 
 def advise(block: Block) -> str:
@@ -102,7 +102,7 @@ def _look_up(name: str) -> str | None:
 
 
 def read_chain(places: tuple[Place, ...]) -> tuple[str, str, str]:
-    """Return the plain function that was called where one can await, where, and what can't wait.
+    """Return a plain function to hand over, the coroutine that calls it, and one without `await`.
 
     The first is empty where the line itself is in a coroutine, in a cell, or can't be read.
     """

@@ -8,7 +8,7 @@ from asyncteach.formatting import at, called, count, listing, span, spell
 from asyncteach.tapes.tape import Block, Tape
 
 _MOST_CALLS = 4
-# Of a block the share without any look from which on its line is in doubt.
+# If no look succeeded for more than this share of a block, its line is in doubt.
 _UNSEEN = 0.7
 
 
@@ -29,11 +29,13 @@ def find_blocks(tape: Tape) -> Iterator[Finding]:
         message = f"{say_block(tape, group)}: {_victims(names)}."
         longest = _longest(group)
         if idle := read_chain(longest.places)[2]:
-            message += f" To await {idle} never gives the loop back: it has no `await` of its own."
+            message += (
+                f" Awaiting {idle} never gives the loop back: {idle} has no `await` of its own."
+            )
         if longest.unseen > _UNSEEN * (longest.end - longest.start):
             message += (
-                " It could be seen only at its end: either code in C kept the GIL, at this line or "
-                "before it, or the computer gave this program no time."
+                " The line was seen only at the end: either C code kept the GIL, here or earlier, "
+                "or the computer gave this program no time."
             )
         delayed = [(tape.rows[t].label or tape.rows[t].name, seconds) for t, seconds in worst]
         row = None if longest.task is None else tape.rows[longest.task]
@@ -73,8 +75,7 @@ def say_block(tape: Tape, blocks: list[Block]) -> str:
         held = f"{who} held the loop for {span(_total(blocks))}{at(place)}"
     else:
         times = "twice" if len(blocks) == 2 else f"{spell(len(blocks))} times"
-        held = f"{who} held the loop {times}{at(place)}, "
-        held += f"{span(_total(blocks))} in all"
+        held = f"{who} held the loop {times}{at(place)}, for {span(_total(blocks))} in all"
     if place is None and longest.doing:
         held += f" inside {longest.doing}()"
     held += "".join(_callers(longest)[:_MOST_CALLS])
@@ -84,10 +85,9 @@ def say_block(tape: Tape, blocks: list[Block]) -> str:
     if longest.task is None:
         return f"{held}, in a callback" if place else held
     # A task without a name of its own is called like a coroutine of the chain.
-    is_clear = (
-        who.lower() == task.lower() or f"{task}()" in held or tape.rows[longest.task].was_there
-    )
-    return held if is_clear else f"{held}, in task {task}"
+    if who == task or f"{task}()" in held or tape.rows[longest.task].was_there:
+        return held
+    return f"{held}, in task {task}"
 
 
 def _callers(block: Block) -> list[str]:
@@ -107,4 +107,6 @@ def _victims(names: list[tuple[str, str]]) -> str:
     first, seconds = names[0]
     if all(other == seconds for _, other in names):
         return f"{listing([name for name, _ in names])} waited {seconds} for it"
-    return listing([f"{first} waited {seconds} for it", *(f"{n} {long}" for n, long in names[1:])])
+    others = [f"{name} {long}" for name, long in names[1:]]
+    said = listing([f"{first} waited {seconds} for it", *others])
+    return f"{said} tasks" if said.endswith(" more") else said

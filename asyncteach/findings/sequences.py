@@ -173,8 +173,10 @@ class _Call:
 
     def _found(self, nodes: list[Awaiting], shared: set[str]) -> Iterator[Run]:
         units = self._units(nodes, again=False) if len(nodes) > 1 else []
+        lines = [self.parts[number].place.line for unit in units for number in unit]
         if len(units) > 1:
-            yield Run(nodes, None, shared, units)
+            seen = [node for node in nodes if any(covers(node, line) for line in lines)]
+            yield Run(seen, None, shared, units)
 
     def _tie(self, one: Awaiting, other: Awaiting) -> set[str] | None:
         """Return the objects that two awaits share, None if one may need what the other does."""
@@ -329,7 +331,7 @@ def _tell(tape: Tape, place: Place, times: list[tuple[int, Run, float, float]]) 
         until, none = "", "no round needs what another does"
         what, calls = f"The {number}rounds of the loop", _starred(run)
     if shared := {name for _, r, *_ in times for name in r.shared}:
-        names = sorted("the object" if n == "self" else f"`{n}`" for n in shared)
+        names = [f"`{name}`" for name in sorted(shared)]
         none += f", and if {listing(names)} can serve several at once"
     message = (
         f"{what}{f' in {where}' if where else ''}{at(place)}{until} ran one after another{often}: "

@@ -1,5 +1,6 @@
 """What went wrong with single tasks, threads and connections: findings from remarks and waits."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from math import isnan
 
@@ -23,29 +24,29 @@ _NESTED = (
 )
 
 _FIXES = {
-    "asyncio-run-inside-loop": "Write `await main()` (or what you gave to it): the loop is there.",
+    "asyncio-run-inside-loop": "Await what you passed to `asyncio.run()`, as in `await main()`.",
     "cancellation-swallowed": (
         "Clean up in `finally`, or write `raise` at the end of `except asyncio.CancelledError`; "
-        "`except Exception` lets it pass, a bare `except` doesn't."
+        "`except Exception:` lets it through, a bare `except:` catches it."
     ),
-    "deadlock": "Take several locks in one order everywhere, and hold none while awaiting a task.",
+    "deadlock": "Take locks in the same order everywhere; hold none that an awaited task needs.",
     "deadlock of one": (
-        "A task can't take an asyncio.Lock twice: take it in the outermost function only, and call "
-        "the others with the lock held."
+        "A task can't take an asyncio.Lock twice: take it only in the outermost function, and let "
+        "the functions that it calls rely on that."
     ),
     "exception-never-retrieved": "Keep the task and await it, or start it in a TaskGroup.",
-    "left-running": "Await it, or cancel it and await it: else it goes on beside later cells.",
-    "queue-never-done": "Call `queue.task_done()` for each item, best in a `finally`.",
-    "siblings-ran-on": "Use `async with asyncio.TaskGroup()`: it cancels the others.",
+    "left-running": "Await it, or cancel it and then await it: else it goes on beside later code.",
+    "queue-never-done": "Call `queue.task_done()` once for each item, in a `finally` block.",
+    "siblings-ran-on": "Use `asyncio.TaskGroup`: when one task fails, it cancels the others.",
     "task-lost": (
         "Keep the task in a variable or a set for as long as it works, and await it before "
         "returning, or start it in a TaskGroup."
     ),
     "thread-outlived-timeout": (
-        "Give the blocking call a timeout of its own, or hand it a `threading.Event` to look at "
-        "between its steps."
+        "Give the blocking call a timeout of its own, or pass it a `threading.Event` and check "
+        "`event.is_set()` between its steps."
     ),
-    "unbounded": "Let few in at a time: `limit = asyncio.Semaphore(20)`, and `async with limit:`.",
+    "unbounded": "Let only a few in at a time, by an asyncio.Semaphore around each request.",
     "wrong-thread": (
         "Ask the loop to do it: `loop.call_soon_threadsafe(function, ...)`, or for a coroutine "
         "`asyncio.run_coroutine_threadsafe(coroutine, loop)`."
@@ -71,9 +72,6 @@ def find_task_errors(tape: Tape, *, is_over: bool) -> Iterator[Finding]:
         yield from _left_running(tape)
 
 
-# Coroutines that never ran
-
-
 def _nested_runs(tape: Tape) -> Iterator[Finding]:
     """Tell of each `asyncio.run()` that failed because a loop was running."""
     found = [
@@ -85,8 +83,8 @@ def _nested_runs(tape: Tape) -> Iterator[Finding]:
     # An error that left the recording has left its task as well.
     for row, place in found or [(row, None) for row in tape.rows if _is_nested(row.outcome)]:
         message = (
-            f"A loop was started{at(place)} inside a loop that was running already: a notebook's "
-            f"cells run on one, and so does everything in `async def`."
+            f"An event loop was started{at(place)} while another one was already running: a "
+            f"notebook's cells run on an event loop, and so does everything in an `async def`."
         )
         yield finding(kind, row, 0.0, place, message, _FIXES[kind])
 
@@ -98,11 +96,8 @@ def _is_nested(text: str) -> bool:
 def _never_awaited(tape: Tape) -> Iterator[Finding]:
     """Tell of each line at which coroutines were dropped that had never been awaited."""
     refused = [r.place for r in tape.remarks if r.kind == "raised" and _is_nested(r.text)]
-    groups: dict[tuple[str, Place | None], int] = {}
-    for remark in tape.remarks:
-        if remark.kind == "never-awaited" and remark.place not in refused:
-            key = (remark.text, remark.place)
-            groups[key] = groups.get(key, 0) + 1
+    dropped = [r for r in tape.remarks if r.kind == "never-awaited" and r.place not in refused]
+    groups = Counter((remark.text, remark.place) for remark in dropped)
     for (text, place), times in groups.items():
         name = called(text) or text
         own = name.removesuffix("()").rpartition(".")[2]
@@ -110,13 +105,10 @@ def _never_awaited(tape: Tape) -> Iterator[Finding]:
         was = f"{name} was called{often}{at(place)} but never awaited"
         if place and f"{own}(" not in line_of(place):
             # Which call has made it can't be known: it was kept in a variable until here.
-            was = f"What {name} gave was dropped{often}{at(place)} and never awaited"
-        message = f"{was}: calling it only makes a coroutine, so nothing of it has run."
-        fix = f"Write `await {name.removesuffix('()')}(...)`, or make a task of it and await that."
+            was = f"The coroutine that {name} returned was dropped{often}{at(place)}, never awaited"
+        message = f"{was}: calling {name} only makes a coroutine, so none of its code has run."
+        fix = f"Write `await {name.removesuffix('()')}(...)`, or start it as a task and await that."
         yield finding("never-awaited", None, 0.0, place, message, fix)
-
-
-# Tasks that couldn't go on
 
 
 def _deadlocks(tape: Tape) -> Iterator[Finding]:
@@ -155,8 +147,8 @@ def _deadlock(tape: Tape, circle: list[Wait]) -> Finding:
     fix = "deadlock" if len(circle) > 1 else "deadlock of one"
     if len(circle) == 1:
         message = (
-            f"{speak(row)} waited{at(place)} for a lock that it held itself, and only the task "
-            f"that holds a lock can release it."
+            f"{speak(row)} waited{at(place)} for a lock that it held itself, so it could never "
+            f"release it."
         )
     seconds = max(wait.end - wait.start for wait in circle)
     return finding("deadlock", row, seconds, place, message, _FIXES[fix])
@@ -175,21 +167,19 @@ def _join(tape: Tape, remark: Remark, row: Row | None) -> Told:
         if other.kind == "task" and is_alive and index not in getting | joining:
             return None  # it may still work on an item
     place = remark.place or (row.place if row else None)
+    number = count(int(remark.text), "item")
     message = (
-        f"{speak(row)} waited{at(place)} for a queue to be worked off. The queue was empty, but "
-        f"`task_done()` had not been called for {count(int(remark.text), 'item')} out of it."
+        f"{speak(row)} waited{at(place)} in `queue.join()`, though the queue was empty: "
+        f"`task_done()` had not been called for {number} taken from it."
     )
     return place, remark.seconds, message
-
-
-# Tasks that were lost, failed, or went on
 
 
 def _exception(tape: Tape, remark: Remark, row: Row | None) -> Told:
     place = remark.place or (row.place if row else None)
     born = f", started{at(place)}," if place else ""
     message = (
-        f"{speak(row)}{born} failed with {remark.text}, and its exception was never looked at."
+        f"{speak(row)}{born} failed with {remark.text}, and its exception was never retrieved."
     )
     return place, 0.0, message
 
@@ -198,8 +188,8 @@ def _destroyed(tape: Tape, remark: Remark, row: Row | None) -> Told:
     place = row.place if row and row.place else remark.place
     born = f", started{at(place)}," if place else ""
     message = (
-        f"{speak(row)}{born} was garbage-collected before it had finished: nothing referred to the "
-        f"task, and the loop knows it only weakly."
+        f"{speak(row)}{born} was garbage-collected before it had finished: nothing in the program "
+        f"referred to it, and the event loop keeps only a weak reference to a task."
     )
     return place, remark.seconds, message
 
@@ -223,7 +213,7 @@ def _cut_off(tape: Tape, remark: Remark, row: Row | None) -> Told:
         return None
     main = tape.rows[tape.ancestors(remark.task)[-1]]
     message = (
-        f"{speak(row)} was started{at(row.place)} and never awaited: it was cut off when "
+        f"{speak(row)} was started{at(row.place)} and never awaited: it was cancelled when "
         f"{speak(main)} returned."
     )
     return row.place, remark.seconds, message
@@ -240,8 +230,8 @@ def _swallowed(tape: Tape, remark: Remark, row: Row | None) -> Told:
     if remark.place is None or grouped:
         return None
     message = (
-        f"{speak(row)} swallowed its cancellation{at(remark.place)}: it was cancelled there and "
-        f"ended as if it had not been, so the caller of `cancel()` can't tell."
+        f"{speak(row)} swallowed its cancellation{at(remark.place)}: it was cancelled there but "
+        f"ended as if it hadn't been, so the code that called `cancel()` can't tell."
     )
     return remark.place, remark.seconds, message
 
@@ -267,11 +257,11 @@ def _ran_on(tape: Tape, remark: Remark, row: Row | None) -> Told:
         return None
     names = listing([speak(tape.rows[index]) for index in sorted(left)])
     went_on = f" for {span(seconds)}" if seconds >= _AT_ONCE else ""
-    went_on += ", beyond the end of the recording" if still else ""
+    went_on += ", past the end of the recording" if still else ""
     place = remark.place or (row.place if row else None)
     message = (
-        f"gather() passed on {remark.text or 'an error'}{at(remark.place)}, and {names} went "
-        f"on{went_on}: gather() doesn't cancel the others."
+        f"gather() raised {remark.text or 'an error'}{at(remark.place)}, but {names} went "
+        f"on{went_on}: when one task fails, gather() doesn't cancel the others."
     )
     return place, seconds, message
 
@@ -290,12 +280,12 @@ def _left_running(tape: Tape) -> Iterator[Finding]:
     for index, row in enumerate(tape.rows):
         ours = index not in spared and row.loop in loops and row.kind == "task"
         if ours and row.outcome == "still running" and row.place and row.parent is not None:
-            message = f"{speak(row)} was started{at(row.place)} and left running."
+            message = (
+                f"{speak(row)} was started{at(row.place)} and hadn't finished when the recording "
+                f"ended."
+            )
             seconds = tape.duration - row.spawned
             yield finding(kind, row, seconds, row.place, message, _FIXES[kind])
-
-
-# Threads and connections
 
 
 def _outlived(tape: Tape, remark: Remark, row: Row | None) -> Told:
@@ -304,11 +294,11 @@ def _outlived(tape: Tape, remark: Remark, row: Row | None) -> Told:
     if remark.seconds < _MOMENT and not still:
         return None
     place = remark.place or job.place
-    long = f"for {span(remark.seconds)} " if remark.seconds >= _AT_ONCE else ""
+    long = f"{span(remark.seconds)} " if remark.seconds >= _AT_ONCE else ""
+    when = "when the recording ended, " if still else "for "
     message = (
-        f"{speak(job)} was still at work in its thread {'when the recording ended, ' * still}{long}"
-        f"after the waiting for it{at(place)} had ended: a timeout stops the waiting, not the "
-        f"thread."
+        f"{speak(job)} was still at work in its thread {when}{long}after the waiting for it"
+        f"{at(place)} had ended: a timeout ends the waiting, not the thread."
     )
     return place, remark.seconds, message
 
@@ -317,12 +307,13 @@ def _wrong_thread(tape: Tape, remark: Remark, row: Row | None) -> Told:
     if remark.place is None:
         return None  # a library's own thread
     text = line_of(remark.place).partition("  #")[0]
-    what = f"{f'`{clip(text, 60)}`' if text else 'An asyncio object'} ran in another thread"
+    ran = f"`{clip(text, 60)}` ran" if text else "An asyncio object was used"
+    what = f"{ran} in another thread{at(remark.place)}"
     if remark.text.endswith("()"):
-        what = f"`{remark.text}` was the function of a thread that was started"
+        what = f"A thread was started{at(remark.place)} to run `{remark.text}`"
     message = (
-        f"{what}{at(remark.place)}: asyncio's objects belong to the thread of their loop, and the "
-        f"loop doesn't notice what others do to them."
+        f"{what}: an asyncio object belongs to the thread of its event loop, which doesn't notice "
+        f"what other threads do to it."
     )
     return remark.place, remark.seconds, message
 

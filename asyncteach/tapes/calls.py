@@ -21,7 +21,7 @@ class Part:
     child: Place | None
     """A line of the user's function that it called; None: a library's."""
     key: object
-    """Another one for each call that is awaited."""
+    """Different for each call that is awaited."""
     start: float
     end: float
     waited: float = 0.0

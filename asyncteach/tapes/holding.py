@@ -1,4 +1,4 @@
-"""Who held a loop for too long, at which line, and who was kept waiting."""
+"""What held a loop for too long, at which line, and which tasks were ready meanwhile."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def describe_holds(
     holds: list[Hold], samples: Samples, looks: list[Counters], rows: list[Row], loop: int,
     ready: Slices, threshold: float,
 ) -> list[Block]:  # fmt: skip
-    """Return the blocks of one loop: with their line, and with those who were ready meanwhile."""
+    """Return the blocks of one loop, with their line and the tasks that were ready meanwhile."""
     loops = np.array([row.loop for row in rows] or [0])
     ready = ready[loops[ready.task] == loop]
     blocks = []

@@ -50,7 +50,7 @@ class Row:
     loop: int = 0
     """Which event loop of the recording it ran on."""
     place: Place | None = None
-    """The learner's line that spawned it."""
+    """The user's line that spawned it."""
     was_there: bool = False
     """True for the task that opened the recording: it is older than the recording."""
 
@@ -67,10 +67,10 @@ class Wait(NamedTuple):
     what: str
     """In words, as `a sleep of 0.5 s`."""
     places: tuple[Place, ...]
-    """The learner's lines, from the task's own coroutine inwards."""
+    """The user's lines, from the task's own coroutine inwards."""
     calls: tuple[int, ...] = ()
-    """For each of the places a number that is another one for each call of its function; one more
-    for the call of a library's that the innermost place awaits."""
+    """For each of the places a number that differs for each call of its function, and one more for
+    the library call that the innermost place awaits."""
     target: int | None = None
     """The task or job that was awaited, or the task that held the lock."""
 
@@ -84,9 +84,9 @@ class Block(NamedTuple):
     start: float
     end: float
     place: Place | None
-    """The learner's line that held the loop; None where no look at it succeeded."""
+    """The user's line that held the loop; None where no look at it succeeded."""
     places: tuple[Place, ...]
-    """The learner's lines that were on the stack, from the task's own coroutine inwards."""
+    """The user's lines that were on the stack, from the task's own coroutine inwards."""
     doing: str
     """The innermost function on the stack, a library's perhaps, as `socket.recv`."""
     delayed: tuple[tuple[int, float], ...]
@@ -96,7 +96,7 @@ class Block(NamedTuple):
     awaits: int = 0
     """How many coroutines were on the stack: more than one means an await that never waited."""
     lost: float = 0.0
-    """For how many seconds of it the computer gave the thread no processor, or the program."""
+    """For how many seconds of it the computer gave the thread, or the program, no processor."""
     unseen: float = 0.0
     """For how many seconds of it no look succeeded: the line may be another one."""
 
@@ -198,7 +198,7 @@ class Tape:
 
     @cached_property
     def stalls(self) -> list[Block]:
-        """All steps that were longer than the threshold only since the computer was busy."""
+        """All steps that were longer than the threshold only because the computer was busy."""
         return [one for one in self._long_steps if self._is_stall(one)]
 
     def _is_stall(self, one: Block) -> bool:

@@ -50,7 +50,7 @@ def learners_line(depth: int) -> Line | None:
 
 
 def warn(text: str, *, depth: int) -> None:
-    """Warn once, in words alone where warnings are errors: what is recorded never gets one."""
+    """Warn; where warnings are errors, print the words, so that recorded code never gets one."""
     try:
         warnings.warn(text, RuntimeWarning, stacklevel=depth + 1)
     except RuntimeWarning:

@@ -43,9 +43,9 @@ class Job:
         self.abandoned: tuple[float, Entry] | None = None
         """When a task that had awaited it went on without it, and which."""
         self.spans: list[tuple[float, float]] = []
-        """From when to when a task waited for a thread that no executor has given it."""
+        """The stretches in which a task waited for a thread that belongs to no executor."""
         self.pool: tuple[int, int] | None = None
-        """Of a process pool its identity and how many workers it has."""
+        """Of a process pool: its identity and its number of workers."""
 
 
 class Registry:

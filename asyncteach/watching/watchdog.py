@@ -212,8 +212,8 @@ class Effort(NamedTuple):
     """What looks say about a stretch of time."""
 
     busy: float
-    """Of the time in which it could have one, the share in which the loop's thread had a processor;
-    nan: unknown."""
+    """The share of the time available to it in which the loop's thread had a processor; nan:
+    unknown."""
     lost: float
     """For how many seconds the computer gave that thread, or all of the program, no processor."""
     unseen: float

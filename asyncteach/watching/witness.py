@@ -20,7 +20,7 @@ Note = tuple[str, str, tuple[Line, ...], bool]
 """The kind of a wait, what is awaited, the user's lines, and if a library's call awaits it."""
 
 started_at: WeakKeyDictionary[threading.Thread, Line | None] = WeakKeyDictionary()
-"""For each thread that was started under record the user's line that did it."""
+"""The user's line that started each thread, while recording."""
 
 lock_holders: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 """For each asyncio.Lock a weak reference to the task that took it last."""
@@ -105,7 +105,7 @@ class Witness(Observer):
     def _add_thread(
         self, tap: Tap, entry: Entry, task: Any, until: float, name: str, lines: tuple[Line, ...]
     ) -> float:
-        """Make a job of what a thread does for a task, one of all it does; return its number."""
+        """Keep all that a thread does for a task as one job; return its number."""
         start = tap.registry.ends[entry.number]
         job = self._threads.get((entry, name))
         if job is None:
@@ -212,7 +212,7 @@ class Witness(Observer):
 
 
 def asyncio_method(function: Any) -> str | None:
-    """Return what to call a method of one of asyncio's objects that belong to a loop's thread."""
+    """Return the name of a method of an asyncio object that belongs to a loop's thread, or None."""
     owner = getattr(function, "__self__", None)
     return f"{type(owner).__name__}.{function.__name__}()" if isinstance(owner, _BOUND) else None
 

@@ -165,7 +165,7 @@ def test_what_is_left_running_is_named_with_what_to_do(kernel):
         await asyncio.sleep(0.01)
         """,
     )
-    assert f"forgotten was started at In [{run_.execution_count}], line 2 and left running" in (
+    assert f"forgotten was started at In [{run_.execution_count}], line 2 and hadn't finished" in (
         run_.stdout
     )
     assert "Await it, or cancel it" in run_.stdout
