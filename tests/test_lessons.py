@@ -6,6 +6,7 @@ import statistics
 from itertools import groupby
 from pathlib import Path
 
+import nbformat
 import pytest
 from lesson import NOTEBOOKS, Cell, Lesson, read_lesson, texts_of
 
@@ -465,3 +466,16 @@ def test_each_rule_finds_what_it_is_for(rule, cells, fault):
 def test_words_are_found_without_code_names_and_addresses():
     cell = Cell("a", "markdown", "It's `asyncio.run()` on [a page](https://x.org), isn't it? In_x")
     assert words_in(cell.prose()) == ["it", "on", "a", "page", "isn't", "it"]
+
+
+# Cells in which something is done wrong on purpose; about all other code nothing may be said.
+MISTAKES = {"04": 2, "07": 1, "09": 1, "10": 3, "11": 2, "12": 2, "15": 12}
+
+
+@every_notebook
+def test_explain_finds_the_mistakes_and_nothing_in_good_code(lesson):
+    """In the outputs as they are stored, which the runs of the notebooks compare."""
+    cells = nbformat.read(lesson.path, 4).cells
+    texts = [output.get("text", "") for cell in cells for output in cell.get("outputs", [])]
+    found = [re.findall(r"^1\. ", text, re.MULTILINE) for text in texts]
+    assert sum(map(len, found)) == MISTAKES.get(lesson.path.stem[:2], 0)
