@@ -40,8 +40,15 @@ def listing(items: Sequence[str], most: int = 4) -> str:
 
 def called(function: str) -> str:
     """Return how one speaks of a function of that qualified name: `parse()`; empty for a cell."""
+    if not function:
+        return ""
     own = function.rpartition(".<locals>.")[2]
-    while own.endswith(">") and "." in own:  # a comprehension or a lambda: who contains it?
+    if own.endswith("<lambda>"):
+        outer = called(
+            function.removesuffix("<lambda>").removesuffix(".").removesuffix(".<locals>")
+        )
+        return f"a lambda in {outer}" if outer else "a lambda"
+    while own.endswith(">") and "." in own:  # a comprehension: what contains it?
         own = own.rpartition(".")[0].removesuffix(".<locals>")
     if own.endswith(">"):
         outer = function.rpartition(".<locals>.")[0]

@@ -9,6 +9,9 @@ from asyncteach.formatting import at, count, span, spell
 from asyncteach.intervals import sweep
 from asyncteach.tapes.tape import READY, RUNNING, STATES, WAITING, Slices, Tape
 
+OTHERS = (*("task", "tasks", "lock", "semaphore", "queue", "condition", "event", "barrier"),)
+"""The kinds of waits that are for other tasks: they overlap with those by themselves."""
+
 
 def _amount(amount: float, unit: str) -> str:
     return say(amount, unit) if unit == "minutes" else span(amount)
@@ -75,7 +78,7 @@ def praise(tape: Tape, unit: str, *, held_up: bool) -> str:
 
 
 def _own_waiting(tape: Tape) -> Slices:
-    """Return the waiting that was for something outside, not for another task that waits itself."""
+    """Return the waiting for something outside, not for another task or for its own turn."""
     waiting = tape.slices.of(WAITING)
     kinds = {(wait.task, wait.start): wait.kind for wait in tape.waits}
     parents = {row.parent for row in tape.rows if row.kind == "task"}
@@ -83,7 +86,7 @@ def _own_waiting(tape: Tape) -> Slices:
     for task, start in zip(waiting.task.tolist(), waiting.start.tolist(), strict=True):
         # Where no look at the wait was taken, a parent is taken to wait for its children.
         kind = kinds.get((task, start), "tasks" if task in parents else "")
-        kept.append(tape.rows[task].kind == "task" and kind not in ("task", "tasks"))
+        kept.append(tape.rows[task].kind == "task" and kind not in OTHERS)
     return waiting[np.array(kept, dtype=bool)]
 
 

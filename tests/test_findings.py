@@ -129,7 +129,6 @@ def test_one_line_is_one_finding_however_often_it_held_the_loop():
         ("text = Path('a').read_text()", "", "Files can't be awaited"),
         ("subprocess.run(['ls'])", "Popen.wait", "create_subprocess_exec"),
         ("os.system('ls')", "", "create_subprocess_exec"),
-        ("name = input('who? ')", "", "asyncio.to_thread(input"),
         ("rows = cursor.execute('select')", "", "async driver for the database"),
         ("worker.join()", "Thread.join", "asyncio.to_thread"),
         ("import pandas", "_find_and_load", "at the top of the file"),
@@ -146,11 +145,11 @@ def test_the_advice_depends_on_what_the_line_does(line, doing, advice):
 @pytest.mark.parametrize(
     ("line", "define", "more", "advice"),
     [
-        ("time.sleep(1)", "def", {}, "`await asyncio.to_thread(parse, ...)`"),
-        ("subprocess.run(['ls'])", "def", {}, "`await asyncio.to_thread(parse, ...)`"),
+        ("time.sleep(1)", "def", {}, "`await asyncio.to_thread(parse)`"),
+        ("subprocess.run(['ls'])", "def", {}, "`await asyncio.to_thread(parse)`"),
         ("tree = grow(page)", "def", {"busy": 0.9}, "It computed"),
         ("tree = grow(page)", "async def", {"busy": 0.9}, "`await asyncio.to_thread(...)`"),
-        ("tree = grow(page)", "def", {"task": None}, "`loop.run_in_executor(None, parse, ...)`"),
+        ("tree = grow(page)", "def", {"task": None}, "`loop.run_in_executor(None, parse)`"),
     ],
 )
 def test_the_advice_fits_the_place(line, define, more, advice):
@@ -182,7 +181,20 @@ def test_a_chain_of_calls_is_told_from_the_inside_out():
         "nap() held the loop for 0.31 s at api.py:3, called by slow_query() at api.py:5, called by "
         "report() at api.py:7, in task GET /report: tick waited 0.25 s for it."
     )
-    assert "`await asyncio.to_thread(slow_query, ...)` in report()" in found.fix
+    assert "`await asyncio.to_thread(slow_query, 'select')` in report()" in found.fix
+
+
+def test_a_step_that_was_at_two_lines_is_not_given_to_one_of_them_whole():
+    elsewhere = place("lesson.py", 9, "crunch", "lesson.py")
+    found = only(findings_of(tasks(2), blocks=[chain(also=((elsewhere, 0.4),))]))
+    assert found.message.endswith(" For about 0.12 s of that it was crunch() at lesson.py:9.")
+
+
+def test_what_a_library_calls_is_not_offered_to_a_thread():
+    path = cell("class Slow:\n  def emit(self): wait()\nasync def main():\n  log.info('x')\n")
+    places = (place(path, 4, "main"), place(path, 2, "Slow.emit"))
+    found = only(findings_of(tasks(2), blocks=[block_at("", place=places[1], places=places)]))
+    assert "`await asyncio.to_thread(...)` in main()" in found.fix
 
 
 def test_a_task_that_is_called_like_its_coroutine_is_not_named_twice():
@@ -365,7 +377,7 @@ async def helpers_in_a_loop():
         (one_statement, 1, ("two awaits", "20 s", "10 s"), "fetch(1), fetch(2)"),
         (tasks_awaited_at_once, 1, ("two awaits", "20 s", "10 s"), "fetch(1), fetch(2)"),
         (a_loop, 3, ("three rounds", "30 s", "10 s"), "*(fetch(number) for number in range(3))"),
-        (a_loop_of_two, 2, ("three rounds", "120 s", "40 s"), "..."),
+        (a_loop_of_two, 2, ("three rounds", "120 s", "40 s"), "*(... for number in range(3))"),
         (
             a_comprehension,
             1,
@@ -419,10 +431,14 @@ def test_each_child_of_a_gather_is_looked_at_and_told_once():
     [
         ("for _ in range(3): await job()", True),
         ("for n in (1, 2, 3): await job(n)", True),
-        ("for n in (1, 2): await client.get(n)", "and if `client` can serve several at once"),
-        ("for n in (1, 2): await client.get()", False),
+        ("for n in (1, 2): x = await client.get(n)", "and if `client` can serve several at once"),
+        ("for n in (1, 2): x = await client.get()", False),
+        ("for n in (1, 2): await client.get(n)", False),  # for its effect, in its order
         ("for n in (1, 2): x = await job(x)", False),
-        ("for n in (1, 2): pages.append(await job(n))", True),
+        ("for n in (1, 2): pages.append(await job(n))", "gather(*(job(n) for n in (1, 2)))"),
+        ("for n in (1, 2):\n  m = n + 1\n  await job(m)", "gather(*(... for n in (1, 2)))"),
+        ("for step in (job, job): await step()", True),
+        ("for step in (fill, fill): await step(pages)", False),
         ("for n in (1, 2):\n  if n: await job(n)", False),
         ("for n in (1, 2):\n  if await job(n): break", False),
         ("for n in (1, 2):\n  await job(n)\n  await asyncio.sleep(10)", False),
@@ -430,9 +446,10 @@ def test_each_child_of_a_gather_is_looked_at_and_told_once():
         ("for n in (1, 2):\n  async with limit: await job(n)", False),
         ("for n in (1, 2): await queue.put(await job(n))", False),
         ("while x := await job(x): pass", False),
-        ("await client.get(1)\nawait client.get(2)", "and if `client` can serve several at once"),
-        ("await client.get(1)\nawait client.post(1)", False),
-        ("async with Client() as client:\n  await client.get(1)\n  await client.get(2)", True),
+        ("x = await client.get(1)\ny = await client.get(2)", "and if `client` can serve several"),
+        ("await client.get(1)\nawait client.get(2)", False),
+        ("x = await client.get(1)\ny = await client.post(1)", True),
+        ("async with Client() as c:\n  x = await c.get(1)\n  y = await c.get(2)", True),
         ("async with limit:\n  await job(1)\n  await job(2)", False),
         ("await asyncio.sleep(10)\nawait asyncio.sleep(20)", False),
         ("first = await job(1)\nsecond = await job(2)", True),
@@ -443,7 +460,7 @@ def test_dependence_is_judged_by_the_names_of_one_block(body, told):
     """A program whose helpers are a library's, as far as can be known here."""
     text = "async def main(x=2):\n" + "".join(f"    {line}\n" for line in body.splitlines())
     names = {"asyncio": asyncio, "job": job, "client": Client(), "Client": Client, "pages": []}
-    names |= {"limit": asyncio.Lock(), "queue": asyncio.Queue()}
+    names |= {"fill": fill, "limit": asyncio.Lock(), "queue": asyncio.Queue()}
     exec(compile(text, cell(text), "exec"), names)
     with record() as recording, virtual_time_block():
         asyncio.run(names["main"]())
@@ -455,6 +472,10 @@ def test_dependence_is_judged_by_the_names_of_one_block(body, told):
 async def job(number=1):
     await asyncio.sleep(10)
     return number - 1
+
+
+async def fill(box):
+    box[len(box) :] = [await job()]
 
 
 class Client:
@@ -805,7 +826,8 @@ def test_lists_read_as_one_says_them():
         ("main.<locals>.fetch", "fetch()"),
         ("main.<locals>.<listcomp>", "main()"),
         ("<module>", ""),
-        ("<lambda>", ""),
+        ("<lambda>", "a lambda"),
+        ("main.<locals>.<lambda>", "a lambda in main()"),
     ],
 )
 def test_functions_are_called_as_people_call_them(function, said):

@@ -91,7 +91,7 @@ async def a_lock_held_while_awaiting_a_task_that_wants_it():
     ("program", "words"),
     [
         (a_lock_taken_twice, "for a lock that it held itself"),
-        (two_locks_in_two_orders, "for a lock that work (2) held and work (2) waited"),
+        (two_locks_in_two_orders, "for a lock that work (2) held; work (2) waited"),
         (three_in_a_circle, "none of them could go on"),
     ],
 )

@@ -5,7 +5,7 @@ These tables only choose the advice; no finding depends on them.
 
 import ast
 
-from asyncteach.findings.source import pauses, read_source
+from asyncteach.findings.source import last_name, pauses, read_source
 from asyncteach.formatting import called
 from asyncteach.places import Place
 from asyncteach.tapes.tape import Block
@@ -23,12 +23,10 @@ _SOCKET = (
 )
 _FILE = "Files can't be awaited: let a thread read or write, with {}."
 _PROCESS = "Use `await asyncio.create_subprocess_exec(...)` and `await process.communicate()`."
-_INPUT = "Ask in a thread: `await asyncio.to_thread(input, ...)`."
 _DATABASE = "Use an async driver for the database, or hand it to a thread: {}."
-_THREADS = "Await the result instead of blocking until it is there: start the work with {}."
-_LOCK = (
-    "Between tasks use asyncio's own Lock, Event or Queue and `await` it: those of `threading` "
-    "and `queue` stop the whole loop."
+_THREADS = (
+    "It waited for another thread. Between tasks use asyncio's own Lock, Event or Queue; what a "
+    "thread has to do, start with {}, and await that."
 )
 _IMPORT = "Import at the top of the file, before the loop runs."
 
@@ -46,16 +44,12 @@ _CALLS = {
     # That of threading: asyncio's own hands the loop back.
     **dict.fromkeys(("Thread.", "Condition.wait", "Future.result"), _THREADS),
     **dict.fromkeys(("importlib.", "_find_and_load"), _IMPORT),
-    "input": _INPUT,
 }
 # By the last name of what the line calls on some object.
 _METHODS = {
     **dict.fromkeys(("read_text", "write_text", "read_bytes", "write_bytes", "readlines"), _FILE),
     **dict.fromkeys(("execute", "executemany", "fetchall", "commit"), _DATABASE),
     **dict.fromkeys(("recv", "sendall"), _SOCKET),
-    **dict.fromkeys(("acquire", "wait", "get", "put"), None),
-    "urlopen": _HTTP,
-    "communicate": _PROCESS,
 }
 COMPUTED = 0.5
 """A step counts as computing if its thread had a processor for at least this share of the time."""
@@ -82,16 +76,13 @@ def _recognise(block: Block) -> str | None:
     source = read_source(block.place) if block.place else None
     if block.place is None or source is None:
         return None
-    if isinstance(source.statement(block.place), (ast.Import, ast.ImportFrom)):
+    read = [(read_source(place), place) for place in block.places]
+    lines = [one.statement(place) for one, place in read if one]
+    if any(isinstance(line, (ast.Import, ast.ImportFrom)) for line in lines):
         return _IMPORT
     names, seen = source.calls(block.place), _look_up(block.doing)
-    for name in names:
-        if advice := _look_up(name):
-            return advice
-    for method in (name.rpartition(".")[2] for name in names):
-        if method in _METHODS and (_METHODS[method] or seen is _THREADS):
-            return _METHODS[method] or _LOCK
-    return seen
+    found = [_look_up(name) or _METHODS.get(name.rpartition(".")[2]) for name in names]
+    return next(filter(None, found), seen)
 
 
 def _look_up(name: str) -> str | None:
@@ -107,17 +98,30 @@ def read_chain(places: tuple[Place, ...]) -> tuple[str, str, str]:
     The first is empty where the line itself is in a coroutine, in a cell, or can't be read.
     """
     function = caller = idle = ""
+    calls: list[ast.Call] = []
     for place in places:
-        source = read_source(place)
+        if place.function.endswith(("comp>", "<genexpr>")):
+            continue
+        source, inside = read_source(place), called(place.function)
         scope = source.scope(place) if source else None
-        if isinstance(scope, ast.FunctionDef) and not place.function.endswith(">"):
-            own = called(place.function).removesuffix("()")
-            has_arguments = bool(scope.args.args or scope.args.vararg)
-            function = function or (f"{own}, ..." if has_arguments else own)
+        if isinstance(scope, ast.FunctionDef) or place.function.endswith("<lambda>"):
+            function = function or _spell(calls, inside)
         else:
-            inside = called(place.function)
             function, caller = "", f" in {inside}" if inside else ""
-            # What awaits it is in the user's hands, too.
+            # What awaits it is in the user's hands, too. A library enters an `async with`.
             is_idle = isinstance(scope, ast.AsyncFunctionDef) and not pauses(scope)
-            idle = inside if is_idle and inside != called(places[0].function) else ""
+            is_other = inside != called(places[0].function) and not inside.endswith("__()")
+            idle = inside if is_idle and is_other else ""
+        statement = source.statement(place) if source else None
+        calls = [n for n in ast.walk(statement) if isinstance(n, ast.Call)] if statement else []
     return function, caller, idle
+
+
+def _spell(calls: list[ast.Call], inside: str) -> str:
+    """Return what to hand over, as the caller spells it; dots where a library calls it."""
+    name = inside.removesuffix("()").rpartition(".")[2]
+    for call in calls:
+        text = ", ".join(map(ast.unparse, (call.func, *call.args, *call.keywords)))
+        if last_name(call.func) == name:
+            return text if len(text) <= 50 else f"{ast.unparse(call.func)}, ..."
+    return "..." if calls or "." in inside or " " in inside else name

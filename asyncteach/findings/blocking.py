@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from asyncteach.findings import Finding, finding, speak
 from asyncteach.findings.advice import COMPUTED, advise, read_chain
 from asyncteach.formatting import at, called, count, listing, span, spell
+from asyncteach.places import Place
 from asyncteach.tapes.tape import Block, Tape
 
 _MOST_CALLS = 4
@@ -29,9 +30,15 @@ def find_blocks(tape: Tape) -> Iterator[Finding]:
         message = f"{say_block(tape, group)}: {_victims(names)}."
         longest = _longest(group)
         if idle := read_chain(longest.places)[2]:
-            message += (
-                f" Awaiting {idle} never gives the loop back: {idle} has no `await` of its own."
-            )
+            message += f" Awaiting {idle} never gives the loop back: it has no `await` of its own."
+        elsewhere: dict[Place, float] = {}
+        for block in group:
+            for other, share in block.also:
+                elsewhere[other] = elsewhere.get(other, 0.0) + share * (block.end - block.start)
+        for other, amount in elsewhere.items():
+            if longest.busy < COMPUTED or longest.places[-1].function != other.function:
+                where = f"{called(other.function)}{at(other)}"
+                message += f" For about {span(amount)} of that it was {where}."
         if longest.unseen > _UNSEEN * (longest.end - longest.start):
             message += (
                 " The line was seen only at the end: either C code kept the GIL, here or earlier, "
@@ -49,10 +56,11 @@ def group_blocks(tape: Tape) -> list[list[Block]]:
     Each look at a function that computes sees another line of it.
     """
     groups: dict[object, list[Block]] = {}
+    computing = {block.place for block in tape.blocks if block.busy >= COMPUTED}
     for block in tape.blocks:
         where: tuple[object, ...] = (block.who, block.doing)
         if (place := block.place) is not None:
-            where = (place.path, place.function, block.busy < COMPUTED and place.line)
+            where = (place.path, place.function, place not in computing and place.line)
         groups.setdefault(where, []).append(block)
     return list(groups.values())
 
@@ -70,7 +78,7 @@ def say_block(tape: Tape, blocks: list[Block]) -> str:
     longest, place = _longest(blocks), _longest(blocks).place
     task = "" if longest.task is None else speak(tape.rows[longest.task])
     who = (called(place.function) if place else "") or task or f"The callback {longest.who}"
-    who = who.replace("this ", "This ", 1) if who.startswith("this ") else who  # cell, or code
+    who = f"{who[0].upper()}{who[1:]}" if who.startswith(("this ", "a ")) else who
     if len(blocks) == 1:
         held = f"{who} held the loop for {span(_total(blocks))}{at(place)}"
     else:

@@ -36,8 +36,7 @@ def explain(tape: Tape, unit: str, *, is_over: bool) -> str:
         lines += ["", f"{number}. {one.message}", f"   {one.fix}"]
     notes = say_held(tape) if unit == "seconds" else []
     if not findings:
-        held_up = bool(notes or tape.blocks)
-        lines += ["", praise(tape, unit, held_up=held_up)]
+        lines += ["", praise(tape, unit, held_up=bool(notes or tape.blocks))]
     elif notes:
         lines.append("")
     return "\n".join([*lines, *notes])

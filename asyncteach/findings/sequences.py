@@ -17,6 +17,7 @@ from asyncteach.findings.source import (
     Function,
     Source,
     covers,
+    last_name,
     names_in,
     read_source,
     root_of,
@@ -77,8 +78,7 @@ def find_sequences(tape: Tape) -> Iterator[Finding]:
             if waited >= _WAITED * total and total - together >= max(_SECONDS, _SHARE * life):
                 where = place._replace(line=run.nodes[0].lineno)
                 found.setdefault((where, run.loop is None), []).append((task, run, total, together))
-    for (where, _), times in found.items():
-        yield _tell(tape, where, times)
+    yield from (_tell(tape, where, times) for (where, _), times in found.items())
 
 
 class _Call:
@@ -143,7 +143,12 @@ class _Call:
             if part.child and covers(call, part.place.line):
                 home = read_source(part.child)
                 scope = home.scope(part.child) if home else None
-                if home and isinstance(scope, FUNCTIONS) and scope.name == _last_name(call.func):
+                names = {function.name for function in self.source.functions}
+                if (
+                    home
+                    and isinstance(scope, FUNCTIONS)
+                    and last_name(call.func) not in names - {scope.name}
+                ):
                     return home, scope
         return None
 
@@ -191,7 +196,8 @@ class _Call:
         if state & others_state or (texts[0] & texts[1] and not same):
             return None
         shared = (objects | others_objects) & common
-        serves = same and self._serves(a, differs=ast.dump(a) != ast.dump(b))
+        alike = (same and ast.dump(a) != ast.dump(b)) or (self._callee(a) and self._callee(b))
+        serves = alike and self._serves(one) and self._serves(other)
         return shared if serves or not shared else None
 
     def _uses(self, call: ast.Call) -> tuple[set[str], set[str]]:
@@ -218,9 +224,13 @@ class _Call:
                     objects.add(root)
         return state, objects - state
 
-    def _serves(self, call: ast.Call, *, differs: bool) -> bool:
-        """Tell if an object may well serve several such calls at once, as clients do."""
-        return differs and not any(p.stream for p in self.parts if covers(call, p.place.line))
+    def _serves(self, node: Awaiting) -> bool:
+        """Tell if it asks an object for something, as one asks a client: there may be more of it.
+
+        What is awaited for its effect alone, or is one side of a conversation, has its order.
+        """
+        is_effect = isinstance(self.source.parents.get(node), ast.Expr)
+        return not is_effect and not any(p.stream for p in self.parts if covers(node, p.place.line))
 
     def _loop(self, loop: ast.For) -> Iterator[Run]:
         """Give the run of a loop if no round needs what an earlier one has left."""
@@ -256,9 +266,8 @@ class _Call:
             if (call := _call_of(node)) is None:
                 return
             state, objects = self._uses(call)
-            if state or (
-                objects - own and not self._serves(call, differs=bool(names_in(call) & own))
-            ):
+            serves = names_in(call) & own and self._serves(node)
+            if state or (objects - own and not serves):
                 return
             shared |= objects - own
         units = self._units(nodes, again=True) if nodes else []
@@ -299,13 +308,9 @@ def _awaiting(node: ast.stmt | ast.expr) -> list[Awaiting]:
 def _call_of(node: Awaiting) -> ast.Call | None:
     """Return the call that is awaited, without what asyncio wraps around it."""
     call: ast.expr = node.value if isinstance(node, ast.Await) else node
-    while isinstance(call, ast.Call) and call.args and _last_name(call.func) in _WRAPPERS:
+    while isinstance(call, ast.Call) and call.args and last_name(call.func) in _WRAPPERS:
         call = call.args[0]
     return call if isinstance(call, ast.Call) else None
-
-
-def _last_name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
 def _arguments(call: ast.Call) -> list[ast.expr]:
@@ -329,7 +334,11 @@ def _tell(tape: Tape, place: Place, times: list[tuple[int, Run, float, float]]) 
         # What an `async with` waits for when it is left looks like one more round.
         number = f"{spell(parts)} " if all(isinstance(n, ast.Await) for n in run.nodes) else ""
         until, none = "", "no round needs what another does"
-        what, calls = f"The {number}rounds of the loop", _starred(run)
+        what = f"The {number}rounds of the loop"
+        one = getattr(run.loop, "generators", [run.loop])[0]
+        single = number and len(run.nodes) == len(getattr(run.loop, "body", [0])) == 1
+        call = ast.unparse(_call_of(run.nodes[0]) or run.nodes[0]) if single else "..."
+        calls = f"*({call} for {ast.unparse(one.target)} in {ast.unparse(one.iter)})"
     if shared := {name for _, r, *_ in times for name in r.shared}:
         names = [f"`{name}`" for name in sorted(shared)]
         none += f", and if {listing(names)} can serve several at once"
@@ -338,19 +347,8 @@ def _tell(tape: Tape, place: Place, times: list[tuple[int, Run, float, float]]) 
         f"{span(total)}{average}; if {none}, together they could take {span(together)}."
     )
     fix = (
-        f"Start them together: `await asyncio.gather({calls if len(calls) <= 100 else '...'})`, or "
-        f"give each its own task in an `asyncio.TaskGroup`."
+        f"If so, start them together: `await asyncio.gather({calls if len(calls) < 99 else '...'})`"
+        f", or give each its own task in an `asyncio.TaskGroup`."
     )
     saving = (total - together) * len(times)
     return finding("one-after-another", tape.rows[task], saving, place, message, fix)
-
-
-def _starred(one: Run) -> str:
-    """Return the loop as an argument of gather(); dots where a round does more than one thing."""
-    if len(one.nodes) > 1 or not isinstance(one.nodes[0], ast.Await):
-        return "..."
-    call = ast.unparse(_call_of(one.nodes[0]) or one.nodes[0])
-    if isinstance(one.loop, ast.For):
-        return f"*({call} for {ast.unparse(one.loop.target)} in {ast.unparse(one.loop.iter)})"
-    generators = getattr(one.loop, "generators", [])
-    return f"*({call} {' '.join(ast.unparse(g).strip() for g in generators)})"

@@ -37,6 +37,11 @@ def root_of(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def last_name(node: ast.expr) -> str:
+    """Return the name of a function or method as it is called, without what it belongs to."""
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
 def stores(node: ast.AST) -> bool:
     """Tell if a name, an attribute or an item is bound or deleted there, not read."""
     return isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del))
@@ -145,9 +150,9 @@ class Source:
 
 
 def pauses(function: Function) -> bool:
-    """Tell if the function has a point at which it may give the loop back."""
+    """Tell if the function has a point at which it, or what iterates it, may give the loop back."""
     return any(
-        isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith))
+        isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield))
         or (isinstance(node, ast.comprehension) and node.is_async)
         for node in walk_own(function)
     )

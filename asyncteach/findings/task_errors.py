@@ -25,32 +25,17 @@ _NESTED = (
 
 _FIXES = {
     "asyncio-run-inside-loop": "Await what you passed to `asyncio.run()`, as in `await main()`.",
-    "cancellation-swallowed": (
-        "Clean up in `finally`, or write `raise` at the end of `except asyncio.CancelledError`; "
-        "`except Exception:` lets it through, a bare `except:` catches it."
-    ),
+    "cancellation-swallowed": "Clean up in `finally`, or end the `except` with `raise`.",
     "deadlock": "Take locks in the same order everywhere; hold none that an awaited task needs.",
-    "deadlock of one": (
-        "A task can't take an asyncio.Lock twice: take it only in the outermost function, and let "
-        "the functions that it calls rely on that."
-    ),
+    "deadlock of one": "Take the lock in the outermost function only: no task can take it twice.",
     "exception-never-retrieved": "Keep the task and await it, or start it in a TaskGroup.",
     "left-running": "Await it, or cancel it and then await it: else it goes on beside later code.",
     "queue-never-done": "Call `queue.task_done()` once for each item, in a `finally` block.",
     "siblings-ran-on": "Use `asyncio.TaskGroup`: when one task fails, it cancels the others.",
-    "task-lost": (
-        "Keep the task in a variable or a set for as long as it works, and await it before "
-        "returning, or start it in a TaskGroup."
-    ),
-    "thread-outlived-timeout": (
-        "Give the blocking call a timeout of its own, or pass it a `threading.Event` and check "
-        "`event.is_set()` between its steps."
-    ),
+    "task-lost": "Keep the task in a variable and await it, or start it in a TaskGroup.",
+    "thread-outlived-timeout": "Give the call a timeout, or a `threading.Event` to check.",
     "unbounded": "Let only a few in at a time, by an asyncio.Semaphore around each request.",
-    "wrong-thread": (
-        "Ask the loop to do it: `loop.call_soon_threadsafe(function, ...)`, or for a coroutine "
-        "`asyncio.run_coroutine_threadsafe(coroutine, loop)`."
-    ),
+    "wrong-thread": "Use `loop.call_soon_threadsafe()` or `asyncio.run_coroutine_threadsafe()`.",
 }
 
 Told = tuple[Place | None, float, str] | None
@@ -143,7 +128,7 @@ def _deadlock(tape: Tape, circle: list[Wait]) -> Finding:
         what = f"a lock that {other} held" if wait.kind == "lock" else f"{other} to end"
         where = at(wait.places[-1]) if wait.places else ""
         parts.append(f"{speak(tape.rows[wait.task])} waited{where} for {what}")
-    message = f"{listing(parts)}: none of them could go on."
+    message = f"{'; '.join(parts)}: none of them could go on."
     fix = "deadlock" if len(circle) > 1 else "deadlock of one"
     if len(circle) == 1:
         message = (

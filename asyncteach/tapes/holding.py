@@ -82,11 +82,13 @@ def describe_holds(
         for task, seconds in zip(ready.task[some].tolist(), late[some].tolist(), strict=True):
             delayed[task] = delayed.get(task, 0.0) + seconds
         place, places, doing, awaits = look(samples.get(hold.key, []))
+        # On a virtual clock a line is seen once for each sleep, however long that is.
+        also = find_others(samples.get(hold.key, []), place) if looks else ()
         if hold.row is None and not delayed and place is None:
             continue  # work of others, for which no task had to wait
         worst = tuple(sorted(delayed.items(), key=lambda one: -one[1]))
         effort = measure(looks, hold.began, hold.ended, threshold)
-        what = (place, places, doing, worst, effort.busy, awaits, effort.lost, effort.unseen)
+        what = (place, places, doing, worst, effort.busy, awaits, effort.lost, also, effort.unseen)
         blocks.append(Block(hold.row, hold.who, hold.start, hold.end, *what))
     return blocks
 
@@ -110,6 +112,16 @@ def look(samples: list[Sample]) -> tuple[Place | None, tuple[Place, ...], str, i
     doing = "" if stack[0] == line else stack[0][0].co_qualname
     awaits = sum(bool(code.co_flags & _COROUTINE) for code, _ in stack)
     return place_of(*line), places, doing, awaits
+
+
+def find_others(samples: list[Sample], place: Place | None) -> tuple[tuple[Place, float], ...]:
+    """Return the other lines at which a step was seen for a fifth of its time or more."""
+    found = Counter[Place]()
+    for sample in samples:
+        line = next((line for line in sample if is_learners(line[0].co_filename)), None)
+        found.update([place_of(*line)] if line is not None else [])
+    total = found.total()
+    return tuple((p, n / total) for p, n in found.most_common() if p != place and n >= total / 5)
 
 
 def _say_innermost(samples: list[Sample]) -> str:

@@ -97,6 +97,8 @@ class Block(NamedTuple):
     """How many coroutines were on the stack: more than one means an await that never waited."""
     lost: float = 0.0
     """For how many seconds of it the computer gave the thread, or the program, no processor."""
+    also: tuple[tuple[Place, float], ...] = ()
+    """Other lines of the user's at which it was seen, with their share of its time."""
     unseen: float = 0.0
     """For how many seconds of it no look succeeded: the line may be another one."""
 

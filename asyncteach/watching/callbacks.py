@@ -1,6 +1,7 @@
 """Callbacks of an event loop: what they are called, where they come from, how they fail."""
 
 import asyncio
+import functools
 import sys
 import types
 import warnings
@@ -69,6 +70,8 @@ class Raising:
 
 def name_callback(callback: Any) -> str:
     """Return what a callback is called: a task that isn't recorded by its name."""
+    while isinstance(callback, functools.partial):
+        callback = callback.func
     owner = getattr(callback, "__self__", None)
     if owner is not None and hasattr(owner, "get_coro"):
         return str(owner.get_name())

@@ -300,4 +300,4 @@ def name_function(function: Any, args: tuple[Any, ...]) -> str:
         else:
             break
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    return printable(name)
+    return printable(name.rpartition("<locals>.")[2])
