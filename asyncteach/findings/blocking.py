@@ -36,8 +36,10 @@ def find_blocks(tape: Tape) -> Iterator[Finding]:
             for other, share in block.also:
                 elsewhere[other] = elsewhere.get(other, 0.0) + share * (block.end - block.start)
         for other, amount in elsewhere.items():
-            if longest.busy < COMPUTED or longest.places[-1].function != other.function:
-                where = f"{called(other.function)}{at(other)}"
+            where = f"{called(other.function)}{at(other)}"
+            # Each look at a function that computes sees another line of it.
+            is_same = longest.busy >= COMPUTED and where.partition(" ")[0] in message
+            if not is_same and at(other) not in message:
                 message += f" For about {span(amount)} of that it was {where}."
         if longest.unseen > _UNSEEN * (longest.end - longest.start):
             message += (
@@ -51,10 +53,7 @@ def find_blocks(tape: Tape) -> Iterator[Finding]:
 
 
 def group_blocks(tape: Tape) -> list[list[Block]]:
-    """Return the blocks of each line, or of each function that computes.
-
-    Each look at a function that computes sees another line of it.
-    """
+    """Return the blocks of each line, or of each function that computes, seen at many lines."""
     groups: dict[object, list[Block]] = {}
     computing = {block.place for block in tape.blocks if block.busy >= COMPUTED}
     for block in tape.blocks:
