@@ -559,6 +559,15 @@ def test_awaits_that_may_need_each_other_are_left_alone(calling, defining):
 
 
 LESSON = cell("async def work():\n    await nap()\nwork()\n")
+KEPT = linecache.cache[LESSON]
+
+
+@pytest.fixture(autouse=True)
+def keep_lesson():
+    """Other tests may have emptied the cache since this file was read."""
+    linecache.cache[LESSON] = KEPT
+
+
 HERE = Place("lesson.py", 3, "main", LESSON)
 
 

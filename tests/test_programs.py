@@ -104,6 +104,15 @@ def test_about_what_is_mended_nothing_is_said(path):
     assert recording.findings == []
 
 
+@pytest.fixture(autouse=True)
+def few_objects():
+    """Collecting the garbage of all that the tests hold takes long, and it holds the loop."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 INNOCENTS = runpy.run_path(str(PROGRAMS / "innocents.py"))["INNOCENTS"]
 
 
