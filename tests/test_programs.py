@@ -104,7 +104,7 @@ def test_about_what_is_mended_nothing_is_said(path):
     assert recording.findings == []
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def few_objects():
     """Collecting the garbage of all that the tests hold takes long, and it holds the loop."""
     gc.collect()
