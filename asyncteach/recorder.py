@@ -33,8 +33,8 @@ class record:
     numbers. A task is *running* while it has the loop, *ready* when it could go on but the loop
     was busy (a timer's task from when it was due, even if the loop was blocked then, or another
     thread had the GIL; for a socket that answered during a block that can't be known, it counts
-    from the end of the block), and *waiting* else. Inside or around `virtual_time()` the times
-    are virtual.
+    from the end of the block), and *waiting* else. A job of a process pool is ready until one of
+    the pool's workers is free. Inside or around `virtual_time()` the times are virtual.
 
     `threshold`: a step that holds the loop for longer than so many seconds is reported with the
     line that held it. `max_slices`: how many steps (32 bytes each) and how many tasks are kept;

@@ -209,14 +209,14 @@ def check_sentences(recording, log, handlers, *, is_aiohttp=False):
 
 
 def test_sentences_about_an_aiohttp_server_agree_with_its_own_log():
-    paths = ["/four", "/good"] * 85
+    paths = ["/four", "/good"] * 97
     recording, log, handlers, _ = serve(aiohttp_site, SLOW, *(paths[n::7] for n in range(7)))
     check_sentences(recording, log, handlers, is_aiohttp=True)
 
 
 def test_sentences_about_fastapi_agree_with_its_own_log_and_its_threads_are_seen():
     asyncio.run(pytest.importorskip("anyio").to_thread.run_sync(int))  # the first imports a lot
-    paths = ["/threaded", *["/four", "/good"] * 8] * 10
+    paths = ["/threaded", *["/four", "/good"] * 8] * 12
     recording, log, handlers, answers = serve(fastapi_site, SLOW, *(paths[n::7] for n in range(7)))
     assert {text for path, text in answers if path == "/threaded"} == {"AnyIO worker thread"}
     # Each request is a task of its own, and has waited for one thread.

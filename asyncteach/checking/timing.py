@@ -61,7 +61,7 @@ def _scale(own: str, asked: str) -> float:
 
 def _hints(recording: Recording) -> tuple[str, str]:
     """Return what helps if it took too long: from what a teacher would point at, if anything."""
-    kinds = ("blocked-loop", "await-without-yield", "one-after-another")
+    kinds = ("blocked-loop", "one-after-another")
     seen = [
         one.message
         for one in recording.findings
