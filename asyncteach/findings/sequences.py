@@ -143,12 +143,11 @@ class _Call:
             if part.child and covers(call, part.place.line):
                 home = read_source(part.child)
                 scope = home.scope(part.child) if home else None
-                names = {function.name for function in self.source.functions}
-                if (
-                    home
-                    and isinstance(scope, FUNCTIONS)
-                    and last_name(call.func) not in names - {scope.name}
-                ):
+                if home is None or not isinstance(scope, FUNCTIONS):
+                    continue
+                # What runs under another function's name is a decorator's, or another call's.
+                others = {function.name for function in self.source.functions} - {scope.name}
+                if last_name(call.func) not in others:
                     return home, scope
         return None
 
