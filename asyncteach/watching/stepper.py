@@ -46,9 +46,10 @@ class Stepper:
     """What `make_stepper` gives: functions that share its variables."""
 
     call_soon: Callable[..., Any]
-    """Stands in for the loop's own, as do the next three."""
+    """Stands in for the loop's own, as do the next four."""
     call_at: Callable[..., Any]
     call_soon_threadsafe: Callable[..., Any]
+    write_to_self: Callable[[], Any]
     create_task: Callable[..., Any]
     adopt: Callable[[Any, Any], Entry]
     """Take in the running task, which opens a recording in the midst of one of its steps."""
@@ -88,6 +89,7 @@ def make_stepper(
     step_type = type_of_steps()
     call_soon_before, call_at_before = tap.before("call_soon"), tap.before("call_at")
     threadsafe_before = tap.before("call_soon_threadsafe")
+    write_before = tap.before("_write_to_self")
     create_before = tap.before("create_task")
     # Another's call_soon is called and its handle replaced; what asyncio's own does is done here.
     slow = not (
@@ -110,6 +112,7 @@ def make_stepper(
     strangers = 0
     unsettled: int | None = None  # the task that opened the recording, in its first step
     safe_since: dict[int, tuple[float, str | None]] = {}
+    posting: dict[int, tuple[Any, float]] = {}  # what each thread is just handing to the loop
     wakers: dict[int, tuple[str, float]] = tap.wakers
     threads: dict[int, Any] = getattr(threading, "_active", {})
 
@@ -448,17 +451,38 @@ def make_stepper(
             timer.__class__ = _TimerHandle
 
     def call_soon_threadsafe(callback: Any, *args: Any, context: Any = None) -> Any:
-        at = now()
-        handle = threadsafe_before(callback, *args, context=context)
+        at, ident = now(), get_ident()
+        posting[ident] = callback, at
+        try:
+            handle = threadsafe_before(callback, *args, context=context)
+        finally:
+            posting.pop(ident, None)
         if handle._source_traceback:
             del handle._source_traceback[-1]
         if not stopped and type(handle) is _SafeHandle:
-            if len(safe_since) > 10_000:  # of handles that ran or were cancelled before we came
-                safe_since.clear()
-            thread = None if get_ident() == loop._thread_id else threads.get(get_ident())
-            safe_since[id(handle)] = at, thread and thread.name
-            handle.__class__ = SafeHandle
+            note_post(handle, at)
         return handle
+
+    def write_to_self() -> Any:
+        """Mark what this thread has just put on the loop, before the loop wakes up and runs it."""
+        callback, at = posting.get(get_ident(), (None, 0.0))
+        if callback is not None and not stopped:
+            try:
+                for place in range(len(ready) - 1, max(len(ready) - 9, -1), -1):
+                    handle = ready[place]
+                    if type(handle) is _SafeHandle and handle._callback is callback:
+                        note_post(handle, at)
+                        break
+            except IndexError:
+                pass  # the loop was awake and has run it
+        return write_before()
+
+    def note_post(handle: Any, at: float) -> None:
+        if len(safe_since) > 10_000:  # of handles that ran or were cancelled before we came
+            safe_since.clear()
+        thread = None if get_ident() == loop._thread_id else threads.get(get_ident())
+        safe_since[id(handle)] = at, thread and thread.name
+        handle.__class__ = SafeHandle
 
     def note_waker(before: int, thread: str, at: float) -> None:
         """Note which thread has made tasks ready, by what it has put on the loop."""
@@ -505,6 +529,7 @@ def make_stepper(
     stepper = Stepper()
     stepper.call_soon, stepper.call_at = call_soon, call_at
     stepper.call_soon_threadsafe, stepper.create_task = call_soon_threadsafe, create_task
+    stepper.write_to_self = write_to_self
     stepper.adopt, stepper.adopt_ready = adopt, adopt_ready
     stepper.cut, stepper.current = cut, lambda: (since, current)
     stepper.rest, stepper.wake, stepper.strangers = rest, wake, lambda: strangers

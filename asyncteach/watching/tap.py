@@ -113,6 +113,7 @@ class Tap:
         put(loop, "call_soon", self._stepper.call_soon)
         put(loop, "call_at", self._stepper.call_at)
         put(loop, "call_soon_threadsafe", self._stepper.call_soon_threadsafe)
+        put(loop, "_write_to_self", self._stepper.write_to_self)
         put(loop, "create_task", self._stepper.create_task)
         put(loop, "run_in_executor", self._run_in_executor)
         put(loop, "close", self._close)
