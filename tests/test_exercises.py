@@ -245,7 +245,8 @@ def test_a_wrong_answer_is_rejected_with_a_hint(notebook, table, monkeypatch, na
     first = tried[0]
     assert "Not yet: " in first
     assert "A hint: " in first
-    assert words in first, first
+    # Some have alternatives: how far a program gets that never rests is up to the machine.
+    assert any(some in first for some in words.split("|")), first
     assert tried[1:] != [first], f"the second hint is the first: {first}"
     assert progress._read(Path(progress.FILE)) == ({name: progress.TRIED}, "")
     rejected[-1] = True

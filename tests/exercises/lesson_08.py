@@ -204,7 +204,9 @@ class Oven:
     def give_back(self):
         self.is_taken = False
 """,
-                "line 10",
+                # A fast machine gets to the end, and finds that the turns are wrong; on a slow one
+                # it is stopped there.
+                "line 10|Who came first gets it first",
             ),
             (
                 "nobody is woken",
