@@ -265,7 +265,7 @@ def test_an_await_of_what_has_nothing_to_wait_for(body, busy, found):
     )
     path = cell("\n".join([*lines, "        await double(page)"]))
     places = (place(path, 5, "work"), place(path, 2, "double"))
-    block = block_at("x", place=places[1], places=places, awaits=2, busy=busy)
+    block = block_at("x", place=places[1], places=places, busy=busy)
     one = only(findings_of(tasks(2), blocks=[block]))
     assert ("Awaiting double() never gives the loop back" in one.message) == found
     assert ("`await asyncio.sleep(0)` between its steps" in one.fix) == (found and busy > 0.5)

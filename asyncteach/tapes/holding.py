@@ -19,8 +19,6 @@ SHORTEST_DELAY = 0.001
 
 Samples = dict[float, list[Sample]]
 
-_COROUTINE = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR
-
 
 class Hold(NamedTuple):
     """A stretch in which a loop was held: by a task of that row, or by a callback."""
@@ -81,20 +79,28 @@ def describe_holds(
         delayed: dict[int, float] = {}
         for task, seconds in zip(ready.task[some].tolist(), late[some].tolist(), strict=True):
             delayed[task] = delayed.get(task, 0.0) + seconds
-        place, places, doing, awaits = look(samples.get(hold.key, []))
-        # On a virtual clock a line is seen once for each sleep, however long that is.
-        also = find_others(samples.get(hold.key, []), place) if looks else ()
+        place, places, doing, others = look(samples.get(hold.key, []))
         if hold.row is None and not delayed and place is None:
             continue  # work of others, for which no task had to wait
         worst = tuple(sorted(delayed.items(), key=lambda one: -one[1]))
         effort = measure(looks, hold.began, hold.ended, threshold)
-        what = (place, places, doing, worst, effort.busy, awaits, effort.lost, also, effort.unseen)
+        # On a virtual clock a line is seen once for each sleep, however long that is.
+        also = others if looks else ()
+        what = (place, places, doing, worst, effort.busy, effort.lost, also, effort.unseen)
         blocks.append(Block(hold.row, hold.who, hold.start, hold.end, *what))
     return blocks
 
 
-def look(samples: list[Sample]) -> tuple[Place | None, tuple[Place, ...], str, int]:
-    """Return the line that was on the stack most often, its callers, and what it was doing."""
+Share = tuple[Place, float]
+
+
+def look(
+    samples: list[Sample],
+) -> tuple[Place | None, tuple[Place, ...], str, tuple[Share, ...]]:
+    """Return the line that was on the stack most often, its callers, and what it was doing.
+
+    The last are the other lines at which it was seen for a fifth of its time or more.
+    """
     innermost = Counter[Line]()
     stacks: dict[Line, Counter[Sample]] = {}
     for sample in samples:
@@ -103,25 +109,17 @@ def look(samples: list[Sample]) -> tuple[Place | None, tuple[Place, ...], str, i
             innermost[line] += 1
             stacks.setdefault(line, Counter())[sample] += 1
     if not innermost:
-        return None, (), _say_innermost(samples), 0
+        return None, (), _say_innermost(samples), ()
     line = innermost.most_common(1)[0][0]
     stack = stacks[line].most_common(1)[0][0]
     while is_ours(stack[0][0]):  # sleep on a virtual clock
         stack = stack[1:]
     places = tuple(place_of(*one) for one in reversed(stack) if is_learners(one[0].co_filename))
     doing = "" if stack[0] == line else stack[0][0].co_qualname
-    awaits = sum(bool(code.co_flags & _COROUTINE) for code, _ in stack)
-    return place_of(*line), places, doing, awaits
-
-
-def find_others(samples: list[Sample], place: Place | None) -> tuple[tuple[Place, float], ...]:
-    """Return the other lines at which a step was seen for a fifth of its time or more."""
-    found = Counter[Place]()
-    for sample in samples:
-        line = next((line for line in sample if is_learners(line[0].co_filename)), None)
-        found.update([place_of(*line)] if line is not None else [])
-    total = found.total()
-    return tuple((p, n / total) for p, n in found.most_common() if p != place and n >= total / 5)
+    total = innermost.total()
+    shares = [(one, count / total) for one, count in innermost.most_common() if one != line]
+    others = tuple((place_of(*one), share) for one, share in shares if share >= 0.2)
+    return place_of(*line), places, doing, others
 
 
 def _say_innermost(samples: list[Sample]) -> str:

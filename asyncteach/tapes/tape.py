@@ -93,8 +93,6 @@ class Block(NamedTuple):
     """Which tasks were ready meanwhile, and for how many seconds."""
     busy: float = nan
     """Which share of the time its thread had a processor; nan: unknown, or virtual time."""
-    awaits: int = 0
-    """How many coroutines were on the stack: more than one means an await that never waited."""
     lost: float = 0.0
     """For how many seconds of it the computer gave the thread, or the program, no processor."""
     also: tuple[tuple[Place, float], ...] = ()

@@ -97,7 +97,7 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
     inner: list[tuple[CodeType, Any]] = []  # the frames of asyncio at the end of the chain
     library, outer = "", None
     for one, frame, code in _chain(task.get_coro()):
-        if is_asyncio(code):
+        if code.co_filename.startswith(_ASYNCIO):
             inner.append((code, frame))
             continue
         inner = []
@@ -119,11 +119,6 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
     lines = tuple(line for line in seen if is_learners(line[0].co_filename))
     inside = () if outer is None else (outer,)
     return Waiting(*what, lines, tuple(seen), (*coroutines, *inside))
-
-
-def is_asyncio(code: CodeType) -> bool:
-    """Tell if code belongs to asyncio itself."""
-    return code.co_filename.startswith(_ASYNCIO)
 
 
 def _chain(one: Any) -> Any:
