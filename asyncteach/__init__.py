@@ -13,20 +13,20 @@ if TYPE_CHECKING:
         leisure,
         sync_task,
     )
-    from asyncteach.answers import check_answer
-    from asyncteach.checks import Check, check
-    from asyncteach.clock import virtual_time
-    from asyncteach.clusters import run_on_dask
-    from asyncteach.costs import measure_costs
+    from asyncteach.checks.check import Check, check
+    from asyncteach.course.costs.measure_costs import measure_costs
+    from asyncteach.course.grading import check_answer
+    from asyncteach.course.progress import show_progress
+    from asyncteach.course.server.slow_server import make_site, slow_server
+    from asyncteach.dask.run_on_dask import run_on_dask
     from asyncteach.explorer import explore
     from asyncteach.interleavings import every_order
-    from asyncteach.nesting import disable_asyncio_run, enable_asyncio_run
+    from asyncteach.notebook.asyncio_run import disable_asyncio_run, enable_asyncio_run
     from asyncteach.player import replay
-    from asyncteach.prediction import predict
-    from asyncteach.progress import show_progress
-    from asyncteach.recorder import record
+    from asyncteach.prediction.predict import predict
+    from asyncteach.recorder.record import record
     from asyncteach.recording import Recording
-    from asyncteach.runners import (
+    from asyncteach.runners.run import (
         compare,
         run_in_interpreters,
         run_in_processes,
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
         run_in_turn,
         run_together,
     )
-    from asyncteach.server import make_site, slow_server
-    from asyncteach.threads import record_threads
-    from asyncteach.timeline import draw_timelines, plot_timeline
+    from asyncteach.thread_recorder.record_threads import record_threads
+    from asyncteach.timeline.figure import draw_timelines, plot_timeline
+    from asyncteach.virtual_clock.virtual_time import virtual_time
 
 __version__ = "0.1.0"
 
@@ -78,21 +78,21 @@ __all__ = [
 
 _HOMES = {
     "activities": ("CHORES", "LEISURE", "Activity", "async_task", "chore", "leisure", "sync_task"),
-    "answers": ("check_answer",),
-    "checks": ("Check", "check"),
-    "clock": ("virtual_time",),
-    "clusters": ("run_on_dask",),
-    "costs": ("measure_costs",),
+    "course.grading": ("check_answer",),
+    "checks.check": ("Check", "check"),
+    "virtual_clock.virtual_time": ("virtual_time",),
+    "dask.run_on_dask": ("run_on_dask",),
+    "course.costs.measure_costs": ("measure_costs",),
     "explorer": ("explore",),
     "interleavings": ("every_order",),
-    "nesting": ("disable_asyncio_run", "enable_asyncio_run"),
-    "notebook": ("load_ipython_extension", "unload_ipython_extension"),
+    "notebook.asyncio_run": ("disable_asyncio_run", "enable_asyncio_run"),
+    "notebook.magic": ("load_ipython_extension", "unload_ipython_extension"),
     "player": ("replay",),
-    "prediction": ("predict",),
-    "progress": ("show_progress",),
-    "recorder": ("record",),
+    "prediction.predict": ("predict",),
+    "course.progress": ("show_progress",),
+    "recorder.record": ("record",),
     "recording": ("Recording",),
-    "runners": (
+    "runners.run": (
         "compare",
         "run_in_interpreters",
         "run_in_processes",
@@ -100,9 +100,9 @@ _HOMES = {
         "run_in_turn",
         "run_together",
     ),
-    "server": ("make_site", "slow_server"),
-    "threads": ("record_threads",),
-    "timeline": ("draw_timelines", "plot_timeline"),
+    "course.server.slow_server": ("make_site", "slow_server"),
+    "thread_recorder.record_threads": ("record_threads",),
+    "timeline.figure": ("draw_timelines", "plot_timeline"),
 }
 
 

@@ -149,7 +149,7 @@ def demo(folder: Path) -> None:
 
 def costs(folder: Path) -> None:
     """Print what tasks, threads and processes cost here, and save the figure in `folder`."""
-    from asyncteach.measuring.progress import measure_aloud
+    from asyncteach.course.costs.progress import measure_aloud
 
     make_folder(folder)
     measured = measure_aloud()
@@ -159,7 +159,7 @@ def costs(folder: Path) -> None:
 
 def progress(folder: Path) -> None:
     """Print which exercises are solved, as the lessons in `folder` have kept it."""
-    from asyncteach.progress import print_progress
+    from asyncteach.course.progress import print_progress
 
     print_progress(folder)
 

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pandas
 
-from asyncteach import runners
 from asyncteach.activities import Activity
 from asyncteach.recording import Recording
+from asyncteach.runners import run as runners
+from asyncteach.runners.limits import find_limit
+from asyncteach.runners.loop import run_on_own_loop
 from asyncteach.story import Clock, Story
-from asyncteach.ways.limits import find_limit
-from asyncteach.ways.loop import run_on_own_loop
 
 if TYPE_CHECKING:
-    from asyncteach.timeline import Picture
+    from asyncteach.timeline.figure import Picture
 
 _RUNNERS = {
     "in turn": runners.run_in_turn,
@@ -42,7 +42,7 @@ class Comparison(pandas.DataFrame):
     @property
     def figure(self) -> "Picture":
         """A new Matplotlib figure of all ways, below each other on one axis of story minutes."""
-        from asyncteach.timeline import draw_timelines
+        from asyncteach.timeline.figure import draw_timelines
 
         return draw_timelines(list(self.recordings.values()))
 

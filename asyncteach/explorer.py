@@ -67,7 +67,7 @@ class Explorer:
         return found
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        from asyncteach.timeline import draw_timelines
+        from asyncteach.timeline.figure import draw_timelines
 
         shown = [self.recording, *(recording for _, recording in self._changed())]
         png, about = draw_timelines(shown)._repr_png_()

@@ -80,7 +80,7 @@ def place_of(code: CodeType, line: int | None) -> Place:
 def name_file(path: str) -> str:
     """Return what a learner calls a file: `In [7]` for a notebook's cell, else its path."""
     if "IPython" in sys.modules:  # only a notebook knows which cell it compiled
-        from asyncteach.notebook import name_cell
+        from asyncteach.notebook.magic import name_cell
 
         return name_cell(path) or path
     return path

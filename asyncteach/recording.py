@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from asyncteach.drawing import textform
 from asyncteach.labels import clip
-from asyncteach.tapes.tape import READY, RUNNING, STATES, WAITING, Row, Tape, make_slices
+from asyncteach.timeline import text as textform
+from asyncteach.trace import READY, RUNNING, STATES, WAITING, Row, Tape, make_slices
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -255,7 +255,7 @@ class Recording:
         Takes the options of `plot_timeline`: `start` and `end` for a part, `tasks` for some. Raises
         TypeError for any other.
         """
-        from asyncteach.timeline import plot_timeline
+        from asyncteach.timeline.figure import plot_timeline
 
         for name in options.keys() - {"start", "end", "tasks"}:
             raise TypeError(
@@ -274,7 +274,7 @@ class Recording:
         >>> trace["traceEvents"][0]["args"]
         {'name': 'Chores, one after another'}
         """
-        from asyncteach.export import write_chrome_trace
+        from asyncteach.timeline.chrome_trace import write_chrome_trace
 
         return write_chrome_trace(self, path)
 
@@ -287,7 +287,7 @@ class Recording:
         >>> run_in_turn(CHORES, clock="virtual").to_svg()[:4]
         '<svg'
         """
-        from asyncteach.drawing.svg import write_svg
+        from asyncteach.timeline.svg import write_svg
 
         return write_svg(self, path)
 
@@ -309,7 +309,7 @@ class Recording:
         return textform.describe(self)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        from asyncteach.timeline import draw_timelines
+        from asyncteach.timeline.figure import draw_timelines
 
         png, about = draw_timelines([self])._repr_png_()
         return {"image/png": png, "text/plain": str(self)}, {"image/png": about}

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from asyncteach.activities import MAX_SECONDS, Activity, check_activities, check_amount
-from asyncteach.clock import virtual_time
 from asyncteach.labels import printable, tell_apart
 from asyncteach.recording import Recording
-from asyncteach.virtual.clock import NS, running_clock
-from asyncteach.ways.diary import Diary, Stretch, attend
+from asyncteach.runners.diary import Diary, Stretch, attend
+from asyncteach.virtual_clock.clock import NS, running_clock
+from asyncteach.virtual_clock.virtual_time import virtual_time
 
 Clock = Literal["real", "virtual"]
 

@@ -18,8 +18,8 @@ from statistics import median
 import numpy as np
 
 from asyncteach import Recording
-from asyncteach.tapes.tape import Row, Slices, Tape
-from asyncteach.timeline import draw_timelines
+from asyncteach.timeline.figure import draw_timelines
+from asyncteach.trace import Row, Slices, Tape
 
 IMPORT = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
 ROUNDS = 5

@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from asyncteach.threads import record_threads
+from asyncteach.thread_recorder.record_threads import record_threads
 
 REPEATS = 5
 LEAST_GAP = 0.001  # seconds: a stretch without a look at the clock in which the GIL was elsewhere

@@ -103,7 +103,7 @@ def recorder_on_every_loop():
     from test.test_asyncio import utils as test_utils
 
     from asyncteach import record
-    from asyncteach.watching.stage import stage
+    from asyncteach.recorder.stage import stage
 
     recorder = record(max_slices=10**9)
     with recorder as recording:

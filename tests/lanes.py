@@ -4,7 +4,7 @@ import itertools
 from collections import defaultdict
 
 from asyncteach import Recording
-from asyncteach.tapes.tape import RUNNING, STATES
+from asyncteach.trace import RUNNING, STATES
 
 
 def lane(recording: Recording, row: int) -> str:

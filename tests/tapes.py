@@ -4,7 +4,7 @@ import numpy as np
 
 from asyncteach import Recording
 from asyncteach.places import Place
-from asyncteach.tapes.tape import STATES, Block, Row, Slices, Tape, Wait, make_slices
+from asyncteach.trace import STATES, Block, Row, Slices, Tape, Wait, make_slices
 
 LINE = Place("In [7]", 3, "fetch")
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from asyncteach import check_answer, cli, progress, show_progress
-from asyncteach.checking.tries import forget_tries
-from asyncteach.exercises import Exercise, all_exercises, exercise, find_exercise
+from asyncteach import check_answer, cli, show_progress
+from asyncteach.checks.tries import forget_tries
+from asyncteach.course import progress
+from asyncteach.course.exercises import Exercise, all_exercises, exercise, find_exercise
 
 PRINTER = "the printer"
 

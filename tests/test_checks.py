@@ -26,9 +26,9 @@ from asyncteach import (
     run_together,
     virtual_time,
 )
-from asyncteach.checking import misuse
-from asyncteach.checking.picture import draw_marked
-from asyncteach.checking.tries import exercise_name, forget_tries
+from asyncteach.checks import misuse
+from asyncteach.checks.picture import draw_marked
+from asyncteach.checks.tries import exercise_name, forget_tries
 
 
 @pytest.fixture(autouse=True)

@@ -508,8 +508,8 @@ def test_the_demo_refuses_a_file_for_a_folder(
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
     """Stand in for the measurement, which takes half a minute; collect what it was asked for."""
-    from asyncteach import costs
-    from asyncteach.measuring.plan import Findings
+    from asyncteach.course.costs import measure_costs as costs
+    from asyncteach.course.costs.plan import Findings
 
     asked: list[tuple[float, int]] = []
 

@@ -13,8 +13,8 @@ from time import perf_counter, sleep
 import pytest
 
 from asyncteach import virtual_time
-from asyncteach.virtual import loophook
-from asyncteach.virtual.clock import READ_STEP
+from asyncteach.virtual_clock import loophook
+from asyncteach.virtual_clock.clock import READ_STEP
 
 ORIGINALS = types.SimpleNamespace(
     sleep=time.sleep,
@@ -199,7 +199,7 @@ def test_a_thread_that_waits_for_the_loop_does_not_stop_the_clock():
 
 
 def test_a_thread_that_is_stuck_for_long_is_let_go_with_a_warning(monkeypatch):
-    monkeypatch.setattr("asyncteach.virtual.lookout.PATIENCE", 0.2)
+    monkeypatch.setattr("asyncteach.virtual_clock.lookout.PATIENCE", 0.2)
     lock = threading.Lock()
 
     async def main():
@@ -504,7 +504,7 @@ def test_honest_programs_do_not_move_the_clock_by_reading_it():
 
 
 def test_busy_waiting_for_another_task_ends(monkeypatch):
-    monkeypatch.setattr("asyncteach.virtual.loophook.PATIENT_ROUNDS", 1000)
+    monkeypatch.setattr("asyncteach.virtual_clock.loophook.PATIENT_ROUNDS", 1000)
 
     async def main():
         with virtual_time() as clock:
@@ -552,7 +552,7 @@ def test_a_thread_that_is_woken_is_not_overtaken_by_a_jump():
 
 
 def test_work_without_calls_in_a_thread_is_work(monkeypatch):
-    monkeypatch.setattr("asyncteach.virtual.lookout.PATIENCE", 0.2)
+    monkeypatch.setattr("asyncteach.virtual_clock.lookout.PATIENCE", 0.2)
     if not hasattr(time, "pthread_getcpuclockid"):
         pytest.skip("this system doesn't tell how much CPU time a thread has used")
 

@@ -16,9 +16,9 @@ import pytest
 
 from asyncteach import CHORES, LEISURE, chore, leisure, virtual_time
 from asyncteach.activities import Activity, Step
-from asyncteach.clusters import run_on_dask
-from asyncteach.ways.errands import Errands, Start, send_out
-from asyncteach.ways.ledger import make_tape
+from asyncteach.dask.errands import Errands, Start, send_out
+from asyncteach.dask.ledger import make_tape
+from asyncteach.dask.run_on_dask import run_on_dask
 
 distributed = pytest.importorskip(
     "distributed", reason='Dask is not installed: pip install "asyncteach[dask]"'
@@ -71,7 +71,7 @@ def begun_by(client):
 def own_workers(process=None):
     """Return the processes of a cluster that run_on_dask has started."""
     children = (process or psutil.Process()).children()
-    return [child for child in children if "asyncteach.ways.embedded" in " ".join(child.cmdline())]
+    return [child for child in children if "asyncteach.dask.embedded" in " ".join(child.cmdline())]
 
 
 def rows(recording):
@@ -379,7 +379,7 @@ def test_any_activities_are_done(client, activities):
 SCRIPT = """
 import sys
 from asyncteach import chore, leisure
-from asyncteach.clusters import run_on_dask
+from asyncteach.dask.run_on_dask import run_on_dask
 print("the script ran")
 print(run_on_dask([chore("a", 1), leisure("b", 1)], minute={minute}).title)
 """
@@ -514,7 +514,7 @@ def test_without_dask_it_says_how_to_get_it(monkeypatch):
 
 
 def test_dask_is_imported_when_it_is_used():
-    code = "import asyncteach, asyncteach.clusters, sys; sys.exit('distributed' in sys.modules)"
+    code = "import asyncteach, asyncteach.dask.run_on_dask, sys; sys.exit('distributed' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

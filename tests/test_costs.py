@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from asyncteach.costs import Costs, _tabulate, measure_costs
-from asyncteach.measuring import bounds, jobs, plan
-from asyncteach.measuring.jobs import run_job
-from asyncteach.measuring.meaning import explain
-from asyncteach.measuring.plan import UNITS, Findings
+from asyncteach.course.costs import bounds, jobs, plan
+from asyncteach.course.costs.jobs import run_job
+from asyncteach.course.costs.meaning import explain
+from asyncteach.course.costs.measure_costs import Costs, _tabulate, measure_costs
+from asyncteach.course.costs.plan import UNITS, Findings
 
 ROOT = Path(__file__).parent.parent
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -303,7 +303,7 @@ def test_a_machine_that_starts_no_more_threads_is_told() -> None:
     code = (
         "import resource, json, sys; resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
-        "from asyncteach.measuring.jobs import run_job\n"
+        "from asyncteach.course.costs.jobs import run_job\n"
         "print(json.dumps(run_job('holding', {'what': 'thread', 'number': 2000}, 100)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -387,7 +387,7 @@ def test_no_process_is_left_behind(how: signal.Signals) -> None:
     code = (
         f"import sys, signal; sys.path.insert(0, {str(ROOT)!r})\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from asyncteach.costs import measure_costs\n"
+        "from asyncteach.course.costs.measure_costs import measure_costs\n"
         "print('ready', flush=True); measure_costs(seconds=30)"
     )
     with subprocess.Popen(
@@ -425,9 +425,9 @@ def test_nothing_is_left_behind_after_an_ordinary_job(monkeypatch: pytest.Monkey
 
 
 SHORT = """
-from asyncteach.measuring import plan
+from asyncteach.course.costs import plan
 plan._JOBS, plan._REPEATS = {"sharing": ("preemption", 0.1)}, 0
-from asyncteach.costs import measure_costs
+from asyncteach.course.costs.measure_costs import measure_costs
 print(len(measure_costs(seconds=1, most=100)))
 """
 

@@ -14,10 +14,10 @@ import warnings
 
 import pytest
 
-from asyncteach.checking import deadline
-from asyncteach.checking.deadline import run_within
-from asyncteach.clock import virtual_time
-from asyncteach.recorder import record
+from asyncteach.checks import deadline
+from asyncteach.checks.deadline import run_within
+from asyncteach.recorder.record import record
+from asyncteach.virtual_clock.virtual_time import virtual_time
 
 ON_MAIN = pytest.mark.skipif(sys.platform == "win32", reason="a signal wakes them")
 SHORT = 0.2

@@ -24,9 +24,9 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from asyncteach import progress
-from asyncteach.checking.tries import forget_tries
-from asyncteach.exercises import all_exercises, find_exercise
+from asyncteach.checks.tries import forget_tries
+from asyncteach.course import progress
+from asyncteach.course.exercises import all_exercises, find_exercise
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 EXERCISES = {one.name: one for one in all_exercises()}
@@ -262,7 +262,7 @@ def has_second_try(name, number):
 
 def hurry(monkeypatch):
     """Let nobody wait long for the end of what never ends."""
-    from asyncteach.checking import running
+    from asyncteach.checks import running
 
     whole = running.run_within
 

@@ -8,9 +8,9 @@ import pytest
 from tapes import LINE, block, make, many, row, three
 
 from asyncteach import LEISURE, chore, run_in_turn
-from asyncteach.drawing.lanes import TIMES
 from asyncteach.places import Place
-from asyncteach.tapes.tape import Wait
+from asyncteach.timeline.lanes import TIMES
+from asyncteach.trace import Wait
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = [
@@ -119,7 +119,7 @@ def test_any_name_goes_into_a_trace(name, tmp_path):
 
 
 def test_a_trace_too_large_to_be_returned_is_written_as_it_comes(tmp_path, monkeypatch):
-    monkeypatch.setattr("asyncteach.export._MOST", 1000)
+    monkeypatch.setattr("asyncteach.timeline.chrome_trace._MOST", 1000)
     with pytest.raises(ValueError, match=r'as in to_chrome_trace\("trace.json"\)'):
         many(1000).to_chrome_trace()
     path = many(1000).to_chrome_trace(str(tmp_path / "trace.json"))

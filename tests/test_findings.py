@@ -11,8 +11,8 @@ from asyncteach import CHORES, LEISURE, Recording, async_task, run_in_turn, run_
 from asyncteach import virtual_time as virtual_time_block
 from asyncteach.formatting import called, listing, span
 from asyncteach.places import Place
-from asyncteach.recorder import record
-from asyncteach.tapes.tape import (
+from asyncteach.recorder.record import record
+from asyncteach.trace import (
     RUNNING,
     STATES,
     WAITING,

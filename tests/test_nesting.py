@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from asyncteach import nesting
-from asyncteach.nesting import disable_asyncio_run, enable_asyncio_run
+from asyncteach.notebook import asyncio_run as nesting
+from asyncteach.notebook.asyncio_run import disable_asyncio_run, enable_asyncio_run
 
 LOSES_CELLS = (
     "because with ipykernel 7.1 and later nest_asyncio loses the cells queued behind asyncio.run()"
@@ -69,7 +69,7 @@ def test_importing_it_imports_nothing_that_it_may_not_need():
     """The module itself brings no IPython, no nest package, and patches nothing."""
     code = (
         "import asyncio, sys; run = asyncio.run\n"
-        "import asyncteach.nesting\n"
+        "import asyncteach.notebook.asyncio_run\n"
         "assert asyncio.run is run\n"
         "print(*{name.split('.')[0] for name in sys.modules} & {'IPython', 'ipykernel', "
         "'matplotlib', 'nest_asyncio', 'nest_asyncio2', 'pandas', 'tornado'})"

@@ -10,9 +10,9 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from asyncteach.notebook import name_cell, quote_first_line
-from asyncteach.options import read_options
-from asyncteach.virtual.clock import running_clock
+from asyncteach.notebook.magic import name_cell, quote_first_line
+from asyncteach.notebook.options import read_options
+from asyncteach.virtual_clock.clock import running_clock
 
 QUIET = "%%timeline --no-picture --no-text"
 
@@ -264,7 +264,7 @@ def test_the_explanation_comes_although_the_picture_fails(loaded, capsys, monkey
     def fail(*_, **__):
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr("asyncteach.timeline.draw_timelines", fail)
+    monkeypatch.setattr("asyncteach.timeline.figure.draw_timelines", fail)
     run(loaded, "%%timeline\nimport asyncio\nawait asyncio.sleep(0)")
     out = capsys.readouterr().out
     assert "no ink" in out
@@ -354,7 +354,9 @@ def test_the_magic_itself_says_where_it_belongs(loaded):
 @pytest.mark.parametrize("options", ["", "--virtual"])
 def test_a_loop_that_cannot_be_watched_gets_a_sentence(loaded, capsys, monkeypatch, options):
     """No traceback of ours; the cell's code doesn't run, and time is real again."""
-    monkeypatch.setattr("asyncteach.recorder.check_loop", lambda loop: "can't watch this loop.")
+    monkeypatch.setattr(
+        "asyncteach.recorder.record.check_loop", lambda loop: "can't watch this loop."
+    )
     result = run(loaded, f"{QUIET} {options}\nimport asyncio\nawait asyncio.sleep(0)\nran = True")
     assert isinstance(result.error_in_exec, UsageError)
     assert "".join(capsys.readouterr()).strip() == "UsageError: can't watch this loop."

@@ -23,7 +23,7 @@ from asyncteach import (
     run_together,
     virtual_time,
 )
-from asyncteach.predicting.outlines import COLOR
+from asyncteach.prediction.outlines import COLOR
 
 EVENING = [
     chore("wash clothes", 30, start=2, finish=3),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncteach.recorder import record
+from asyncteach.recorder.record import record
 
 PROGRAMS = Path(__file__).parent / "programs"
 IN_NOTEBOOKS = ("01", "14")

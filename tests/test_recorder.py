@@ -14,8 +14,8 @@ import pytest
 from lanes import check_invariants, lanes
 
 from asyncteach import Recording, record, replay, virtual_time
-from asyncteach.watching.witness import Witness
-from asyncteach.ways.machine import has_gil
+from asyncteach.recorder.witness import Witness
+from asyncteach.runners.machine import has_gil
 
 
 async def nap(seconds=0.001):

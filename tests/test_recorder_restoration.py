@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from asyncteach import record, virtual_time
-from asyncteach.watching.scope import current_session
-from asyncteach.watching.stage import stage
+from asyncteach.recorder.scope import current_session
+from asyncteach.recorder.stage import stage
 
 OF_THE_PROGRAM = ("__warningregistry__", "_event_loop_policy", "_threads_queues", "_active")
 

@@ -10,8 +10,8 @@ import warnings
 import pytest
 
 from asyncteach import record, virtual_time
-from asyncteach.virtual import lookout
-from asyncteach.watching.witness import Witness
+from asyncteach.recorder.witness import Witness
+from asyncteach.virtual_clock import lookout
 
 
 def run(program):

@@ -19,9 +19,9 @@ import httpx
 import pytest
 
 from asyncteach import make_site, record, record_threads, slow_server, virtual_time
-from asyncteach.serving.faults import Faults
-from asyncteach.serving.manners import Manners
-from asyncteach.serving.visits import OpenVisit, VisitBook
+from asyncteach.course.server.faults import Faults
+from asyncteach.course.server.manners import Manners
+from asyncteach.course.server.visits import OpenVisit, VisitBook
 
 
 def get(url, timeout=10.0):

@@ -4,8 +4,8 @@ import pytest
 from tapes import LINE, block, make, many, row, three
 
 from asyncteach import LEISURE, Recording, run_in_turn
-from asyncteach.drawing.lanes import TIMES
-from asyncteach.drawing.units import say
+from asyncteach.timeline.lanes import TIMES
+from asyncteach.timeline.units import say
 
 
 def test_the_text_form_of_code_is_a_timeline_with_what_held_the_loop():

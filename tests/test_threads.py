@@ -25,9 +25,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from asyncteach import record, virtual_time
-from asyncteach.switching import stamps
-from asyncteach.tapes.tape import READY, RUNNING, STATES, WAITING
-from asyncteach.threads import record_threads
+from asyncteach.thread_recorder import stamps
+from asyncteach.thread_recorder.record_threads import record_threads
+from asyncteach.trace import READY, RUNNING, STATES, WAITING
 
 # A debugger or a coverage tool that traces these tests has the place that they need.
 pytestmark = pytest.mark.skipif(
@@ -590,7 +590,7 @@ def test_a_block_in_a_context_manager_sees_the_lines_of_its_user():
 def test_a_forked_child_is_not_watched():
     code = (
         "import os, sys, time\n"
-        "from asyncteach.threads import record_threads\n"
+        "from asyncteach.thread_recorder.record_threads import record_threads\n"
         "sleep = time.sleep\n"
         "with record_threads():\n"
         "    child = os.fork()\n"

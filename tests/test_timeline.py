@@ -27,11 +27,11 @@ from asyncteach import (
     run_in_threads,
     run_together,
 )
-from asyncteach.drawing.crowd import crowded, shares_of
-from asyncteach.drawing.interval import view_of
-from asyncteach.drawing.lanes import TIMES
 from asyncteach.places import Place
-from asyncteach.timeline import COLORS, HATCHES, MEANINGS, draw_timelines
+from asyncteach.timeline.crowd import crowded, shares_of
+from asyncteach.timeline.figure import COLORS, HATCHES, MEANINGS, draw_timelines
+from asyncteach.timeline.interval import view_of
+from asyncteach.timeline.lanes import TIMES
 
 
 def together(activities):

@@ -20,11 +20,11 @@ from asyncteach import CHORES, LEISURE, chore, leisure, run_in_processes, run_in
 from asyncteach import run_in_interpreters as run_in_interpreters
 from asyncteach import virtual_time as virtual_time_block
 from asyncteach.activities import Activity
-from asyncteach.tapes.tape import READY, RUNNING, WAITING
-from asyncteach.ways.limits import find_limit
-from asyncteach.ways.machine import count_cores, has_gil
-from asyncteach.ways.processes import MOST_WORKERS
-from asyncteach.ways.schedule import work_out
+from asyncteach.runners.limits import find_limit
+from asyncteach.runners.machine import count_cores, has_gil
+from asyncteach.runners.processes import MOST_WORKERS
+from asyncteach.runners.schedule import work_out
+from asyncteach.trace import READY, RUNNING, WAITING
 
 MINUTE = 0.002
 THERE = []
@@ -276,7 +276,7 @@ def test_a_worker_that_is_killed_is_told_at_once(number):
 
 
 def test_a_worker_that_cannot_start_says_why(monkeypatch):
-    monkeypatch.setattr("asyncteach.ways.processes._WORKER", "no_such_module")
+    monkeypatch.setattr("asyncteach.runners.processes._WORKER", "no_such_module")
     with pytest.raises(RuntimeError, match=r"ended with exit code 1 before .* last words: Module"):
         run_in_processes(CHORES)
     assert children() == []
@@ -303,7 +303,7 @@ def test_a_worker_that_says_nothing_sensible_is_given_up(monkeypatch, tmp_path):
         )
     )
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("asyncteach.ways.processes._WORKER", "chatter")
+    monkeypatch.setattr("asyncteach.runners.processes._WORKER", "chatter")
     with pytest.raises(RuntimeError, match=r"a worker process .* before it had anything to do"):
         run_in_processes(CHORES)
     assert children() == []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from asyncteach.labels import clip
 from asyncteach.places import Place
-from asyncteach.tapes.tape import Row
+from asyncteach.trace import Row
 
 
 @dataclass(frozen=True)

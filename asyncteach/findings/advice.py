@@ -8,7 +8,7 @@ import ast
 from asyncteach.findings.source import last_name, pauses, read_source
 from asyncteach.formatting import called
 from asyncteach.places import Place
-from asyncteach.tapes.tape import Block
+from asyncteach.trace import Block
 
 # `{}` stands for a call that hands the work to a thread.
 _EITHER = "Hand it to a thread, so that the loop goes on meanwhile: {}."

@@ -6,7 +6,7 @@ from asyncteach.findings import Finding, finding, speak
 from asyncteach.findings.advice import COMPUTED, advise, read_chain
 from asyncteach.formatting import at, called, count, listing, span, spell
 from asyncteach.places import Place
-from asyncteach.tapes.tape import Block, Tape
+from asyncteach.trace import Block, Tape
 
 _MOST_CALLS = 4
 # If no look succeeded for more than this share of a block, its line is in doubt.

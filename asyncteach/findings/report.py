@@ -4,11 +4,11 @@ from asyncteach.findings import Finding
 from asyncteach.findings.blocking import find_blocks
 from asyncteach.findings.sequences import find_sequences
 from asyncteach.findings.source import look_again
+from asyncteach.findings.summary import list_totals, praise, say_held
 from asyncteach.findings.task_errors import find_task_errors
-from asyncteach.summary import list_totals, praise, say_held
-from asyncteach.switching.sentences import explain_threads
-from asyncteach.switching.states import ThreadTape
-from asyncteach.tapes.tape import Tape
+from asyncteach.thread_recorder.sentences import explain_threads
+from asyncteach.thread_recorder.states import ThreadTape
+from asyncteach.trace import Tape
 
 
 def find(tape: Tape, unit: str, *, is_over: bool) -> list[Finding]:

@@ -12,6 +12,7 @@ from math import isnan
 from typing import NamedTuple
 
 from asyncteach.findings import Finding, finding
+from asyncteach.findings.calls import Part, list_calls
 from asyncteach.findings.source import (
     FUNCTIONS,
     Function,
@@ -26,8 +27,7 @@ from asyncteach.findings.source import (
 )
 from asyncteach.formatting import at, called, listing, span, spell
 from asyncteach.places import Place
-from asyncteach.tapes.calls import Part, list_calls
-from asyncteach.tapes.tape import Tape
+from asyncteach.trace import Tape
 
 # What isn't worth a word: less of the task's life, or fewer seconds.
 _SHARE, _SECONDS = 0.2, 0.02

@@ -9,7 +9,7 @@ from asyncteach.findings.source import line_of
 from asyncteach.formatting import at, called, count, listing, span
 from asyncteach.labels import clip
 from asyncteach.places import Place
-from asyncteach.tapes.tape import RUNNING, Remark, Row, Tape, Wait
+from asyncteach.trace import RUNNING, Remark, Row, Tape, Wait
 
 # A thread that looks for a signal to stop takes a moment to see it.
 _MOMENT = 0.12

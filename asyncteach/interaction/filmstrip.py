@@ -5,11 +5,11 @@ from textwrap import wrap
 
 import matplotlib as mpl
 
-from asyncteach.drawing.fonts import drawable, families
-from asyncteach.drawing.interval import view_of
-from asyncteach.drawing.sheet import lay_sheet
 from asyncteach.recording import Recording
-from asyncteach.timeline import Picture, plot_timeline
+from asyncteach.timeline.figure import Picture, plot_timeline
+from asyncteach.timeline.fonts import drawable, families
+from asyncteach.timeline.interval import view_of
+from asyncteach.timeline.sheet import lay_sheet
 
 _WIDTH = 9.0
 _LETTERS = 112

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from asyncteach.activities import Activity, chore
 from asyncteach.formatting import count
 from asyncteach.recording import Recording
+from asyncteach.runners.limits import find_limit
+from asyncteach.runners.loop import run_on_own_loop
 from asyncteach.story import Story
-from asyncteach.ways.limits import find_limit
-from asyncteach.ways.loop import run_on_own_loop
 
 MOST = 12
 

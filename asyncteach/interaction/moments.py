@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from math import inf, isnan
 from typing import NamedTuple
 
-from asyncteach.export import wait_finder
 from asyncteach.places import Place
-from asyncteach.tapes.tape import READY, RUNNING, STATES, WAITING, Slices, Tape, Wait
+from asyncteach.timeline.chrome_trace import wait_finder
+from asyncteach.trace import READY, RUNNING, STATES, WAITING, Slices, Tape, Wait
 
 MOST = 2000
 """So many steps are shown one by one: nobody clicks more often."""

@@ -4,10 +4,10 @@ from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from asyncteach.drawing.svg import draw_svg
 from asyncteach.interaction.dials import Dial
 from asyncteach.interaction.kitchen import RANGES
 from asyncteach.interaction.pictures import show_image
+from asyncteach.timeline.svg import draw_svg
 
 if TYPE_CHECKING:
     from asyncteach.explorer import Explorer

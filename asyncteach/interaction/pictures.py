@@ -4,7 +4,7 @@ import base64
 from html import escape
 from typing import TYPE_CHECKING
 
-from asyncteach.drawing.svg import draw_svg, scale_of
+from asyncteach.timeline.svg import draw_svg, scale_of
 
 if TYPE_CHECKING:
     from asyncteach.recording import Recording

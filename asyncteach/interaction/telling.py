@@ -3,8 +3,6 @@
 import math
 from collections.abc import Sequence
 
-from asyncteach.drawing.lanes import name_of
-from asyncteach.drawing.units import Unit, unit_for
 from asyncteach.formatting import listing
 from asyncteach.interaction.moments import (
     DONE,
@@ -18,7 +16,9 @@ from asyncteach.interaction.moments import (
 )
 from asyncteach.labels import clip
 from asyncteach.states import READY, RUNNING, WAITING
-from asyncteach.tapes.tape import Row
+from asyncteach.timeline.lanes import name_of
+from asyncteach.timeline.units import Unit, unit_for
+from asyncteach.trace import Row
 
 _MINUTES = Unit("minutes", "min", 1.0)
 _NAME = 40

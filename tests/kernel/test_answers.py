@@ -51,12 +51,12 @@ def define(body):
 def kernel(tmp_path):
     with live_kernel(cwd=tmp_path) as kernel:
         # Ten seconds are for people.
-        kernel.run("import asyncteach.checks\nasyncteach.checks._DEADLINE = 1.0\n" + HURRY)
+        kernel.run("import asyncteach.checks.check\nasyncteach.checks._DEADLINE = 1.0\n" + HURRY)
         yield kernel
 
 
 HURRY = """
-import asyncteach.checking.running as running
+import asyncteach.checks.running as running
 whole = running.run_within
 async def shortly(seconds, make):
     return await whole(min(seconds, 1.0), make)

@@ -1,0 +1,169 @@
+"""Why an answer has no result: it raised, it had to be stopped, or it never became one."""
+
+import asyncio
+import inspect
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from asyncteach.checks.judgement import Judgement, Mark, no
+from asyncteach.checks.mistakes import find_hints
+from asyncteach.checks.running import Run
+from asyncteach.formatting import at
+from asyncteach.labels import clip
+from asyncteach.places import Place, is_learners, place_of
+from asyncteach.recorder.witness import say_error
+from asyncteach.trace import Tape
+
+_STOPPING = 0.25
+_ROUND = 1000
+"""Steps of one task, more than it takes to do anything that an exercise asks for."""
+_MOST = 8
+
+
+def judge_error(error: BaseException, tape: Tape) -> Judgement:
+    """Return what to say about an exception of the answer."""
+    inner, group = _innermost(error)
+    what = say_error(inner)
+    where = at(find_line(inner) or find_line(error))
+    if isinstance(inner, asyncio.CancelledError):
+        clause = f"your code was cancelled and let CancelledError out{where}"
+    else:
+        clause = f"your code raised {what.rstrip('.')}{where}"
+    if group:
+        clause += f" (in an {type(error).__name__}, as a TaskGroup raises it)"
+    text = f"{type(inner).__name__}: {what}"
+    found = find_hints(text, group=group, inside=find_line(inner) is not None)
+    # The task where it came from, if it was one of several.
+    failed = [
+        (row.finished, n)
+        for n, row in enumerate(tape.rows)
+        if row.outcome == f"raised {what}" and not row.was_there
+    ]
+    end, rows = (min(failed)[0], (min(failed)[1],)) if failed else (tape.duration, ())
+    return no(clause, found[0], found[1], Mark(end, end, type(inner).__name__, rows))
+
+
+def _innermost(error: BaseException) -> tuple[BaseException, bool]:
+    """Return the first exception that isn't a group, and if it was in one."""
+    inner = error
+    while isinstance(inner, BaseExceptionGroup):
+        inner = inner.exceptions[0]
+    return inner, inner is not error
+
+
+def find_line(error: BaseException) -> Place | None:
+    """Return the innermost of the learner's lines that an exception has come through."""
+    found = None
+    traceback: TracebackType | None = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if is_learners(code.co_filename):
+            found = place_of(code, traceback.tb_lineno)
+        traceback = traceback.tb_next
+    return found
+
+
+def judge_stop(deadline: float, run: Run, tape: Tape) -> Judgement:
+    """Return what to say about an answer that was still going when its time was over."""
+    where = f"; it was{at(run.place)}" if run.place else ""
+    clause = f"still going after {_seconds(deadline)}, so it was stopped{where}"
+    if run.left:
+        clause += f". {run.left.rstrip('.')}"
+    marks = _longest_step(tape) if run.how == "spun" else _last_waits(tape)
+    label = f"stopped{at(run.place)}"
+    marks = marks or [Mark(tape.duration, tape.duration, "")]
+    marks[0] = marks[0]._replace(label=label)
+    if run.how == "spun":
+        return no(
+            clause,
+            "It never comes back from there, and never hands the thread back: a loop without an "
+            "end, or a call that waits?",
+            "If it waits for something that another task does, that task can't run as long as "
+            "nothing is awaited there. And what is to end a loop has to become true at some time.",
+            *marks,
+        )
+    if _goes_round(tape):
+        return no(
+            clause,
+            "It comes past there again and again, and goes on. What is to end that loop, and does "
+            "it ever become true?",
+            "Who only looks again and again keeps all others busy: to `await` the task, the event "
+            "or the queue itself is enough, and wakes you when it's time.",
+            *marks,
+        )
+    return no(
+        clause,
+        "It waits there for something that never comes. Who was to bring it?",
+        "What waits for an event, a queue or a lock goes on only if another task sets it, puts "
+        "something in or lets go; and two that wait for each other wait for ever.",
+        *marks,
+    )
+
+
+def _goes_round(tape: Tape) -> bool:
+    """Tell if a task has had so many steps that it can only be going round in a loop."""
+    steps = tape.slices.of("running").task
+    return len(steps) > 0 and int(np.bincount(steps).max()) > _ROUND
+
+
+def _longest_step(tape: Tape) -> list[Mark]:
+    """Return the step that never came to an end by itself."""
+    blocks = [block for block in tape.blocks if block.task is not None]
+    longest = max(blocks, key=lambda block: block.end - block.start, default=None)
+    if longest is None or longest.task is None:
+        return []
+    return [Mark(longest.start, longest.end, "", (longest.task,))]
+
+
+def _last_waits(tape: Tape) -> list[Mark]:
+    """Return what waited to the end, or almost: who is stopped ends a little before."""
+    last = {wait.task: wait for wait in tape.waits}
+    return [
+        Mark(wait.start, wait.end, "", (row,))
+        for row, wait in last.items()
+        if wait.end >= tape.duration - _STOPPING
+        and wait.kind not in ("task", "tasks")
+        and (not tape.rows[row].was_there or len(tape.rows) == 1)
+    ][:_MOST]
+
+
+def _seconds(amount: float) -> str:
+    return "1 second" if amount == 1 else f"{amount:g} seconds"
+
+
+def judge_nothing(answer: Any) -> Judgement:
+    """Return what to say where there is no answer."""
+    what = "`...` stands where the answer is to go" if answer is ... else "there is None"
+    return no(
+        f"there is no answer yet: {what}",
+        "Fill it in, run that cell, and then this one again.",
+        "Has the cell with your answer been run since you changed it?",
+    )
+
+
+def judge_kind(name: str, found: str, wanted: str) -> Judgement:
+    """Return what to say if a name stands for something else than a function or a class."""
+    return no(
+        f"{name} is {found}, and it was to be a {wanted}",
+        f"What has the name {name} been given to, last of all? Run the cell with your answer, and "
+        "then this one again.",
+        f"The name has to stand for the {wanted} itself, as `def` or `class` makes it: whatever "
+        f"`{name} = ...` gives it to later takes its place.",
+    )
+
+
+def judge_no_coroutine(value: Any, name: str) -> Judgement:
+    """Return what to say if a function gave nothing that can be awaited."""
+    from asyncteach.checks.results import show
+
+    if inspect.isasyncgen(value) or inspect.isgenerator(value):
+        hint, stronger = find_hints("generator' object can't", group=False, inside=False)
+        return no(f"{clip(name, 40)} gave a generator, which can't be awaited", hint, stronger)
+    return no(
+        f"{clip(name, 40)} gave {show(value)}, which can't be awaited",
+        "Is it an `async def`?",
+        "A function that begins with `async def` gives a coroutine when it is called; an ordinary "
+        "one has done everything by then, and held the loop for it.",
+    )

@@ -1,0 +1,178 @@
+"""Run an answer: recorded, in virtual time if wanted, and not for ever."""
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from asyncteach.checks.deadline import run_within
+from asyncteach.checks.family import current_family
+from asyncteach.places import Place
+from asyncteach.recorder.record import record
+from asyncteach.recorder.tap import check_loop
+from asyncteach.recorder.witness import say_error
+from asyncteach.recording import Recording
+from asyncteach.virtual_clock import standins
+from asyncteach.virtual_clock.virtual_time import virtual_time
+
+_ROUNDS = 10
+"""Steps that tasks have to end which the answer has cancelled, and not awaited."""
+
+_MOST = 500
+"""Objects that are searched for functions at most."""
+
+
+@dataclass
+class Run:
+    """What came of an answer."""
+
+    recording: Recording
+    value: Any = None
+    error: BaseException | None = None
+    stopped: bool = False
+    place: Place | None = None
+    how: str = ""
+    left: str = ""
+    """What could not be stopped, in a sentence."""
+    missing: bool = False
+    """True if the function gave nothing that can be awaited: it is the value then."""
+
+
+class _Nothing(Exception):
+    """A function gave nothing that can be awaited."""
+
+
+async def run_answer(
+    answer: Callable[[], Any] | Awaitable[Any], *, virtual: bool, deadline: float, title: str
+) -> Run:
+    """Run it on the running loop as a task of its own, and leave nothing of it behind."""
+    if problem := check_loop(asyncio.get_running_loop()):
+        raise RuntimeError(problem)
+    recorder = record(title=title)
+    recordings: list[Recording] = []
+    values: list[Any] = []
+
+    async def work() -> Any:
+        with recorder as recording:
+            recordings.append(recording)
+            made = answer() if callable(answer) else answer
+            if not inspect.isawaitable(made):
+                values.append(made)
+                raise _Nothing
+            try:
+                value = await made
+            except Exception:
+                await _settle()
+                raise
+            await _settle()
+            return value
+
+    async def work_and_leave() -> Any:
+        try:
+            value = await work()
+        except Exception:
+            _stop_rest(recordings)
+            raise
+        _stop_rest(recordings)
+        return value
+
+    with virtual_time() if virtual else contextlib.nullcontext() as clock:
+        for names in _namespaces(answer) if clock is not None else ():
+            standins.install(clock, names)
+        try:
+            outcome = await run_within(deadline, work_and_leave)
+        finally:
+            recorder.__exit__(None, None, None)  # where an interruption has kept it from closing
+    recording = _finish(recordings, title, outcome.error, stopped=outcome.stopped)
+    if isinstance(outcome.error, _Nothing):
+        return Run(recording, values[0], missing=True)
+    return Run(
+        recording,
+        outcome.value,
+        outcome.error,
+        outcome.stopped,
+        outcome.place,
+        outcome.how,
+        outcome.left,
+    )
+
+
+def _namespaces(answer: Any) -> list[dict[str, Any]]:
+    """Return the global names of an answer, and of the functions that it holds on to.
+
+    Where somebody has written `from time import sleep`, that name has to be virtual too.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    left, seen = [answer], set[int]()
+    while left and len(seen) < _MOST:
+        one = left.pop()
+        if inspect.ismethod(one):
+            left.append(one.__self__)
+            one = one.__func__
+        if id(one) in seen or inspect.ismodule(one):
+            continue
+        seen.add(id(one))
+        if inspect.isfunction(one):
+            found[id(one.__globals__)] = one.__globals__
+            for cell in one.__closure__ or ():
+                with contextlib.suppress(ValueError):  # an empty one
+                    left.append(cell.cell_contents)
+        elif isinstance(one, type) or hasattr(one, "__dict__"):
+            left += [] if isinstance(one, type) else [type(one)]
+            left += list(vars(one).values())
+    return list(found.values())
+
+
+async def _settle() -> None:
+    """Give tasks that have been cancelled the steps that they need to end."""
+    for _ in range(_ROUNDS):
+        if not any(task.cancelling() for task in _left()):
+            return
+        await asyncio.sleep(0)
+
+
+def _stop_rest(recordings: list[Recording]) -> None:
+    """Cancel what the answer has left running: in virtual time it would soon come to its end."""
+    for recording in recordings:
+        _ = recording.tape  # what is inside another recording would note these cancellations, too
+    for task in _left():
+        task.cancel()
+
+
+def _left() -> list[asyncio.Task[Any]]:
+    """Return the tasks that the answer has started and that aren't done."""
+    family = current_family.get()
+    tasks = family.tasks(asyncio.get_running_loop()) if family is not None else []
+    return [task for task in tasks if task is not asyncio.current_task()]
+
+
+def _finish(
+    recordings: list[Recording], title: str, error: BaseException | None, *, stopped: bool
+) -> Recording:
+    """Return the recording with the answer's own task called by its name, and ended as it has."""
+    if not recordings:
+        return Recording(title, [], unit="seconds", head="loop")
+    tape = recordings[0].tape
+    outcome = "returned"
+    if stopped:
+        outcome = "still running"
+    elif isinstance(error, asyncio.CancelledError):
+        outcome = "cancelled"
+    elif error is not None:
+        outcome = f"raised {say_error(error)}"
+    rows = [
+        replace(row, name=title, label=title, outcome=outcome) if row.was_there else row
+        for row in tape.rows
+    ]
+    remarks = [one for one in tape.remarks if one.kind != "raised" or not stopped]
+    # What the tape would find later is looked up in the old one.
+    whole = replace(
+        tape,
+        rows=rows,
+        remarks=remarks,
+        find_waits=lambda: tape.waits,
+        find_blocks=lambda: tape.blocks,
+    )
+    return Recording.from_tape(title, whole, unit="seconds")

@@ -1,0 +1,63 @@
+"""The exercise of lesson 2: three waits that overlap."""
+
+import asyncio
+from typing import Any
+
+from asyncteach.checks.check import Check, check
+from asyncteach.course.exercises import exercise
+
+
+@exercise(
+    "breakfast",
+    lesson=2,
+    starter="""\
+async def breakfast(brew):
+    egg = await brew("egg water", 240)
+    tea = await brew("tea", 180)
+    toast = await brew("toast", 120)
+    return [egg, tea, toast]
+""",
+)
+async def judge_breakfast(breakfast: Any) -> Check:
+    """Rewrite `breakfast` so that everything is on the table after 4 minutes."""
+    verdict = await _eat(breakfast, "a pot of {}")
+    if verdict.passed:  # and with another stove
+        verdict.also(await _eat(breakfast, "some {} for you"))
+    return verdict
+
+
+async def _eat(breakfast: Any, text: str) -> Check:
+    brewed: list[tuple[str, float]] = []
+
+    async def brew(name: str, seconds: float) -> str:
+        await asyncio.sleep(seconds)
+        brewed.append((name, seconds))
+        return text.format(name)
+
+    async def eat() -> Any:
+        table = await breakfast(brew)
+        return list(table) if isinstance(table, tuple) else table
+
+    verdict = await check(eat, virtual=True, name="breakfast")
+    wanted = [("egg water", 240), ("tea", 180), ("toast", 120)]
+    return (
+        verdict.result(
+            [text.format(name) for name, _ in wanted],
+            hint="look at the return: are the three results there, and in their order?",
+            stronger="`await` gives a result, a call alone gives only a plan; and what "
+            "`asyncio.gather` gives is a list already.",
+        )
+        .that(
+            sorted(brewed) == wanted,
+            "each of the three was brewed once, and for its own time",
+            hint="egg, tea and toast take the time that they take: change only when each is begun.",
+            stronger="write the three calls of brew() as they were given, and begin them together.",
+        )
+        .took(
+            seconds=240,
+            hint="what starts when? Nobody should wait for the egg before the tea is on.",
+            stronger="two awaits in a row are two waits in a row: what makes tasks of several "
+            "plans and waits for all?",
+        )
+        .nothing_left_running()
+    )

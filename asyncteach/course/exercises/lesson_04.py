@@ -1,0 +1,57 @@
+"""The exercise of lesson 4: a blocking call that has to leave the event loop."""
+
+import asyncio
+import time
+from typing import Any
+
+from asyncteach.checks.check import Check, check
+from asyncteach.course.exercises import exercise
+
+
+@exercise(
+    "the printer",
+    lesson=4,
+    starter="""\
+async def serve(name, print_receipt):
+    await asyncio.sleep(2)
+    print_receipt(name)
+""",
+)
+async def judge_printer(serve: Any) -> Check:
+    """Change `serve` so that everybody has a receipt after 5 seconds."""
+    verdict = await _open_shop(serve, ["Ada", "Bo", "Cy"], 3)
+    if verdict.passed:  # and with others, at other printers
+        verdict.also(await _open_shop(serve, ["Dee", "Eve", "Flo", "Gus"], 4))
+    return verdict
+
+
+async def _open_shop(serve: Any, customers: list[str], seconds: int) -> Check:
+    receipts: list[str] = []
+
+    def print_receipt(name: str) -> None:
+        time.sleep(seconds)
+        receipts.append(name)
+
+    async def open_shop() -> list[str]:
+        await asyncio.gather(*(serve(name, print_receipt) for name in customers))
+        return sorted(receipts)
+
+    verdict = await check(open_shop, virtual=True)
+    return (
+        verdict.never_blocked(
+            hint="who is ready, and since when? Think of the old disk of this lesson.",
+            stronger="the call that blocks has to be made by a thread: what was it called?",
+        )
+        .that(
+            verdict.value == sorted(customers),
+            "everybody has one receipt",
+            hint="is there an await before whatever prints?",
+            stronger="calling asyncio.to_thread(...) alone gives a plan: who carries it out?",
+        )
+        .took(
+            seconds=2 + seconds,
+            hint="what starts when, and who waits for whom?",
+            stronger="2 seconds for the money, then the printers, side by side.",
+        )
+        .nothing_left_running()
+    )

@@ -1,0 +1,129 @@
+"""The exercise of lesson 10: databases that block, each in a thread of its own."""
+
+import contextlib
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from asyncteach.checks.check import Check, check
+from asyncteach.course.exercises import exercise
+
+ANSWER_TIME = 2
+
+
+@exercise(
+    "the tills",
+    lesson=10,
+    starter="""\
+async def count_sales(open_till, names):
+    counts = {}
+    for name in names:
+        database = open_till(name)
+        row = database.execute("select count(*) from sales").fetchone()
+        counts[name] = row[0]
+        database.close()
+    return counts
+""",
+)
+async def judge_tills(count_sales: Any) -> Check:
+    """Change `count_sales` so that all tills are asked at once and the loop is never held."""
+    verdict = await _ask(count_sales, {"front": 3, "back": 5, "door": 2})
+    if verdict.passed:  # and others, of another number
+        verdict.also(await _ask(count_sales, {"north": 1, "east": 0, "south": 7, "west": 4}))
+    return verdict
+
+
+async def _ask(count_sales: Any, sales: Mapping[str, int]) -> Check:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, count in sales.items():
+            with contextlib.closing(sqlite3.connect(Path(folder, name))) as database:
+                database.execute("create table sales (item)")
+                database.executemany("insert into sales values (?)", [("tea",)] * count)
+                database.commit()
+        opened: list[_Till] = []
+
+        def open_till(name: str) -> sqlite3.Connection:
+            path = Path(folder, name)
+            if name not in sales:
+                raise ValueError(f"there is no till {name!r}: the names are {', '.join(sales)}")
+            till = sqlite3.connect(path, factory=_Till, check_same_thread=False)
+            opened.append(till)
+            return till
+
+        names = list(sales)
+        verdict = await check(
+            lambda: count_sales(open_till, names), virtual=True, name="count_sales"
+        )
+        left = [till for till in opened if not till.is_closed]
+        for till in left:
+            till.put_away()
+    return (
+        verdict.never_blocked(
+            hint="which call takes 2 seconds, and in which thread is it made?",
+            stronger="hand over a plain function that opens, asks and closes: who calls it must "
+            "be a thread.",
+        )
+        .result(
+            dict(sales),
+            hint="it returns a dictionary: the name of each till, and how much it has sold.",
+            stronger="gather gives the numbers in the order of the names: zip puts them together.",
+        )
+        .that(
+            opened and not left,
+            "every database that was opened is closed again",
+            hint="who closes it, and in which thread?",
+            stronger="close it in the same function that has opened it, in a finally.",
+        )
+        .took(
+            seconds=ANSWER_TIME,
+            hint="what starts the second till, and when?",
+            stronger="an await in a loop is one after another: gather them.",
+        )
+        .nothing_left_running()
+    )
+
+
+class _Cursor(sqlite3.Cursor):
+    """A cursor whose answers take their time."""
+
+    def execute(self, *args: Any) -> "_Cursor":
+        _check_thread(self.connection)
+        time.sleep(ANSWER_TIME)
+        super().execute(*args)
+        return self
+
+
+class _Till(sqlite3.Connection):
+    """A connection for one thread, as SQLite's are, that can still be put away by any."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.thread = threading.get_ident()
+        self.is_closed = False
+
+    def cursor(self, factory: Any = _Cursor) -> Any:
+        _check_thread(self)
+        return super().cursor(factory)
+
+    def execute(self, *args: Any) -> Any:
+        return self.cursor().execute(*args)
+
+    def close(self) -> None:
+        _check_thread(self)
+        self.put_away()
+
+    def put_away(self) -> None:
+        """Close it from any thread."""
+        super().close()
+        self.is_closed = True
+
+
+def _check_thread(till: Any) -> None:
+    if threading.get_ident() != till.thread:
+        raise sqlite3.ProgrammingError(
+            "SQLite objects created in a thread can only be used in that same thread"
+        )

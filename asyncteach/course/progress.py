@@ -1,0 +1,118 @@
+"""Which exercises are solved: kept in a small file beside the notebooks, and shown."""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from asyncteach.course.exercises import Exercise, all_exercises
+from asyncteach.files import Refusal
+
+__all__ = ["show_progress"]
+
+FILE = ".asyncteach-progress.json"
+OPEN, TRIED, SOLVED = "open", "tried", "solved"
+
+_here: dict[str, str] = {}  # what this process knows, whatever becomes of the file
+_told: set[str] = set()
+
+
+def show_progress(lesson: int | None = None) -> None:
+    """Print each exercise of a lesson, or of all, and whether it is open, tried or solved.
+
+    What `check_answer` has found out is kept in the file `.asyncteach-progress.json` in the folder
+    of the notebook, so it is still known after a restart of the kernel. Delete the file to begin
+    again. Nothing else is ever stored in it. Raises ValueError for a lesson without exercises.
+
+    >>> show_progress(4)
+    Lesson 4: 0 of 1 solved
+      open    the printer
+    """
+    __tracebackhide__ = True
+    exercises = all_exercises()
+    lessons = sorted({one.lesson for one in exercises})
+    if lesson is not None and lesson not in lessons:
+        known = ", ".join(map(str, lessons))
+        raise ValueError(f"Lesson {lesson!r} has no exercises: the lessons that have are {known}.")
+    chosen = [one for one in exercises if lesson in (None, one.lesson)]
+    print(describe(chosen, {**_read(Path(FILE))[0], **_here}))
+
+
+def describe(exercises: list[Exercise], states: dict[str, str]) -> str:
+    """Return the exercises with their states, by lessons."""
+    lines = []
+    for lesson in sorted({one.lesson for one in exercises}):
+        names = [one.name for one in exercises if one.lesson == lesson]
+        solved = sum(states.get(name) == SOLVED for name in names)
+        lines.append(f"Lesson {lesson}: {solved} of {len(names)} solved")
+        lines += [f"  {states.get(name, OPEN):<7} {name}" for name in names]
+    return "\n".join(lines)
+
+
+def keep(name: str, *, solved: bool) -> str:
+    """Note that an exercise was tried or solved; return what to tell the learner, mostly nothing.
+
+    What was solved once stays solved.
+    """
+    states, trouble = _read(Path(FILE))
+    states = {**states, **_here}
+    state = SOLVED if solved or states.get(name) == SOLVED else TRIED
+    _here[name] = state
+    if not trouble and states.get(name) != state:
+        trouble = _write(Path(FILE), {**states, name: state})
+    if not trouble or trouble in _told:
+        return ""
+    _told.add(trouble)
+    return f"{trouble} Until the kernel is restarted your progress is known all the same."
+
+
+def print_progress(folder: Path) -> None:
+    """Print the progress that is kept in `folder`, or in the usual folder of the notebooks there.
+
+    Raises Refusal, in one sentence, where there is no such folder or its file can't be read.
+    """
+    if not folder.is_dir():
+        raise Refusal(f"{folder} is no folder: name the one with your notebooks")
+    places = [folder / below for below in ("", "asyncteach-notebooks", "notebooks")]
+    kept = next((place for place in places if (place / FILE).exists()), None)
+    states, trouble = _read((kept or folder) / FILE)
+    if trouble:
+        raise Refusal(trouble[0].lower() + trouble[1:].rstrip("."))
+    exercises = all_exercises()
+    print(describe(exercises, states))
+    solved = sum(states.get(one.name) == SOLVED for one in exercises)
+    print(f"\nAll lessons: {solved} of {len(exercises)} solved")
+    if kept is None:
+        print(f"No exercise has been tried in {folder} yet: is that the folder of your notebooks?")
+
+
+def _read(path: Path) -> tuple[dict[str, str], str]:
+    """Return the states of the exercises in a file, and what is wrong with it."""
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}, ""
+    except OSError as error:
+        return {}, f"Your progress can't be read from {path} ({error.strerror})."
+    except ValueError:
+        content = None
+    states = content.get("exercises") if isinstance(content, dict) else None
+    if not isinstance(states, dict):
+        return {}, f"{path} isn't what check_answer() has written: delete it to begin again."
+    return {str(n): s for n, s in states.items() if s in (TRIED, SOLVED)}, ""
+
+
+def _write(path: Path, states: dict[str, str]) -> str:
+    """Write a whole new file in place of the old one; return what went wrong."""
+    text = json.dumps({"version": 1, "exercises": dict(sorted(states.items()))}, indent=1)
+    whole = path.with_name(f"{path.name}.{os.urandom(4).hex()}.tmp")
+    try:
+        whole.write_text(text + "\n", encoding="utf-8")
+        whole.replace(path)
+    except OSError as error:
+        return f"Your progress can't be written to {path.absolute()} ({error.strerror})."
+    finally:
+        with contextlib.suppress(OSError):
+            whole.unlink(missing_ok=True)
+    return ""

@@ -1,0 +1,1 @@
+"""The same activities on a Dask cluster."""

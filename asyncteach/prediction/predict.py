@@ -1,0 +1,197 @@
+"""A guess before the run, and beside what happened after it."""
+
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+from asyncteach.activities import Activity
+from asyncteach.labels import clip, printable
+from asyncteach.prediction import facts, sentences
+from asyncteach.prediction.guesses import WAYS, Guess, read_way
+from asyncteach.prediction.keywords import check_keyword, read_activities, read_plain
+from asyncteach.prediction.outcome import Outcome
+from asyncteach.recording import Recording
+
+__all__ = ["Outcome", "Prediction", "predict"]
+
+
+def predict(what: object = None, **guesses: object) -> "Prediction":
+    """Commit to a guess before you run something; `compare` shows it beside what happened.
+
+    - `predict(CHORES, together=25)`: the whole takes 25 story minutes. The ways are `in_turn`,
+      `together`, `threads`, `processes` and `interpreters`; you may guess several at once.
+    - `predict(CHORES, together={"cook rice": 25})`: when each task is done, or a pair such as
+      `(5, 25)` for when it first runs and when it is done.
+    - `predict({"news": 2, "weather": 4})`: the same for tasks of your code, in seconds.
+    - `predict(seconds=6)`, `predict(minutes=40)`: how long all of it takes.
+    - `predict(order=["news", "weather"])`: the order in which tasks finish; `"start of news"`
+      is an event too.
+
+    Three dots in place of a number mean that there is no guess yet: it then says what to fill in,
+    and nothing else happens. Runs nothing, prints one line, and returns a Prediction. Raises
+    TypeError or ValueError, one sentence each, for what can't be a guess.
+
+    >>> from asyncteach import CHORES, run_in_turn
+    >>> guess = predict(CHORES, in_turn=90)
+    Your guess, in turn: 90 minutes.
+    >>> print(guess.compare(run_in_turn(CHORES, clock="virtual")).sentence)
+    Not quite: you guessed 90 minutes and it took 100 minutes, 10 minutes more: wash dishes began only after 70 minutes, when wash clothes was done.
+    """  # noqa: E501
+    __tracebackhide__ = True
+    for keyword in guesses:
+        check_keyword(keyword)
+    activities = read_activities(what)
+    found = [
+        read_way(keyword, value, activities)
+        for keyword, value in guesses.items()
+        if keyword in WAYS
+    ]
+    plain = read_plain(what, guesses)
+    if plain.given or plain.open or plain.missing or not found:
+        found.append(plain)
+    prediction = Prediction(found, activities or [])
+    print(prediction)
+    return prediction
+
+
+class Prediction:
+    """A learner's guess: made by `predict`, compared with what happened by `compare`."""
+
+    def __init__(self, guesses: Sequence[Guess], activities: Sequence[Activity] = ()) -> None:
+        self._guesses = list(guesses)
+        self._activities = list(activities)
+
+    @property
+    def given(self) -> bool:
+        """True if anything is guessed; False while there are only dots."""
+        return any(guess.given for guess in self._guesses)
+
+    def compare(self, happened: object, *, within: float | None = None) -> "Outcome":
+        """Compare the guess with what happened; the Outcome shows itself at the end of a cell.
+
+        `happened` is a Recording, for guesses of several ways what `compare(...)` returns, for an
+        order a list of what came, for a total a number of seconds. A guess is right if it is off
+        by no more than `within` of the whole: a hundredth in virtual time, a twentieth in real
+        time, if you don't say. Raises TypeError or ValueError for what it can't be compared with.
+        """
+        __tracebackhide__ = True
+        _check_within(within)
+        if not isinstance(happened, Recording):
+            _check_happened(happened)
+        if isinstance(happened, Real):
+            return self._compare_number(float(happened), within)
+        recordings = getattr(happened, "recordings", None)
+        if isinstance(recordings, Mapping):
+            return self._compare_ways(recordings, within)
+        if isinstance(happened, Recording):
+            return self._compare_one(happened, within)
+        return self._compare_events([printable(event) for event in _each(happened)])
+
+    def _compare_one(self, recording: Recording, within: float | None) -> "Outcome":
+        __tracebackhide__ = True
+        given = [guess for guess in self._guesses if guess.given]
+        ways = [guess.way for guess in given if guess.way]
+        if len(ways) > 1:
+            raise TypeError(
+                f"You guessed {' and '.join(ways)}, and this is one recording: compare with what "
+                f"compare(..., ways=[{', '.join(map(repr, ways))}]) returns."
+            )
+        outcome = Outcome(self._open_line(happened=True))
+        outcome.add(recording, given, within)
+        return outcome
+
+    def _compare_ways(self, recordings: Mapping[str, Recording], within: float | None) -> "Outcome":
+        __tracebackhide__ = True
+        outcome = Outcome(self._open_line(happened=True))
+        for guess in self._guesses:
+            if guess.given and guess.way not in recordings:
+                known = ", ".join(map(repr, recordings))
+                raise ValueError(
+                    f"Your guess is for {guess.way!r}, and what happened has {known}: "
+                    f"give compare() the way too, or guess one of those."
+                    if guess.way
+                    else "Your guess names no way, and what happened has several: write, say, "
+                    "predict(CHORES, together=...)."
+                )
+        for way, recording in recordings.items():
+            own = [guess for guess in self._guesses if guess.way == way and guess.given]
+            outcome.add(recording, own, within, way=way if len(recordings) > 1 else "")
+        return outcome
+
+    def _compare_events(self, events: list[str]) -> "Outcome":
+        __tracebackhide__ = True
+        order = [name for guess in self._guesses for name in guess.order]
+        if self.given and not order:
+            raise TypeError(
+                "You guessed times, and this is a list of events: compare a guess such as "
+                'predict(order=["tea", "toast"]) with it, or your times with a recording.'
+            )
+        if not order:
+            came = ", ".join(clip(event, 30) for event in events[:12]) or "nothing"
+            return Outcome(f"{self._open_line(happened=True)} What came: {came}.")
+        outcome = Outcome("")
+        outcome.add_places(facts.compare_order(order, events))
+        return outcome
+
+    def _compare_number(self, seconds: float, within: float | None) -> "Outcome":
+        __tracebackhide__ = True
+        totals = [guess for guess in self._guesses if guess.total is not None]
+        if self.given and not totals:
+            raise TypeError(
+                f"You guessed no total that {seconds:g} seconds could be compared with: "
+                "pass a recording."
+            )
+        if not totals:
+            return Outcome(f"{self._open_line(happened=True)} It took {seconds:.3g} seconds.")
+        outcome = Outcome("")
+        outcome.add_total(facts.compare_seconds(totals[0], seconds, within))
+        return outcome
+
+    def _open_line(self, *, happened: bool = False) -> str:
+        if self.given:
+            return sentences.say_missing(self._guesses)
+        if happened:
+            return "No guess yet: make one in the cell with predict(...), and run both again."
+        return sentences.say_open(self._guesses, self._activities)
+
+    def __str__(self) -> str:
+        if not self.given:
+            return self._open_line()
+        said = "; ".join(sentences.say_guess(guess) for guess in self._guesses if guess.given)
+        colon = ", " if next(guess for guess in self._guesses if guess.given).way else ": "
+        return f"Your guess{colon}{said}. {self._open_line()}".rstrip()
+
+    def __repr__(self) -> str:
+        return f"<Prediction: {'given' if self.given else 'no guess yet'}>"
+
+
+def _each(happened: Any) -> Iterable[object]:
+    return happened if isinstance(happened, Iterable) else [happened]
+
+
+def _check_within(within: Any) -> None:
+    __tracebackhide__ = True
+    is_number = isinstance(within, Real) and not isinstance(within, bool)
+    if within is not None and not (is_number and within >= 0):
+        raise ValueError(f"within is {within!r}: give a part of the whole, such as 0.05.")
+
+
+def _check_happened(happened: object) -> None:
+    __tracebackhide__ = True
+    if inspect.isawaitable(happened):
+        raise TypeError(
+            "This hasn't run yet: await it first, as in "
+            "`recording = await run_together(CHORES)`, and compare with that."
+        )
+    if happened is None:
+        raise TypeError(
+            "There is nothing to compare with, only None: pass a recording, as "
+            "`with record() as recording:` gives one."
+        )
+    fits = isinstance(happened, Real | Iterable) and not isinstance(happened, str | bool)
+    if not fits:
+        raise TypeError(
+            f"A guess can't be compared with {clip(repr(happened), 60)}: pass a recording, a list "
+            "of what came, or a number of seconds."
+        )

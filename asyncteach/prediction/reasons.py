@@ -1,0 +1,128 @@
+"""Why it was another time than guessed, where the recording knows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from asyncteach.labels import clip
+from asyncteach.prediction.facts import Hit, leaves
+from asyncteach.recording import Recording
+from asyncteach.states import READY, RUNNING, WAITING
+from asyncteach.timeline import units
+from asyncteach.trace import Tape
+
+_NOTICEABLE = 0.02
+
+
+def say(amount: float, unit: str) -> str:
+    """Return an amount of time as people say it: `40 minutes`, `1 minute`, `310 ms`."""
+    if unit == "seconds":
+        return units.say(amount)
+    number = f"{amount:.1f}".removesuffix(".0") if amount >= 1 else f"{amount:.2g}"
+    return f"{number} minute" if number == "1" else f"{number} minutes"
+
+
+def join(names: Sequence[str], *, most: int = 6) -> str:
+    """Return names as a list in a sentence."""
+    short = [clip(name, 30) for name in names[:most]]
+    if len(names) > most:
+        short.append(f"{len(names) - most} more")
+    return short[0] if len(short) == 1 else f"{', '.join(short[:-1])} and {short[-1]}"
+
+
+def reason_for(recording: Recording, hit: Hit) -> str:
+    """Return in half a sentence why a guess was missed; nothing where it isn't known."""
+    tape = recording.tape
+    if hit.fact is None or hit.right:
+        return ""
+    if hit.row is None:
+        return _of_the_whole(recording, too_early=hit.off < 0)
+    if hit.off < 0:
+        return _of_late(recording, hit.row, "it")
+    others = [n for n in leaves(tape.rows) if n != hit.row]
+    if any(_overlap(tape, (hit.row, WAITING), (n, WAITING)) > 0 for n in others):
+        return "it waits at the same time as the others"
+    return ""
+
+
+def _of_the_whole(recording: Recording, *, too_early: bool) -> str:
+    tape = recording.tape
+    working = leaves(tape.rows) or list(range(len(tape.rows)))
+    ended = [n for n in working if tape.rows[n].finished == tape.rows[n].finished]
+    if not ended or len(working) < 2:
+        return ""
+    last = max(ended, key=lambda n: tape.rows[n].finished)
+    name = clip(_name(tape, last), 30)
+    if too_early:
+        return _of_late(recording, last, name) or f"{name} was the last to be done"
+    together = [n for n in working if n != last and _overlap(tape, (n, None), (last, None)) > 0]
+    if together:
+        return f"they overlap, and {name} was the last to be done"
+    return ""
+
+
+def _of_late(recording: Recording, row: int, name: str) -> str:
+    """Return what kept a task: others that ran, a line that held the loop, its late beginning."""
+    tape = recording.tape
+    ready = tape.slices[tape.slices.task == row].of(READY)
+    seconds = float(ready.seconds().sum())
+    if seconds > _NOTICEABLE * tape.duration:
+        long = say(seconds, recording.unit)
+        block = max(
+            (one for one in tape.blocks if row in dict(one.delayed)),
+            key=lambda one: dict(one.delayed)[row],
+            default=None,
+        )
+        if block is not None and block.place is not None:
+            held = units.say(block.end - block.start)
+            return f"{name} was ready for {long}, and {block.place} held the loop for {held}"
+        if tape.head in ("you", "loop"):
+            busy = _who_ran(tape, row)
+            if busy:
+                were = "was" if len(busy) == 1 else "were"
+                return f"{name} was ready for {long} while {join(busy, most=3)} {were} running"
+        elif tape.head:
+            return f"{name} was ready for {long}, because others had {tape.head}"
+        return f"{name} was ready for {long}, because others were running"
+    spawned = tape.rows[row].spawned
+    before = [
+        n for n in leaves(tape.rows)
+        if n != row and abs(tape.rows[n].finished - spawned) <= _NOTICEABLE * tape.duration
+    ]  # fmt: skip
+    if spawned > _NOTICEABLE * tape.duration:
+        when = say(spawned, recording.unit)
+        after = f", when {clip(_name(tape, before[0]), 30)} was done" if before else ""
+        return f"{name} began only after {when}{after}"
+    return ""
+
+
+def _who_ran(tape: Tape, row: int) -> list[str]:
+    """Return who was running while a task was ready, the longest first."""
+    times = {
+        n: _overlap(tape, (row, READY), (n, RUNNING))
+        for n, other in enumerate(tape.rows[:1000])
+        if n != row and other.kind == "task"
+    }
+    long = [n for n, time in times.items() if time > _NOTICEABLE * tape.duration]
+    return [_name(tape, n) for n in sorted(long, key=lambda n: -times[n])]
+
+
+def _overlap(tape: Tape, one: tuple[int, str | None], other: tuple[int, str | None]) -> float:
+    """Return how long one task was in a state while the other one was in its."""
+    first, second = (
+        tape.slices[tape.slices.task == row]
+        if state is None
+        else tape.slices.of(state)[tape.slices.of(state).task == row]
+        for row, state in (one, other)
+    )
+    if not len(first) or not len(second):
+        return 0.0
+    # Slices of one task don't overlap: what the second has had by a moment is a line that rises.
+    edges = np.stack([second.start, second.end], 1).ravel()
+    had = np.stack([np.zeros(len(second)), second.seconds()], 1).ravel().cumsum()
+    shared = np.interp(first.end, edges, had) - np.interp(first.start, edges, had)
+    return float(shared.sum())
+
+
+def _name(tape: Tape, row: int) -> str:
+    return tape.rows[row].label or tape.rows[row].name

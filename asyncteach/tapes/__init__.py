@@ -1,1 +1,0 @@
-"""What was recorded, and how it comes from what was stamped."""

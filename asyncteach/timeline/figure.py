@@ -1,0 +1,244 @@
+"""The pictures: a lane for you or the loop, a lane a task, three states, the total marked."""
+
+import base64
+import inspect
+import io
+from collections.abc import Iterable, Sequence
+from textwrap import wrap
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from asyncteach.labels import clip
+from asyncteach.recording import Recording
+from asyncteach.timeline.artists import (
+    COLORS,
+    HATCHES,
+    TEXT,
+    draw_blocks,
+    draw_outcomes,
+    draw_slices,
+    name_lanes,
+)
+from asyncteach.timeline.captions import (
+    MEANINGS,
+    TALL,
+    add_legend,
+    inches_of,
+    mark_total,
+    scale_axis,
+    write_title,
+)
+from asyncteach.timeline.crowd import remarks
+from asyncteach.timeline.interval import view_of
+from asyncteach.timeline.lanes import View
+from asyncteach.timeline.overlay import Overlay
+from asyncteach.timeline.sheet import Sheet, lay_sheet
+from asyncteach.timeline.units import MINUTES, unit_for
+
+__all__ = ["COLORS", "HATCHES", "MEANINGS", "Picture", "draw_timelines", "plot_timeline"]
+
+_WIDTH = 9.0
+_DPI = 100
+
+
+def plot_timeline(
+    recording: Recording, *, ax: Axes | None = None, start: float | None = None,
+    end: float | None = None, tasks: Sequence[str] | None = None,
+) -> Axes:  # fmt: skip
+    """Draw a recording: when each task was running (solid), ready (hatched) and waiting (pale).
+
+    A lane on top for you, or of a `record()` for the event loop, then a lane a task; a dotted line
+    marks the total. What held the loop is outlined, with its line. `start` and `end` show a part,
+    in minutes of the story or in seconds, `tasks` only those of these names. Where tasks are too
+    many those that are alike share one lane, in which a colour is as high as they are many.
+
+    Draws on `ax`, or on a new pyplot figure of a fitting height; returns the Axes and never calls
+    `plt.show`. For several on one figure make it with `plt.subplots(..., layout="constrained")`:
+    names, title and legend then get their room. Raises TypeError for what isn't a Recording or
+    Axes, ValueError for a part that isn't there.
+
+    >>> from asyncteach import CHORES, run_in_turn
+    >>> from matplotlib.figure import Figure
+    >>> ax = plot_timeline(run_in_turn(CHORES, clock="virtual"), ax=Figure().subplots())
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['you', 'cook rice', 'wash clothes', 'wash dishes']
+    """
+    _check_recording(recording)
+    view = view_of(recording, start, end, tasks)
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        sheet = lay_sheet(view, page=_WIDTH)
+        figure, ax = plt.subplots(figsize=(_WIDTH, _height([sheet])), layout="constrained")
+        seen = _draw(ax, recording, sheet, view.end)
+        add_legend(figure, [sheet], seen)
+    else:
+        _check_axes(ax)
+        box = ax.get_window_extent()
+        dpi = ax.figure.dpi
+        sheet = lay_sheet(view, wide=box.width / dpi, high=box.height / dpi)
+        seen = _draw(ax, recording, sheet, view.end)
+        add_legend(ax, [sheet], seen)
+    return ax
+
+
+class Picture(Figure):
+    """A Matplotlib figure that a notebook shows by itself, though pyplot doesn't know of it.
+
+    `alt` says in words what it shows, for those who can't see it.
+    """
+
+    alt = ""
+
+    def _repr_png_(self) -> tuple[str, dict[str, Any]]:
+        """Return a base64 PNG of double density, its size in a page's pixels, and the words."""
+        file = io.BytesIO()
+        with mpl.rc_context({"savefig.bbox": None}):  # the size that is told is the size that is
+            self.savefig(file, format="png", dpi=2 * _DPI)
+        width, height = (round(inches * _DPI) for inches in self.get_size_inches())
+        png = base64.b64encode(file.getvalue()).decode("ascii")
+        return png, {"width": width, "height": height, "alt": self.alt}
+
+    def _ipython_display_(self) -> None:
+        """Show it with its words: once pyplot is there, IPython shows figures in a way of its own.
+
+        What IPython knows of figures in general comes before `_repr_png_`, and has no alt text.
+        """
+        import IPython.display as ipython
+
+        display: Any = ipython.display
+        png, about = self._repr_png_()
+        bundle = {"image/png": png, "text/plain": repr(self)}
+        display(bundle, raw=True, metadata={"image/png": about})
+
+
+def draw_timelines(
+    recordings: Iterable[Recording], *, width: float = _WIDTH, start: float | None = None,
+    end: float | None = None, tasks: Sequence[str] | None = None,
+) -> Picture:  # fmt: skip
+    """Draw recordings below each other on one axis, as before and after; return the picture.
+
+    It is `width` inches wide and shows itself at the end of a notebook's cell; `savefig` saves it.
+    `start`, `end` and `tasks` show a part of each, as in `plot_timeline`.
+
+    Raises TypeError for what isn't a Recording, ValueError for none of them, for a mix of story
+    minutes and seconds, and for a part that isn't there.
+
+    >>> from asyncteach import CHORES, run_in_turn
+    >>> picture = draw_timelines([run_in_turn(CHORES, clock="virtual")], width=7)
+    >>> picture.alt[:54]
+    'Timeline. Chores, one after another: 100.0 minutes, yo'
+    """
+    recordings = [recordings] if isinstance(recordings, Recording) else list(recordings)
+    for recording in recordings:
+        _check_recording(recording, "draw_timelines")
+    if not recordings:
+        raise ValueError("draw_timelines() got an empty list: give it at least one Recording.")
+    if not 3 <= width <= 50:
+        raise ValueError(f"width={width!r} must be in inches, from 3 to 50: 9.0 suits a page.")
+    if len({recording.unit for recording in recordings}) > 1:
+        story = next(one.title for one in recordings if one.unit == "minutes")
+        code = next(one.title for one in recordings if one.unit == "seconds")
+        raise ValueError(
+            f"{clip(story, 60)!r} is in minutes of the story and {clip(code, 60)!r} in seconds: "
+            "they share no axis, so draw each on a picture of its own."
+        )
+    views = [view_of(recording, start, end, tasks) for recording in recordings]
+    return draw_views(recordings, views, [None] * len(views), width=width)
+
+
+def draw_views(
+    recordings: Sequence[Recording], views: Sequence[View], overlays: Sequence[Overlay | None],
+    *, width: float = _WIDTH,
+) -> Picture:  # fmt: skip
+    """Draw what is to be seen of recordings of one unit, each with what is to be drawn over it."""
+    longest = max(view.end for view in views)
+    sheets = [lay_sheet(view, page=width, until=longest) for view in views]
+    rooms = [overlay.room if overlay else 0.0 for overlay in overlays]
+    picture = Picture(figsize=(width, _height(sheets) + sum(rooms)), layout="constrained")
+    picture.alt = " ".join(recording.describe() for recording in recordings)
+    heights = [
+        sheet.height + 1.2 * sheet.inches + room for sheet, room in zip(sheets, rooms, strict=True)
+    ]
+    axes = picture.subplots(len(recordings), sharex=True, squeeze=False, height_ratios=heights)
+    seen: set[str] = set()
+    for ax, recording, sheet in zip(axes[:, 0], recordings, sheets, strict=True):
+        seen |= _draw(ax, recording, sheet, longest, last=sheet is sheets[-1])
+    more: dict[str, Patch] = {}
+    for ax, overlay, sheet in zip(axes[:, 0], overlays, sheets, strict=True):
+        if overlay:
+            more |= {str(one.get_label()): one for one in overlay.draw(ax, sheet)}
+            picture.alt += f" {overlay.alt}"
+    add_legend(picture, sheets, seen, list(more.values()))
+    return picture
+
+
+def _draw(
+    ax: Axes, recording: Recording, sheet: Sheet, longest: float, *, last: bool = True
+) -> set[str]:
+    """Draw all of it; return which marks a legend has to explain."""
+    view, story = sheet.view, recording.unit == "minutes"
+    limit = (longest or 1.0) * (1 if view.part else 1.13)
+    draw_slices(ax, sheet, limit - view.start)
+    seen: set[str] = set()
+    if not story:
+        draw_blocks(ax, sheet)
+        seen = draw_outcomes(ax, sheet) | ({"block"} if sheet.outlines() else set())
+    name_lanes(ax, sheet)
+    # On a shared axis what is there already must stay whole.
+    others = [one for one in ax.get_shared_x_axes().get_siblings(ax) if one is not ax]
+    drawn = any(text.get_gid() == "total" for one in others for text in one.texts)
+    ax.set_xlim(
+        min(view.start, ax.get_xlim()[0]) if drawn else view.start,
+        max(limit, ax.get_xlim()[1]) if drawn else limit,
+    )
+    # A short part far from the start would have endless numbers in a unit that suits its length.
+    unit = MINUTES if story else unit_for(max(longest - view.start, longest / 100))
+    if not story:
+        scale_axis(ax, unit)
+    write_title(ax, recording, view, unit)
+    letters = max(30, round(inches_of(ax) * 12))
+    words = [line for words in remarks(view) for line in wrap(words, letters)]
+    ax.set_xlabel("\n".join([unit.name] * last + words), fontsize=TEXT)
+    for side in ("top", "right", "left"):
+        ax.spines[side].set_visible(False)
+    tall = len(view.lanes) > TALL
+    ax.tick_params(axis="x", labelsize=TEXT, top=tall, labeltop=tall)
+    if not view.part:
+        mark_total(ax, sheet, limit, story)
+    return seen
+
+
+def _height(sheets: Sequence[Sheet]) -> float:
+    return 0.9 + sum(sheet.height + 0.4 for sheet in sheets)
+
+
+def _check_recording(recording: object, function: str = "plot_timeline") -> None:
+    __tracebackhide__ = True
+    if isinstance(recording, Recording):
+        return
+    if hasattr(recording, "recordings"):
+        fix = 'pass one of its ways, as in comparison.recordings["together"]'
+    elif inspect.isawaitable(recording):
+        fix = "await it first, as in `recording = await run_together(CHORES)`"
+    else:
+        fix = "pass what `run_in_turn(CHORES)` or `await run_together(CHORES)` returns"
+    kind = type(recording).__name__.lstrip("_")
+    raise TypeError(f"{function}() draws a Recording and got {_a(kind)}: {fix}.")
+
+
+def _check_axes(ax: object) -> None:
+    __tracebackhide__ = True
+    if not isinstance(ax, Axes):
+        raise TypeError(
+            f"ax must be one Axes and is {_a(type(ax).__name__)}: of several pick one, "
+            "as in axes[0]."
+        )
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

@@ -1,0 +1,200 @@
+"""A recording in characters and in words, for terminals and for those who can't see a picture."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from asyncteach.labels import clip, pad, width
+from asyncteach.timeline import units
+from asyncteach.timeline.lanes import LOOPS, Lane, View, lay_out, name_of
+from asyncteach.timeline.raster import occupancy
+from asyncteach.trace import READY, RUNNING, STATES, WAITING, Block, Tape
+
+if TYPE_CHECKING:
+    from asyncteach.recording import Recording
+
+_COLUMNS = 60
+_LANES = 40
+_MARKS = {RUNNING: "#", READY: "/", WAITING: "."}
+_CHARACTERS = np.array([*_MARKS.values(), " "])
+# A lane with more moments than that is drawn by what filled its time.
+_MOMENTS = 20
+_STORY_MOMENTS = 50
+_TURNS = 12
+_FEW = 5
+
+
+def say(amount: float, unit: str) -> str:
+    """Return an amount of time with its unit, as people say it: `40.0 minutes`, `310 ms`."""
+    return f"{amount:.1f} minutes" if unit == "minutes" else units.say(amount)
+
+
+def draw(recording: "Recording") -> str:
+    """Return the timeline in characters: a line for you or the loop, a line a task."""
+    story, tape = recording.unit == "minutes", recording.tape
+    if story:
+        view = lay_out(tape, story=True, most=_LANES, only=range(_LANES))
+    else:
+        view = lay_out(tape, most=_LANES - min(len(tape.loops), LOOPS + 1))
+    names = [_label(lane) for lane in view.lanes]
+    margin = max(width(name) for name in names) + 2
+    lines = [recording.heading()]
+    endings = [_ending(tape, lane) for lane in view.lanes]
+    room = _COLUMNS if any(endings) else 0
+    for name, marks, ending in zip(names, _draw_lanes(view), endings, strict=True):
+        lines.append((pad(name, margin) + marks.ljust(room) + ending).rstrip())
+    if view.tasks < len(tape.rows):
+        lines.append(f"... and {len(tape.rows) - view.tasks} more tasks")
+    legend = ", ".join(f"{_MARKS[state]} {state}" for state in STATES)
+    lines.append(f"{pad('', margin)}{legend}")
+    if not story:
+        lines += [*_say_folds(view), *_say_blocks(tape), *_say_dropped(tape)]
+    return "\n".join(lines)
+
+
+def describe(recording: "Recording") -> str:
+    """Return what the timeline shows as a sentence or two."""
+    if recording.unit == "minutes":
+        return _describe_story(recording)
+    tape = recording.tape
+    view = lay_out(tape, most=12)
+    totals = view.totals()
+    lanes = []
+    for lane, sums in zip(view.lanes, totals, strict=True):
+        parts = [
+            f"{state} {units.say(amount)}"
+            for state, amount in zip(STATES, sums.tolist(), strict=True)
+            if amount > 0
+        ]
+        if lane.kind == "loop":
+            lanes.append(f"{clip(lane.name, 40)}: busy for {units.say(float(sums[0]))}")
+        else:
+            ending = _ending(tape, lane).strip()
+            parts += [ending] if ending else []
+            lanes.append(f"{_label(lane).strip()}: {', '.join(parts) or 'a moment'}")
+    words = [f"Timeline. {recording.heading()}", "; ".join(lanes)]
+    return ". ".join([*words, *_say_blocks(tape), *_say_dropped(tape)]) + "."
+
+
+def _describe_story(recording: "Recording") -> str:
+    tape = recording.tape
+    slices = tape.slices[tape.slices.task < 12]
+    lanes = []
+    for index, row in enumerate(tape.rows[:12]):
+        own = slices[(slices.task == index) & (slices.end > slices.start)]
+        columns = (own.state.tolist(), own.start.tolist(), own.end.tolist())
+        parts = [f"{STATES[s]} {a:.1f} to {b:.1f}" for s, a, b in zip(*columns, strict=True)]
+        if len(own) > _TURNS:
+            sums = [(state, float(own.of(state).seconds().sum())) for state in STATES]
+            parts = [f"{state} {total:.1f}" for state, total in sums if total]
+            parts[0] = f"{len(own.of(RUNNING))} turns, in all {parts[0]}"
+        lanes.append(f"{clip(row.name, 40)}: {', '.join(parts) or 'a moment'}")
+    if len(tape.rows) > 12:
+        lanes.append(f"and {len(tape.rows) - 12} more tasks")
+    if tape.head == "you":
+        busy = f"you are busy for {recording.attention:.1f} of them"
+    else:
+        busy = f"running for {recording.attention:.1f} in all"
+    return f"Timeline. {recording.heading()}, {busy}. {'; '.join(lanes)}."
+
+
+def _draw_lanes(view: View) -> list[str]:
+    """Draw lanes in characters: each stands for the state that fills most of its time."""
+    slices, lane, count = view.slices, view.lane, len(view.lanes)
+    span = (view.start, view.end)
+    shares = np.empty((len(STATES) + 1, count, _COLUMNS))
+    for number in range(len(STATES)):
+        some = slices.state == number
+        filled = occupancy(lane[some], slices.start[some], slices.end[some], span, count, _COLUMNS)
+        shares[number] = filled
+    sizes = np.array([len(one.rows) for one in view.lanes])[:, None]
+    # What fills no fiftieth of a character's time is not there. A loop that rests more than it
+    # runs is at rest, which has no slices.
+    resting = np.array([one.kind == "loop" for one in view.lanes])[:, None]
+    least = np.where(resting, 0.5, 0.02) * sizes
+    shares[-1] = np.where(shares[:-1].max(axis=0) > least, -1.0, np.inf)
+    states = shares.argmax(axis=0)
+    # A moment fills nothing, but it was there.
+    scale = _COLUMNS / ((view.end - view.start) or 1.0)
+    moments = (slices.state == STATES.index(RUNNING)) & (slices.seconds() * scale < 1)
+    many = np.bincount(lane[moments], minlength=count)
+    folded = np.array([one.folded for one in view.lanes])
+    few = folded < (many <= (_STORY_MOMENTS if view.story else _MOMENTS))
+    moments &= few[lane]
+    at = (slices.start[moments] - view.start) * scale + 1e-9
+    states[lane[moments], np.minimum(at.astype(int), _COLUMNS - 1)] = STATES.index(RUNNING)
+    return ["".join(line) for line in _CHARACTERS[states].tolist()]
+
+
+def _label(lane: Lane) -> str:
+    if lane.kind in ("thread", "process"):
+        name = f"-> {clip(lane.name, 20)} ({lane.kind})"
+    else:
+        name = clip(lane.name, 24)
+    return "  " * min(lane.depth, 8) + name
+
+
+def _ending(tape: Tape, lane: Lane) -> str:
+    """Return how a lane's tasks ended, where they didn't return."""
+    if lane.kind in ("you", "loop"):
+        return ""
+    if not lane.folded:
+        row = tape.rows[lane.rows[0]]
+        # Who has opened the recording goes on after it: that's no news.
+        is_plain = row.outcome == "returned" or row.was_there
+        return "" if is_plain else f"  {clip(row.outcome, 50)}"
+    first = Counter(tape.rows[row].outcome.partition(" ")[0] for row in lane.rows)
+    counted = [
+        f"{first[word]:,} {word.replace('still', 'still running')}"
+        for word in ("raised", "cancelled", "still")
+        if first[word]
+    ]
+    return f"  {', '.join(counted)}" if counted else ""
+
+
+def _say_folds(view: View) -> list[str]:
+    """Return a line for each of the first lanes of many tasks: what they did in all."""
+    totals = view.totals().tolist()
+    lines = []
+    for lane, sums in zip(view.lanes, totals, strict=True):
+        if lane.folded and lane.kind != "loop":
+            times = zip(STATES, sums, strict=True)
+            words = ", ".join(f"{state} {units.say(amount)}" for state, amount in times)
+            lines.append(f"{clip(lane.name, 40)}, in one lane: {words} in all")
+    if len(lines) > _FEW:
+        lines[_FEW:] = [f"{len(lines) - _FEW:,} more lanes stand for many tasks each"]
+    return lines
+
+
+def _say_blocks(tape: Tape) -> list[str]:
+    """Return a line for each of the longest blocks: who, how long, where, and who waited."""
+    longest = sorted(tape.blocks, key=lambda block: block.start - block.end)
+    lines = [_say_block(tape, block) for block in longest[:_FEW]]
+    if len(longest) > _FEW:
+        lines.append(f"{len(longest) - _FEW:,} shorter ones held it too")
+    return lines
+
+
+def _say_block(tape: Tape, block: Block) -> str:
+    # The ones that waited longest come first.
+    late = [task for task, _ in sorted(block.delayed, key=lambda pair: -pair[1])]
+    who = block.who if block.task is None else name_of(tape.rows[block.task])
+    where = f" at {clip(block.place, 60)}" if block.place else ""
+    long = units.say(block.end - block.start)
+    line = f"{clip(who or 'something', 40)} held the loop for {long}{where}"
+    if late:
+        line += f": {_list(name_of(tape.rows[task]) for task in late[:_FEW])}"
+        line += f" and {len(late) - _FEW:,} more waited" if len(late) > _FEW else " waited"
+    return line
+
+
+def _say_dropped(tape: Tape) -> list[str]:
+    if not tape.dropped:
+        return []
+    return [f"{tape.dropped:,} steps beyond max_slices were counted and not kept"]
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(clip(name, 30) for name in names)
