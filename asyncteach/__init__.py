@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         sync_task,
     )
     from asyncteach.checks.check import Check, check
+    from asyncteach.comparison import compare
     from asyncteach.course.costs.measure_costs import measure_costs
     from asyncteach.course.grading import check_answer
     from asyncteach.course.progress import show_progress
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from asyncteach.recorder.record import record
     from asyncteach.recording import Recording
     from asyncteach.runners.run import (
-        compare,
         run_in_interpreters,
         run_in_processes,
         run_in_threads,
@@ -82,6 +82,7 @@ _HOMES = {
     "checks.check": ("Check", "check"),
     "virtual_clock.virtual_time": ("virtual_time",),
     "dask.run_on_dask": ("run_on_dask",),
+    "comparison": ("compare",),
     "course.costs.measure_costs": ("measure_costs",),
     "explorer": ("explore",),
     "interleavings": ("every_order",),
@@ -93,7 +94,6 @@ _HOMES = {
     "recorder.record": ("record",),
     "recording": ("Recording",),
     "runners.run": (
-        "compare",
         "run_in_interpreters",
         "run_in_processes",
         "run_in_threads",

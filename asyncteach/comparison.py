@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pandas
 
-from asyncteach.activities import Activity
+from asyncteach.activities import Activity, check_activities
 from asyncteach.recording import Recording
 from asyncteach.runners import run as runners
 from asyncteach.runners.limits import find_limit
 from asyncteach.runners.loop import run_on_own_loop
-from asyncteach.story import Clock, Story
+from asyncteach.story import MINUTE, Clock, Story
 
 if TYPE_CHECKING:
     from asyncteach.timeline.figure import Picture
@@ -62,7 +62,35 @@ class Comparison(pandas.DataFrame):
         display({"image/png": png, "text/plain": headings}, raw=True, metadata={"image/png": about})
 
 
-def compare_ways(
+def compare(
+    activities: Iterable[Activity],
+    *,
+    ways: Sequence[str] | None = None,
+    clock: Clock = "real",
+    minute: float = MINUTE,
+) -> Comparison:
+    """Do the same activities every way, and return a table with a figure of all of them.
+
+    A plain call, in a notebook too: where a loop is running, the way that needs one gets a thread
+    with a loop of its own. The ways are "in turn", "together", "threads", "processes" and, from
+    Python 3.14 on, "interpreters"; `ways` takes some of them, in an order of your own.
+
+    The table is a DataFrame with one row a way and the columns minutes, attention minutes (both of
+    the story), speed-up (over the first way) and limit: what kept it from being faster.
+    `.recordings` holds the Recording of each way and `.figure` draws them on one axis. Other
+    keywords and errors are those of the runners.
+
+    >>> from asyncteach import CHORES
+    >>> print(compare(CHORES, ways=["in turn", "together"], clock="virtual"))
+              minutes  attention minutes  speed-up                   limit
+    way
+    in turn     100.0                0.0       1.0  one thing after another
+    together     40.0                0.0       2.5  the longest: cook rice
+    """
+    return _compare(check_activities(activities), ways, clock=clock, minute=minute)
+
+
+def _compare(
     activities: list[Activity], ways: Sequence[str] | None, *, clock: Clock, minute: float
 ) -> Comparison:
     """Do the activities in each of the ways and make the table of them."""

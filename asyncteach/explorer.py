@@ -1,12 +1,16 @@
 """explore(): sliders that change an evening of chores, and its timeline at once."""
 
 from dataclasses import asdict, replace
-from functools import cached_property
+from functools import cached_property, partial
+from html import escape
 from typing import Any
 
-from asyncteach.interaction.kitchen import MOST, Settings, check, say
+from asyncteach.interaction.dials import Dial
+from asyncteach.interaction.kitchen import MOST, RANGES, Settings, check, say
+from asyncteach.interaction.pictures import show_image
 from asyncteach.interaction.shelf import add_view, find_widgets, say_missing, wants_static
 from asyncteach.recording import Recording
+from asyncteach.timeline.svg import draw_svg
 
 __all__ = ["Explorer", "explore"]
 
@@ -74,8 +78,6 @@ class Explorer:
         data: dict[str, Any] = {"image/png": png, "text/plain": str(self)}
         widgets = None if wants_static() else find_widgets()
         if widgets is not None:
-            from asyncteach.interaction.panel import Panel
-
             panel = Panel(widgets, self)
             add_view(data, panel.root, [])
         elif not wants_static():
@@ -103,3 +105,36 @@ def explore(**settings: int) -> Explorer:
     __tracebackhide__ = True
     check(settings)
     return Explorer(Settings(**settings))
+
+
+class Panel:
+    """The widgets of one view of an Explorer."""
+
+    def __init__(self, widgets: Any, explorer: Explorer) -> None:
+        self._explorer = explorer
+        self.dials = {}
+        for name, known in RANGES.items():
+            value = getattr(explorer.settings, name)
+            dial = Dial(
+                widgets, known.name, known.meaning, value, known.least, known.most, room=190
+            )
+            dial.observe(partial(self._change, name))
+            self.dials[name] = dial
+        self.sentence = widgets.HTML()
+        self.picture = widgets.HTML()
+        self.picture.layout.max_width = "900px"
+        controls = widgets.VBox([dial.box for dial in self.dials.values()])
+        self.root = widgets.VBox([controls, self.sentence, self.picture])
+        self._show("status")
+
+    def _change(self, name: str, amount: int) -> None:
+        self._explorer.change(**{name: amount})
+        self._show("alert")
+
+    def _show(self, role: str) -> None:
+        recording = self._explorer.recording
+        self.sentence.value = (
+            f'<div role="{role}" style="font-size:1.05em;line-height:1.5;min-height:3em">'
+            f"{escape(self._explorer.sentence)}</div>"
+        )
+        self.picture.value = show_image(draw_svg(recording.trace), recording.describe())

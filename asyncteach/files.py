@@ -28,7 +28,7 @@ def _cannot(what: str, path: Path, error: OSError) -> Refusal:
 
 
 def write_new(target: Path, content: bytes) -> bool:
-    """Write a whole new file or nothing, so that half of one is never kept as a learner's own."""
+    """Write a whole new file or nothing, so that half of one is never kept as a user's own."""
     whole = target.with_name(f".{os.urandom(8).hex()}.tmp")
     try:
         with whole.open("xb") as file:

@@ -42,19 +42,19 @@ _ROOTS = _roots()
 
 
 @lru_cache(maxsize=4096)
-def is_learners(filename: str) -> bool:
-    """Tell if a file is the learner's own: outside the standard library and site-packages."""
+def is_users(filename: str) -> bool:
+    """Tell if a file is the user's own: outside the standard library and site-packages."""
     if filename.startswith("<"):
         return not filename.startswith(("<frozen", "<__array_function__", "<attrs"))
     return not os.path.normcase(filename).startswith(_ROOTS)
 
 
-_TOOLS = os.path.join(os.path.dirname(__file__), "exercises", "")
+_TOOLS = os.path.join(os.path.dirname(__file__), "course", "exercises", "")
 
 
 @lru_cache(maxsize=4096)
 def is_tool(filename: str) -> bool:
-    """Tell if a file holds what our exercises hand to an answer: seen, but never the learner's."""
+    """Tell if a file holds what our exercises hand to an answer: seen, but never the user's."""
     return filename.startswith(_TOOLS)
 
 
@@ -80,7 +80,13 @@ def place_of(code: CodeType, line: int | None) -> Place:
 def name_file(path: str) -> str:
     """Return what a learner calls a file: `In [7]` for a notebook's cell, else its path."""
     if "IPython" in sys.modules:  # only a notebook knows which cell it compiled
-        from asyncteach.notebook.magic import name_cell
-
         return name_cell(path) or path
     return path
+
+
+def name_cell(path: str) -> str | None:
+    """Return `In [7]` for the file name under which IPython has compiled a cell, else None."""
+    shell = sys.modules["IPython"].get_ipython()
+    names = getattr(getattr(shell, "compile", None), "_filename_map", {})
+    count = names.get(path)
+    return None if count is None else f"In [{count}]"

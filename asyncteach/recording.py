@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from asyncteach.labels import clip
-from asyncteach.timeline import text as textform
-from asyncteach.trace import READY, RUNNING, STATES, WAITING, Row, Tape, make_slices
+from asyncteach.timeline import text as text
+from asyncteach.trace import READY, RUNNING, STATES, WAITING, TaskRecord, Trace, make_slices
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -55,12 +54,12 @@ class Recording:
         self._state = array("b")
         self._start = array("d")
         self._end = array("d")
-        self._tape: Tape | None = None
-        self._develop: Callable[[], tuple[Tape, bool]] | None = None
+        self._trace: Trace | None = None
+        self._develop: Callable[[], tuple[Trace, bool]] | None = None
 
     @classmethod
-    def from_source(cls, title: str, develop: Callable[[], tuple[Tape, bool]]) -> "Recording":
-        """Make a recording in seconds whose tape comes from `develop()`, with whether it is final.
+    def from_source(cls, title: str, develop: Callable[[], tuple[Trace, bool]]) -> "Recording":
+        """Make a recording in seconds whose trace comes from `develop()`, with whether it is final.
 
         It is asked when somebody first looks, and again until what it gives is final.
         """
@@ -69,10 +68,10 @@ class Recording:
         return recording
 
     @classmethod
-    def from_tape(cls, title: str, tape: Tape, *, unit: str = "minutes") -> "Recording":
+    def from_trace(cls, title: str, trace: Trace, *, unit: str = "minutes") -> "Recording":
         """Make a recording of what is known already."""
-        recording = cls(title, [], unit=unit, head=tape.head)
-        recording._tape = tape
+        recording = cls(title, [], unit=unit, head=trace.head)
+        recording._trace = trace
         return recording
 
     def add(self, task: int, state: str, start: float, end: float) -> None:
@@ -82,54 +81,57 @@ class Recording:
             self._state.append(STATES.index(state))
             self._start.append(start)
             self._end.append(max(start, end))
-            self._tape = None
+            self._trace = None
 
     @property
-    def tape(self) -> Tape:
+    def trace(self) -> Trace:
         """All that is known, in columns: what pictures and sentences are made from."""
         if self._develop is not None:
-            tape, final = self._develop()
+            trace, final = self._develop()
+            trace.is_final = final
             if final:
-                self._tape, self._develop = tape, None
-            return tape
-        if self._tape is None:
+                self._trace, self._develop = trace, None
+            return self._named(trace)
+        if self._trace is None:
             slices = make_slices(self._task, self._state, self._start, self._end).ordered()
-            rows = [Row(name, label=name, outcome="returned") for name in self._names]
+            rows = [TaskRecord(name, label=name, outcome="returned") for name in self._names]
             for index, row in enumerate(rows):
                 own = slices[slices.task == index]
                 if len(own):
                     row.spawned, row.finished = float(own.start.min()), float(own.end.max())
             duration = float(slices.end.max()) if len(slices) else 0.0
-            self._tape = Tape(rows, slices, duration, head=self._head)
-        return self._tape
+            self._trace = Trace(rows, slices, duration, head=self._head)
+        return self._named(self._trace)
+
+    def _named(self, trace: Trace) -> Trace:
+        trace.title, trace.unit = self.title, self.unit
+        return trace
 
     @property
     def names(self) -> list[str]:
         """The names of the tasks, in the order in which they first appeared."""
-        return [row.name for row in self.tape.rows]
+        return [row.name for row in self.trace.rows]
 
     @property
     def minutes(self) -> float:
         """How long it all took, in story minutes; of a `record()` in minutes of its clock."""
-        return self.tape.duration if self.unit == "minutes" else self.tape.duration / 60
+        return self.trace.duration if self.unit == "minutes" else self.trace.duration / 60
 
     @property
     def seconds(self) -> float:
         """How long it all took, in seconds; a story minute counts as sixty."""
-        return self.tape.duration * 60 if self.unit == "minutes" else self.tape.duration
+        return self.trace.duration * 60 if self.unit == "minutes" else self.trace.duration
 
     @property
     def attention(self) -> float:
         """How much of the time needed you: the running of all tasks together, in minutes."""
-        tape = self.tape
-        tasks = np.array([row.kind == "task" for row in tape.rows] or [False])
-        total = float(tape.slices.total(len(tape.rows), RUNNING)[tasks[: len(tape.rows)]].sum())
+        total = self.trace.attention
         return total if self.unit == "minutes" else total / 60
 
     @property
     def dropped(self) -> int:
         """How many steps beyond `max_slices` were counted and not kept."""
-        return self.tape.dropped
+        return self.trace.dropped
 
     @property
     def findings(self) -> "list[Finding]":
@@ -139,23 +141,23 @@ class Recording:
         """
         from asyncteach.findings.report import find
 
-        return find(self.tape, self.unit, is_over=self._develop is None)
+        return find(self.trace)
 
     def explain(self) -> str:
         """Return in plain sentences what was observed, what cost time and how to mend it."""
         from asyncteach.findings.report import explain
 
-        return explain(self.tape, self.unit, is_over=self._develop is None)
+        return explain(self.trace)
 
     def __iter__(self) -> Iterator[Slice]:
         """Give the slices by start, those of one start by task."""
-        names, slices = self.names, self.tape.slices
+        names, slices = self.names, self.trace.slices
         columns = (slices.task, slices.state, slices.start, slices.end)
         for task, state, start, end in zip(*(c.tolist() for c in columns), strict=True):
             yield Slice(names[task], STATES[state], start, end)
 
     def __len__(self) -> int:
-        return len(self.tape.slices)
+        return len(self.trace.slices)
 
     def to_frame(self) -> "DataFrame":
         """Return a DataFrame, one row a slice by start: task, state, start, end.
@@ -166,12 +168,12 @@ class Recording:
         """
         import pandas
 
-        slices = self.tape.slices
+        slices = self.trace.slices
         names: Any = pandas.Index(self.names, dtype=object)
         states: Any = list(STATES)
         columns: dict[str, Any] = {"task": pandas.Categorical.from_codes(slices.task, names)}
         if self.unit == "seconds":
-            labels: Any = pandas.Index([r.label for r in self.tape.rows], dtype=object)
+            labels: Any = pandas.Index([r.label for r in self.trace.rows], dtype=object)
             columns["label"] = pandas.Categorical.from_codes(slices.task, labels)
         columns["state"] = pandas.Categorical.from_codes(slices.state, states)
         columns["start"], columns["end"] = slices.start, slices.end
@@ -187,20 +189,20 @@ class Recording:
         """
         import pandas
 
-        tape = self.tape
+        trace = self.trace
         table: dict[str, Any] = {"task": self.names}
         if self.unit == "seconds":
-            table["label"] = [row.label for row in tape.rows]
+            table["label"] = [row.label for row in trace.rows]
             table["parent"] = [
-                None if r.parent is None else tape.rows[r.parent].name for r in tape.rows
+                None if r.parent is None else trace.rows[r.parent].name for r in trace.rows
             ]
-            table["coroutine"] = [row.coroutine for row in tape.rows]
-        table["spawned"] = np.array([row.spawned for row in tape.rows], dtype=float)
-        table["finished"] = np.array([row.finished for row in tape.rows], dtype=float)
+            table["coroutine"] = [row.coroutine for row in trace.rows]
+        table["spawned"] = np.array([row.spawned for row in trace.rows], dtype=float)
+        table["finished"] = np.array([row.finished for row in trace.rows], dtype=float)
         if self.unit == "seconds":
-            table["outcome"] = [row.outcome for row in tape.rows]
+            table["outcome"] = [row.outcome for row in trace.rows]
         for state in STATES:
-            table[state] = tape.slices.total(len(tape.rows), state)
+            table[state] = trace.slices.total(len(trace.rows), state)
         return pandas.DataFrame(table)
 
     def blocked(self) -> "DataFrame":
@@ -213,11 +215,11 @@ class Recording:
         """
         import pandas
 
-        tape = self.tape
+        trace = self.trace
         rows = []
-        for block in tape.blocks:
+        for block in trace.blocks:
             place = block.place
-            row = None if block.task is None else tape.rows[block.task]
+            row = None if block.task is None else trace.rows[block.task]
             rows.append(
                 {
                     "task": row.name if row else block.who,
@@ -227,7 +229,7 @@ class Recording:
                     "file": place.file if place else None,
                     "line": place.line if place else None,
                     "function": place.function if place else None,
-                    "delayed": [tape.rows[task].label for task, _ in block.delayed],
+                    "delayed": [trace.rows[task].label for task, _ in block.delayed],
                     "delays": [seconds for _, seconds in block.delayed],
                 }
             )
@@ -240,9 +242,9 @@ class Recording:
         The first lane holds all that ran; the loop's not what threads and processes did. Where
         nobody is shared by all, as among processes, it isn't there.
         """
-        head, first = self.tape.head, []
+        head, first = self.trace.head, []
         tasks: dict[str, list[Slice]] = {name: [] for name in self.names}
-        elsewhere = {row.name for row in self.tape.rows if head == "loop" and row.kind != "task"}
+        elsewhere = {row.name for row in self.trace.rows if head == "loop" and row.kind != "task"}
         for one in self:
             tasks[one.task].append(one)
             if one.state == RUNNING and one.task not in elsewhere:
@@ -276,7 +278,7 @@ class Recording:
         """
         from asyncteach.timeline.chrome_trace import write_chrome_trace
 
-        return write_chrome_trace(self, path)
+        return write_chrome_trace(self.trace, path)
 
     def to_svg(self, path: "str | PathLike[str] | None" = None) -> "str | Path":
         """Write the timeline as SVG, sharp at any size; the mouse on a bar tells what it is.
@@ -289,24 +291,24 @@ class Recording:
         """
         from asyncteach.timeline.svg import write_svg
 
-        return write_svg(self, path)
+        return write_svg(self.trace, path)
 
     def __repr__(self) -> str:
-        rows = self.tape.rows
+        rows = self.trace.rows
         noun = "threads" if rows and all(row.kind == "thread" for row in rows) else "tasks"
         return f"<Recording of {len(rows)} {noun}: {self.heading()}>"
 
     def heading(self) -> str:
         """Return the title and how long it took, as one line."""
-        return f"{clip(self.title, 60)}: {textform.say(self.tape.duration, self.unit)}"
+        return text.heading(self.trace)
 
     def __str__(self) -> str:
         """Return the timeline in characters: a line for you or the loop, a line a task."""
-        return textform.draw(self)
+        return text.draw(self.trace)
 
     def describe(self) -> str:
         """Return what the timeline shows as a sentence or two, for those who can't see it."""
-        return textform.describe(self)
+        return text.describe(self.trace)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         from asyncteach.timeline.figure import draw_timelines

@@ -1,4 +1,4 @@
-"""What was recorded, developed: tasks, slices, waits, blocks and remarks, in typed arrays."""
+"""What was recorded, developed: tasks, slices, waits, blocks and events, in typed arrays."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asyncteach.places import Place
-from asyncteach.states import READY, RUNNING, STATES, WAITING
 
 __all__ = [
     "READY",
@@ -18,20 +17,23 @@ __all__ = [
     "STATES",
     "WAITING",
     "Block",
+    "Event",
     "Floats",
-    "Remark",
-    "Row",
     "Slices",
-    "Tape",
+    "TaskRecord",
+    "Trace",
     "Wait",
     "make_slices",
 ]
+
+RUNNING, READY, WAITING = STATES = ("running", "ready", "waiting")
+"""The three states: every picture, table and sentence uses the same words."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(slots=True)
-class Row:
+class TaskRecord:
     """One task, or one job that was handed to a thread or a process."""
 
     name: str
@@ -101,7 +103,7 @@ class Block(NamedTuple):
     """For how many seconds of it no look succeeded: the line may be another one."""
 
 
-class Remark(NamedTuple):
+class Event(NamedTuple):
     """Something that was seen while recording and that no slice shows."""
 
     kind: str
@@ -161,13 +163,18 @@ def make_slices(
 
 
 @dataclass
-class Tape:
+class Trace:
     """All that a recording knows, in its unit of time from the start."""
 
-    rows: list[Row]
+    rows: list[TaskRecord]
     slices: Slices
     duration: float
-    remarks: list[Remark] = field(default_factory=list)
+    title: str = "Recording"
+    unit: str = "seconds"
+    """`minutes` of the story, or `seconds`."""
+    is_final: bool = True
+    """False as long as the recording is open: tasks may be at work."""
+    events: list[Event] = field(default_factory=list)
     idle: list[tuple[Floats, Floats]] = field(default_factory=list)
     """For each event loop the starts and the ends of its idle stretches in select."""
     loops: list[str] = field(default_factory=list)
@@ -203,6 +210,12 @@ class Tape:
 
     def _is_stall(self, one: Block) -> bool:
         return one.lost > 0 and one.end - one.start - one.lost <= self.threshold
+
+    @property
+    def attention(self) -> float:
+        """How long tasks were running, all of them together, in the unit of the trace."""
+        tasks = np.array([row.kind == "task" for row in self.rows], dtype=bool)
+        return float(self.slices.total(len(self.rows), RUNNING)[tasks].sum())
 
     def ancestors(self, index: int) -> list[int]:
         """Return the row's parent, its parent's parent and so on."""

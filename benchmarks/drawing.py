@@ -19,7 +19,7 @@ import numpy as np
 
 from asyncteach import Recording
 from asyncteach.timeline.figure import draw_timelines
-from asyncteach.trace import Row, Slices, Tape
+from asyncteach.trace import Slices, TaskRecord, Trace
 
 IMPORT = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
 ROUNDS = 5
@@ -41,10 +41,10 @@ def record_of(tasks: int, steps: int) -> Recording:
         np.concatenate([np.zeros(tasks), start.ravel()]),
         np.concatenate([begin, end.ravel()]),
     ).ordered()
-    rows = [Row("main", "main", "main")]
-    rows += [Row(f"fetch-{n}", f"fetch-{n}", "fetch", 0, 0.0) for n in range(1, tasks + 1)]
-    tape = Tape(rows, slices, float(slices.end.max()), loops=["loop"])
-    return Recording.from_source(f"{tasks:,} tasks", lambda: (tape, True))
+    rows = [TaskRecord("main", "main", "main")]
+    rows += [TaskRecord(f"fetch-{n}", f"fetch-{n}", "fetch", 0, 0.0) for n in range(1, tasks + 1)]
+    trace = Trace(rows, slices, float(slices.end.max()), loops=["loop"])
+    return Recording.from_source(f"{tasks:,} tasks", lambda: (trace, True))
 
 
 def import_seconds(module: str) -> float:

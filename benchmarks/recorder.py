@@ -184,7 +184,7 @@ def measure_memory() -> dict[str, float]:
     tracemalloc.start()
     recording, stamped = asyncio.run(main())
     tracemalloc.stop()
-    slices = recording.tape.slices
+    slices = recording.trace.slices
     columns = (slices.task, slices.state, slices.start, slices.end)
     rows = len(recording.to_frame())
     return {

@@ -45,7 +45,7 @@ def watched_turns(count: int, seconds: float) -> dict[str, float]:
     """Return what record_threads() says of threads that compute."""
     with record_threads() as recording:
         run_threads(count, lambda _: compute(seconds))
-    measures = recording.tape.measures
+    measures = recording.trace.measures
     return {
         "turn": measures.kept / measures.interval,
         "overlap %": 100 * measures.overlap / recording.seconds,

@@ -143,13 +143,13 @@ def run_here(module: str, *, recorded: bool) -> dict[str, object]:
         return {"outcomes": result.outcomes, "reports": result.reports}
     with recorder_on_every_loop() as recording:
         result = run_tests(module)
-    tape = recording.tape
+    trace = recording.trace
     return {
         "outcomes": result.outcomes,
         "reports": result.reports,
-        "tasks": sum(row.kind == "task" for row in tape.rows),
-        "slices": len(tape.slices),
-        "gave up": [remark.text for remark in tape.remarks if remark.kind == "recorder-failed"],
+        "tasks": sum(row.kind == "task" for row in trace.rows),
+        "slices": len(trace.slices),
+        "gave up": [event.text for event in trace.events if event.kind == "recorder-failed"],
     }
 
 

@@ -12,44 +12,44 @@ def lane(recording: Recording, row: int) -> str:
 
     A lane that doesn't begin where the task was spawned, has a gap or overlaps itself is refused.
     """
-    tape = recording.tape
-    own = tape.slices[tape.slices.task == row]
-    at = tape.rows[row].spawned
+    trace = recording.trace
+    own = trace.slices[trace.slices.task == row]
+    at = trace.rows[row].spawned
     said = [f"{at:g}"]
     for state, start, end in zip(own.state.tolist(), own.start, own.end, strict=True):
-        assert start == at, f"{tape.rows[row].name}: {' '.join(said)}, then from {start}"
+        assert start == at, f"{trace.rows[row].name}: {' '.join(said)}, then from {start}"
         at = end
         said += [STATES[state], f"{end:g}"]
-    assert at == tape.rows[row].finished or tape.rows[row].outcome == "still running"
+    assert at == trace.rows[row].finished or trace.rows[row].outcome == "still running"
     return " ".join(said)
 
 
 def lanes(recording: Recording) -> dict[str, str]:
     """Return the lanes of all tasks and jobs by the name that a picture shows."""
-    return {row.label: lane(recording, n) for n, row in enumerate(recording.tape.rows)}
+    return {row.label: lane(recording, n) for n, row in enumerate(recording.trace.rows)}
 
 
 def waits(recording: Recording) -> list[tuple]:
     """Return who waited, from when to when, for what kind of thing, in words."""
-    tape = recording.tape
+    trace = recording.trace
     return [
-        (tape.rows[wait.task].label, wait.start, wait.end, wait.kind, wait.what)
-        for wait in tape.waits
+        (trace.rows[wait.task].label, wait.start, wait.end, wait.kind, wait.what)
+        for wait in trace.waits
     ]
 
 
 def blocks(recording: Recording) -> list[tuple]:
     """Return who held the loop, from when to when, in which function, and who was delayed."""
-    tape = recording.tape
+    trace = recording.trace
     return [
         (
-            block.who if block.task is None else tape.rows[block.task].label,
+            block.who if block.task is None else trace.rows[block.task].label,
             block.start,
             block.end,
             block.place and block.place.function.rpartition("<locals>.")[2],
-            {tape.rows[task].label: round(seconds, 9) for task, seconds in block.delayed},
+            {trace.rows[task].label: round(seconds, 9) for task, seconds in block.delayed},
         )
-        for block in tape.blocks
+        for block in trace.blocks
     ]
 
 
@@ -59,15 +59,15 @@ def nanoseconds(seconds: float) -> int:
 
 def check_invariants(recording: Recording, *, exact: bool = True) -> None:
     """Refuse a recording in which anything can't have been."""
-    tape = recording.tape
-    end_of_all = nanoseconds(tape.duration)
+    trace = recording.trace
+    end_of_all = nanoseconds(trace.duration)
     pieces = defaultdict(list)
-    columns = (tape.slices.task, tape.slices.state, tape.slices.start, tape.slices.end)
+    columns = (trace.slices.task, trace.slices.state, trace.slices.start, trace.slices.end)
     for task, state, start, end in zip(*(column.tolist() for column in columns), strict=True):
         pieces[task].append((nanoseconds(start), nanoseconds(end), STATES[state]))
     totals = recording.tasks()
     running = defaultdict(list)
-    for number, row in enumerate(tape.rows):
+    for number, row in enumerate(trace.rows):
         own = pieces[number]
         spawned = nanoseconds(row.spawned)
         closed = row.finished == row.finished
@@ -82,7 +82,7 @@ def check_invariants(recording: Recording, *, exact: bool = True) -> None:
         assert parts == finished - spawned, row
         if row.parent is not None:
             assert row.parent < number
-            assert tape.rows[row.parent].spawned <= row.spawned
+            assert trace.rows[row.parent].spawned <= row.spawned
         if row.kind == "task":
             running[row.loop] += [one for one in own if one[2] == RUNNING]
     for steps in running.values():
@@ -90,5 +90,5 @@ def check_invariants(recording: Recording, *, exact: bool = True) -> None:
             assert end <= start, "two tasks had one loop at the same time"
     starts = recording.to_frame()["start"]
     assert starts.is_monotonic_increasing
-    order = [number for number, _ in tape.tree()]
-    assert sorted(order) == list(range(len(tape.rows)))
+    order = [number for number, _ in trace.tree()]
+    assert sorted(order) == list(range(len(trace.rows)))

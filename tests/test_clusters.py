@@ -17,7 +17,7 @@ import pytest
 from asyncteach import CHORES, LEISURE, chore, leisure, virtual_time
 from asyncteach.activities import Activity, Step
 from asyncteach.dask.errands import Errands, Start, send_out
-from asyncteach.dask.ledger import make_tape
+from asyncteach.dask.ledger import make_trace
 from asyncteach.dask.run_on_dask import run_on_dask
 
 distributed = pytest.importorskip(
@@ -76,15 +76,15 @@ def own_workers(process=None):
 
 def rows(recording):
     """Return the names of activities by that of their worker, and check that the books balance."""
-    tape = recording.tape
-    found = {row.name: [] for row in tape.rows if row.parent is None}
-    for index, row in enumerate(tape.rows):
-        own = tape.slices[tape.slices.task == index]
+    trace = recording.trace
+    found = {row.name: [] for row in trace.rows if row.parent is None}
+    for index, row in enumerate(trace.rows):
+        own = trace.slices[trace.slices.task == index]
         assert list(own.start[1:]) == pytest.approx(list(own.end[:-1])) or row.parent is None
         if row.parent is not None:
-            found[tape.rows[row.parent].name].append(row.name)
+            found[trace.rows[row.parent].name].append(row.name)
             assert float(own.start[0]) == row.spawned
-            assert float(own.end[-1]) == row.finished <= tape.duration == recording.minutes
+            assert float(own.end[-1]) == row.finished <= trace.duration == recording.minutes
     return found
 
 
@@ -103,11 +103,11 @@ def pair():
 
 def busy(recording):
     """Return for each worker from when to when it had something to do."""
-    tape = recording.tape
+    trace = recording.trace
     found = {}
-    for index, row in enumerate(tape.rows):
+    for index, row in enumerate(trace.rows):
         if row.parent is None:
-            own = tape.slices[tape.slices.task == index]
+            own = trace.slices[trace.slices.task == index]
             found[row.name] = float(own.start.min()), float(own.end.max())
     return found
 
@@ -140,7 +140,7 @@ def test_a_cluster_of_its_own_does_everything_and_leaves_nothing(tmp_path, monke
     assert recording.title == "Chores and leisure, on Dask (2 workers)" or os.cpu_count() > 2
     assert activities_of(recording) == names_of([*CHORES, *LEISURE])
     assert all(name.startswith("worker ") for name in rows(recording))
-    assert {row.outcome for row in recording.tape.rows} == {"returned"}
+    assert {row.outcome for row in recording.trace.rows} == {"returned"}
     assert recording.attention == pytest.approx(100, rel=0.3)
     assert own_workers() == []
     assert list(tmp_path.iterdir()) == []
@@ -167,8 +167,8 @@ def test_two_workers_are_busy_at_one_moment(client):
 def test_each_activity_does_its_steps_and_is_ready_until_it_begins(client):
     recording = run_on_dask([chore("wash", 30, start=5, finish=5)] * 3, client, minute=0.004)
     assert activities_of(recording) == ["wash", "wash (2)", "wash (3)"]
-    for index, row in enumerate(recording.tape.rows):
-        own = recording.tape.slices[recording.tape.slices.task == index]
+    for index, row in enumerate(recording.trace.rows):
+        own = recording.trace.slices[recording.trace.slices.task == index]
         if row.parent is not None:
             states = own.of("running"), own.of("ready"), own.of("waiting")
             assert all(map(len, states))
@@ -192,11 +192,11 @@ def test_nothing_is_lost_when_a_worker_is_killed_in_mid_run(client):
     lost = [name for name in names if name.endswith(" (lost)")]
     assert sorted(set(names) - set(lost)) == names_of(activities)
     assert len(lost) == 1
-    outcomes = {row.name: row.outcome for row in recording.tape.rows}
+    outcomes = {row.name: row.outcome for row in recording.trace.rows}
     died = next(name for name, outcome in outcomes.items() if outcome == "died")
     assert outcomes[lost[0]] == f"lost: {died} died"
     assert outcomes[lost[0].removesuffix(" (lost)")] == f"returned (ran again: {died} died)"
-    by_name = {row.name: row for row in recording.tape.rows}
+    by_name = {row.name: row for row in recording.trace.rows}
     again = by_name[lost[0].removesuffix(" (lost)")]
     assert by_name[lost[0]].finished == again.spawned < again.finished
 
@@ -514,7 +514,7 @@ def test_without_dask_it_says_how_to_get_it(monkeypatch):
 
 
 def test_dask_is_imported_when_it_is_used():
-    code = "import asyncteach, asyncteach.dask.run_on_dask, sys; sys.exit('distributed' in sys.modules)"
+    code = "import asyncteach.dask.run_on_dask, sys; sys.exit('distributed' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -535,9 +535,9 @@ def errands(*done, deaths=None):
     return Errands(keys, 2, 1.0, 1000.0, starts, stream, stretches, deaths or {})
 
 
-def told(tape):
-    names, states = [row.name for row in tape.rows], ("running", "ready", "waiting")
-    columns = (tape.slices.task, tape.slices.state, tape.slices.start, tape.slices.end)
+def told(trace):
+    names, states = [row.name for row in trace.rows], ("running", "ready", "waiting")
+    columns = (trace.slices.task, trace.slices.state, trace.slices.start, trace.slices.end)
     return [
         (names[task], states[state], start, end)
         for task, state, start, end in zip(*(column.tolist() for column in columns), strict=True)
@@ -546,14 +546,14 @@ def told(tape):
 
 
 def test_a_worker_is_running_while_one_of_its_threads_is():
-    tape = make_tape(
+    trace = make_trace(
         [chore("a", 4), leisure("b", 2)],
         errands(
             ("a-1", ("w", 1, 1000.0, ("waiting", 4))), ("b-1", ("w", 2, 1001.0, ("running", 2)))
         ),
     )
-    assert [(row.name, row.parent) for row in tape.rows] == [("w", None), ("a", 0), ("b", 0)]
-    assert told(tape) == [
+    assert [(row.name, row.parent) for row in trace.rows] == [("w", None), ("a", 0), ("b", 0)]
+    assert told(trace) == [
         ("w", "waiting", 0, 1),
         ("a", "waiting", 0, 4),
         ("b", "ready", 0, 1),
@@ -564,21 +564,21 @@ def test_a_worker_is_running_while_one_of_its_threads_is():
 
 
 def test_what_one_thread_did_does_not_overlap_whatever_its_clock_says():
-    tape = make_tape(
+    trace = make_trace(
         LEISURE[:2],
         errands(
             ("a-1", ("w", 1, 999.5, ("running", 4))), ("b-1", ("w", 1, 1003.0, ("running", 2)))
         ),
     )
-    assert [row[1:] for row in told(tape) if row[0] == "w"] == [("running", 0, 6)]
-    assert tape.duration == 6
+    assert [row[1:] for row in told(trace) if row[0] == "w"] == [("running", 0, 6)]
+    assert trace.duration == 6
 
 
 def test_workers_are_in_the_order_of_their_numbers_and_strangers_get_some():
     names = ["10", "9", "tcp://b:1", "tcp://a:1", "desk"]
     starts = [(f"{n}-1", (name, 1, 1000.0, ("waiting", 1))) for n, name in enumerate(names)]
-    tape = make_tape([chore(str(n), 1) for n in range(5)], errands(*starts))
-    workers = [row.name for row in tape.rows if row.parent is None]
+    trace = make_trace([chore(str(n), 1) for n in range(5)], errands(*starts))
+    workers = [row.name for row in trace.rows if row.parent is None]
     assert workers == ["desk", "worker 4", "worker 5", "worker 9", "worker 10"]
 
 
@@ -586,14 +586,14 @@ def test_what_a_dead_worker_did_is_told_by_the_plan_up_to_its_death():
     given = errands(("wash-1", ("w1", 1, 1010.0, ("running", 2), ("waiting", 8))))
     given.starts.insert(0, Start(1001.0, "wash-1", "w0", "w0"))
     given.deaths["w0"] = 1005.0
-    tape = make_tape([chore("wash", 10, start=2)], given)
-    assert [(row.name, row.outcome) for row in tape.rows] == [
+    trace = make_trace([chore("wash", 10, start=2)], given)
+    assert [(row.name, row.outcome) for row in trace.rows] == [
         ("w0", "died"),
         ("wash (lost)", "lost: w0 died"),
         ("w1", "returned"),
         ("wash", "returned (ran again: w0 died)"),
     ]
-    assert [row for row in told(tape) if row[0].startswith("wash")] == [
+    assert [row for row in told(trace) if row[0].startswith("wash")] == [
         ("wash (lost)", "ready", 0, 1),
         ("wash (lost)", "running", 1, 3),
         ("wash (lost)", "waiting", 3, 5),
@@ -606,4 +606,4 @@ def test_what_a_dead_worker_did_is_told_by_the_plan_up_to_its_death():
 def test_our_own_note_stands_in_for_a_record_that_dask_no_longer_has():
     given = errands(("a-1", ("w", 1, 1003.0, ("waiting", 4))))
     given.stream.clear()
-    assert told(make_tape(CHORES[:1], given))[-1] == ("cook rice", "waiting", 3, 7)
+    assert told(make_trace(CHORES[:1], given))[-1] == ("cook rice", "waiting", 3, 7)

@@ -14,12 +14,12 @@ import pytest
 import asyncteach
 
 ROOT = Path(__file__).parent.parent
-MODULES = sorted(info.name for info in pkgutil.iter_modules(asyncteach.__path__))
+MODULES = sorted(info.name for info in pkgutil.walk_packages(asyncteach.__path__, "asyncteach."))
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name != "__main__"])
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "asyncteach.__main__"])
 def test_the_examples_of_the_docstrings_run(name):
-    module = importlib.import_module(f"asyncteach.{name}")
+    module = importlib.import_module(name)
     options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     result = doctest.testmod(module, optionflags=options)
     assert result.failed == 0

@@ -36,7 +36,7 @@ def test_a_limit_that_costs_nothing_is_not_blamed():
 def test_never_more_than_the_limit_are_under_way(at_once):
     """Chores that have begun and not ended are at no moment more than the limit."""
     recording = explore(chores=7, at_once=at_once).recording
-    rows = recording.tape.rows
+    rows = recording.trace.rows
     for row in rows:
         under_way = [one for one in rows if one.spawned <= row.spawned < one.finished]
         assert len(under_way) <= at_once
@@ -53,7 +53,7 @@ def test_a_change_is_seen_and_the_rest_stays():
     first = evening.recording
     assert evening.recording is first
     evening.change(chores=5)
-    assert [row.name for row in evening.recording.tape.rows] == [f"chore {n}" for n in range(1, 6)]
+    assert [row.name for row in evening.recording.trace.rows] == [f"chore {n}" for n in range(1, 6)]
     assert evening.settings.machine == 8
 
 
@@ -114,7 +114,7 @@ class TestPanel:
     def panel(self):
         """The widgets of one view, closed at the end."""
         widgets = pytest.importorskip("ipywidgets")
-        from asyncteach.interaction.panel import Panel
+        from asyncteach.explorer import Panel
 
         before = set(widgets.widgets.widget._instances)
         panel = Panel(widgets, explore())
@@ -134,7 +134,7 @@ class TestPanel:
     def test_the_sliders_begin_where_the_explorer_is(self):
         """Settings that were given are what the sliders show."""
         widgets = pytest.importorskip("ipywidgets")
-        from asyncteach.interaction.panel import Panel
+        from asyncteach.explorer import Panel
 
         panel = Panel(widgets, explore(chores=4, start=7, at_once=3))
         shown = {name: dial.value for name, dial in panel.dials.items()}

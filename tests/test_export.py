@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 
 import pytest
-from tapes import LINE, block, make, many, row, three
+from traces import LINE, block, make, many, row, three
 
 from asyncteach import LEISURE, chore, run_in_turn
 from asyncteach.places import Place

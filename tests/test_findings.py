@@ -17,9 +17,9 @@ from asyncteach.trace import (
     STATES,
     WAITING,
     Block,
-    Remark,
-    Row,
-    Tape,
+    Event,
+    TaskRecord,
+    Trace,
     Wait,
     make_slices,
 )
@@ -38,23 +38,23 @@ def place(path, line, function="main", name="In [7]"):
     return Place(name, line, function, path)
 
 
-def recording_of(tape):
-    return Recording.from_source("by hand", lambda: (tape, True))
+def recording_of(trace):
+    return Recording.from_source("by hand", lambda: (trace, True))
 
 
 def task(label, **columns):
     usual = {"coroutine": label, "spawned": 0.0, "finished": 1.0, "outcome": "returned"}
-    return Row(label, label, **{**usual, **columns})
+    return TaskRecord(label, label, **{**usual, **columns})
 
 
-def make_tape(rows, slices=(), *, waits=(), blocks=(), remarks=(), duration=1.0, **more):
+def make_trace(rows, slices=(), *, waits=(), blocks=(), events=(), duration=1.0, **more):
     columns = list(zip(*slices, strict=True)) or [[], [], [], []]
     codes = [STATES.index(state) for state in columns[1]]
-    return Tape(
+    return Trace(
         list(rows),
         make_slices(columns[0], codes, columns[2], columns[3]),
         duration,
-        remarks=list(remarks),
+        events=list(events),
         find_waits=lambda: list(waits),
         find_blocks=lambda: list(blocks),
         **more,
@@ -62,7 +62,7 @@ def make_tape(rows, slices=(), *, waits=(), blocks=(), remarks=(), duration=1.0,
 
 
 def findings_of(rows, *args, **keywords):
-    return recording_of(make_tape(rows, *args, **keywords)).findings
+    return recording_of(make_trace(rows, *args, **keywords)).findings
 
 
 def only(findings):
@@ -203,7 +203,7 @@ def test_a_task_that_is_called_like_its_coroutine_is_not_named_twice():
 
 
 def test_a_block_that_delayed_no_task_is_no_finding_but_a_sentence():
-    recording = recording_of(make_tape(tasks(1), blocks=[block_at("grow(page)", delayed=())]))
+    recording = recording_of(make_trace(tasks(1), blocks=[block_at("grow(page)", delayed=())]))
     assert recording.findings == []
     assert recording.explain().endswith(
         "parse() held the loop for 0.31 s at In [7], line 4, in task fetch-1, while no other task "
@@ -213,7 +213,7 @@ def test_a_block_that_delayed_no_task_is_no_finding_but_a_sentence():
 
 
 def test_a_step_that_was_long_because_the_computer_was_busy_is_no_finding():
-    recording = recording_of(make_tape(tasks(2), blocks=[block_at("return page", lost=0.29)]))
+    recording = recording_of(make_trace(tasks(2), blocks=[block_at("return page", lost=0.29)]))
     assert recording.findings == []
     assert recording.blocked().empty
     assert "The computer gave this program no time for 0.29 s." in recording.explain()
@@ -242,7 +242,7 @@ def test_where_no_line_is_known_what_held_the_loop_is_told_all_the_same(fields, 
 
 def test_many_short_steps_that_make_a_task_wait_are_no_reason_for_praise():
     slices = [(0, "ready", 0.0, 0.2), *((1, RUNNING, n / 50, n / 50 + 0.02) for n in range(10))]
-    said = recording_of(make_tape(tasks(2), slices)).explain()
+    said = recording_of(make_trace(tasks(2), slices)).explain()
     assert "fetch-1 was ready for 0.2 s before it ran" in said
     assert "never held" not in said
 
@@ -574,7 +574,7 @@ HERE = Place("lesson.py", 3, "main", LESSON)
 def remarked(kind, *, rows=None, at=0.4, **fields):
     rows = [task("main"), task("work", parent=0, place=HERE)] if rows is None else rows
     usual = {"task": 1, "place": None, "text": ""}
-    return findings_of(rows, remarks=[Remark(kind, at=at, **{**usual, **fields})])
+    return findings_of(rows, events=[Event(kind, at=at, **{**usual, **fields})])
 
 
 @pytest.mark.parametrize(
@@ -648,8 +648,8 @@ def test_what_was_remarked_becomes_a_sentence(kind, fields, told, message):
 
 
 def test_calls_that_were_never_awaited_are_counted():
-    remarks = [Remark("never-awaited", None, 0.1, HERE, "work")] * 3
-    found = only(findings_of([task("main")], remarks=remarks))
+    events = [Event("never-awaited", None, 0.1, HERE, "work")] * 3
+    found = only(findings_of([task("main")], events=events))
     assert "work() was called 3 times at lesson.py:3" in found.message
 
 
@@ -693,15 +693,15 @@ def test_a_task_that_goes_round_may_end_with_the_program():
     rows = [task("main"), task("beat", parent=0, place=HERE, outcome="cancelled")]
     here = place(LESSON, 2, "work")
     waits = [Wait(1, n / 4, n / 4 + 0.2, "sleep", "", (here,), (1,)) for n in range(3)]
-    remarks = [Remark("cancelled-at-exit", 1, 1.0, HERE, "")]
-    assert findings_of(rows, waits=waits, remarks=remarks) == []
-    assert len(findings_of(rows, waits=waits[:1], remarks=remarks)) == 1
+    events = [Event("cancelled-at-exit", 1, 1.0, HERE, "")]
+    assert findings_of(rows, waits=waits, events=events) == []
+    assert len(findings_of(rows, waits=waits[:1], events=events)) == 1
 
 
 def left_running(**columns):
     opener = task("cell", was_there=True, finished=nan, outcome="still running")
     usual = {"parent": 0, "place": HERE, "finished": nan, "outcome": "still running"}
-    return make_tape([opener, task("tick", **{**usual, **columns})])
+    return make_trace([opener, task("tick", **{**usual, **columns})])
 
 
 def test_a_task_that_goes_on_beside_later_cells():
@@ -733,8 +733,8 @@ def test_the_costliest_comes_first_and_each_has_its_number():
         block_at("time.sleep(0.1)", seconds=0.1),
         block_at("time.sleep(0.3)", seconds=0.3),
     ]
-    remarks = [Remark("never-awaited", None, 0.1, HERE, "save")]
-    recording = recording_of(make_tape(tasks(2), blocks=blocks, remarks=remarks))
+    events = [Event("never-awaited", None, 0.1, HERE, "save")]
+    recording = recording_of(make_trace(tasks(2), blocks=blocks, events=events))
     assert [found.seconds for found in recording.findings] == [0.3, 0.1, 0.0]
     lines = recording.explain().splitlines()
     assert lines[0].startswith("1 s, 2 tasks. Added up, they were running for")
@@ -743,7 +743,7 @@ def test_the_costliest_comes_first_and_each_has_its_number():
 
 def test_where_nothing_is_wrong_it_says_what_went_well():
     slices = [(0, WAITING, 0.0, 40.0), (1, WAITING, 0.0, 30.0), (2, WAITING, 0.0, 30.0)]
-    said = recording_of(make_tape(tasks(3), slices, duration=40.0)).explain()
+    said = recording_of(make_trace(tasks(3), slices, duration=40.0)).explain()
     assert said.splitlines()[-1] == (
         "3 tasks waited at the same time: 100 s of waiting took 40 s; "
         "the loop was never held for longer than 50 ms."
@@ -754,7 +754,8 @@ def test_a_parent_that_waits_for_its_children_is_not_counted_twice():
     rows = [task("main"), task("a", parent=0), task("b", parent=0)]
     slices = [(n, WAITING, 0.0, 1.0) for n in range(3)]
     assert (
-        "2 tasks waited at the same time: 2 s of" in recording_of(make_tape(rows, slices)).explain()
+        "2 tasks waited at the same time: 2 s of"
+        in recording_of(make_trace(rows, slices)).explain()
     )
 
 
@@ -772,21 +773,21 @@ def test_what_a_parent_waits_for_itself_is_counted():
 
 
 def test_what_could_not_be_kept_or_watched_is_said():
-    remarks = [Remark("loop-not-watched", None, 0.0, None, "record() can't watch uvloop.")]
-    said = recording_of(make_tape(tasks(1), remarks=remarks, dropped=1000)).explain()
+    events = [Event("loop-not-watched", None, 0.0, None, "record() can't watch uvloop.")]
+    said = recording_of(make_trace(tasks(1), events=events, dropped=1000)).explain()
     assert "record() can't watch uvloop." in said
     assert "1,000 more steps could not be kept" in said
 
 
 def test_an_error_that_ended_the_recording_is_said():
-    remarks = [Remark("raised", None, 0.5, HERE, "ValueError: sold out")]
-    said = recording_of(make_tape(tasks(1), remarks=remarks)).explain()
+    events = [Event("raised", None, 0.5, HERE, "ValueError: sold out")]
+    said = recording_of(make_trace(tasks(1), events=events)).explain()
     assert "It ended with ValueError: sold out at lesson.py:3." in said
 
 
 def test_jobs_in_threads_are_named_as_such():
     rows = [task("main"), task("read", kind="thread"), task("write", kind="thread")]
-    assert "1 task and 2 jobs in threads." in recording_of(make_tape(rows)).explain()
+    assert "1 task and 2 jobs in threads." in recording_of(make_trace(rows)).explain()
 
 
 def test_the_story_is_told_in_minutes():

@@ -10,8 +10,9 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from asyncteach.notebook.magic import name_cell, quote_first_line
+from asyncteach.notebook.magic import quote_first_line
 from asyncteach.notebook.options import read_options
+from asyncteach.places import name_cell
 from asyncteach.virtual_clock.clock import running_clock
 
 QUIET = "%%timeline --no-picture --no-text"

@@ -188,7 +188,7 @@ def test_failed_and_cancelled_tasks_are_told_so():
 def test_the_situation_adds_up(broken):
     """At each moment every task that has begun and not ended is in exactly one state."""
     player = replay(broken)
-    rows = broken.tape.rows
+    rows = broken.trace.rows
     for index, moment in enumerate(player.script.moments):
         now = player.script.situation(index)
         seen = [*now.running, *now.ready, *(row for row, _ in now.waiting)]
@@ -316,7 +316,7 @@ class TestScreen:
     def screen(self, broken):
         """The widgets of one view, closed at the end."""
         widgets = pytest.importorskip("ipywidgets")
-        from asyncteach.interaction.screen import Screen
+        from asyncteach.player import Screen
 
         screen = Screen(widgets, replay(broken))
         yield screen
@@ -375,7 +375,7 @@ class TestScreen:
     def test_names_are_no_markup(self):
         """A task may be called what it wants."""
         widgets = pytest.importorskip("ipywidgets")
-        from asyncteach.interaction.screen import Screen
+        from asyncteach.player import Screen
 
         async def main():
             await asyncio.create_task(asyncio.sleep(1), name="<img src=x onerror=alert(1)>")

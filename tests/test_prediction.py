@@ -7,7 +7,7 @@ import matplotlib as mpl
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import PathPatch
-from tapes import make, many, row
+from traces import make, many, row
 
 from asyncteach import (
     CHORES,

@@ -155,7 +155,7 @@ def test_an_outer_recording_sees_what_an_inner_one_sees():
         check_invariants(recording)
     assert coroutines(within) == ["inner", "nap"]
     assert coroutines(outer) == ["inner", "main", "nap", "nap", "nap"]
-    assert within.tape.rows[0].label == "inner"
+    assert within.trace.rows[0].label == "inner"
 
 
 def test_recordings_in_two_tasks_at_once_each_see_their_own():
@@ -192,8 +192,8 @@ def test_overlapping_recordings_of_one_task_both_see_what_both_were_open_for():
         a, b = asyncio.run(main())
     for recording in (a, b):
         check_invariants(recording)
-    assert [row.name for row in a.tape.rows[1:]] == ["one", "two"]
-    assert [row.name for row in b.tape.rows[1:]] == ["two", "three"]
+    assert [row.name for row in a.trace.rows[1:]] == ["one", "two"]
+    assert [row.name for row in b.trace.rows[1:]] == ["two", "three"]
     assert (a.seconds, b.seconds) == (3, 5)
 
 
@@ -379,7 +379,7 @@ def test_a_recorder_that_fails_warns_once_and_the_code_goes_on(method, monkeypat
     assert len(texts) == 1, texts
     assert "record() has failed and stopped recording; your code goes on" in texts[0]
     assert "in the recorder" in texts[0]
-    assert "recorder-failed" in [remark.kind for remark in recording.tape.remarks]
+    assert "recorder-failed" in [event.kind for event in recording.trace.events]
     monkeypatch.undo()
     with record() as recording:  # the next one works
         asyncio.run(main())

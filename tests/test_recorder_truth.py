@@ -37,11 +37,11 @@ def watch(main, *, inside=False, **options):
 
 
 def outcomes(recording):
-    return {row.label: row.outcome for row in recording.tape.rows}
+    return {row.label: row.outcome for row in recording.trace.rows}
 
 
 def parents(recording):
-    rows = recording.tape.rows
+    rows = recording.trace.rows
     return {row.label: None if row.parent is None else rows[row.parent].label for row in rows}
 
 
@@ -64,7 +64,7 @@ def test_a_sleep_is_a_wait_of_just_that_long():
     recording = watch(main)
     assert lanes(recording) == {"main": "0 running 0 waiting 1.5 running 1.5"}
     assert waits(recording) == [("main", 0.0, 1.5, "sleep", "a sleep of 1.5 s")]
-    (wait,) = recording.tape.waits
+    (wait,) = recording.trace.waits
     (place,) = wait.places
     assert place.file == __file__
     assert place.line == main.__code__.co_firstlineno + 1
@@ -239,7 +239,7 @@ def test_wait_for_and_timeout_end_a_wait_when_they_are_due():
     kinds = {(start, end): kind for who, start, end, kind, _ in waits(recording) if who == "main"}
     # On 3.11 wait_for() makes a task of its own for what is awaited.
     assert kinds in ({(0, 1): "event", (1, 3): "sleep"}, {(0, 1): "event", (1, 3): "task"})
-    assert recording.tape.rows[0].finished == 3
+    assert recording.trace.rows[0].finished == 3
 
 
 def test_a_timer_that_is_due_during_a_block_makes_its_task_ready_at_that_time():
@@ -294,8 +294,8 @@ def test_a_group_cancels_the_others_when_one_fails():
         "other": "cancelled",
     }
     assert parents(recording) == {"main": None, "failing": "main", "other": "main"}
-    assert recording.tape.rows[2].finished == 1
-    assert not [one for one in recording.tape.remarks if one.kind == "swallowed-cancellation"]
+    assert recording.trace.rows[2].finished == 1
+    assert not [one for one in recording.trace.events if one.kind == "swallowed-cancellation"]
 
 
 def test_the_handler_and_the_end_of_a_cancelled_task_are_drawn_as_they_run():
@@ -361,7 +361,7 @@ def test_async_generators_and_async_with_wait_at_the_lines_of_both():
     )
     functions = [
         [place.function.rpartition(".")[2] for place in wait.places]
-        for wait in recording.tape.waits
+        for wait in recording.trace.waits
     ]
     assert functions == [["main", "opened"], *[["main", "numbers"]] * 3, ["main", "opened"]]
 
@@ -376,12 +376,12 @@ def test_work_in_threads_has_a_lane_of_its_own():
             group.create_task(asyncio.sleep(1), name="nap")
 
     recording = watch(main)
-    rows = {row.kind: number for number, row in enumerate(recording.tape.rows)}
-    job = recording.tape.rows[rows["thread"]]
+    rows = {row.kind: number for number, row in enumerate(recording.trace.rows)}
+    job = recording.trace.rows[rows["thread"]]
     assert lane(recording, rows["thread"]) == "0 running 2"
     assert job.outcome == "returned"
-    assert recording.tape.rows[job.parent].label == "waiter"
-    (wait,) = [one for one in recording.tape.waits if one.kind == "thread"]
+    assert recording.trace.rows[job.parent].label == "waiter"
+    (wait,) = [one for one in recording.trace.waits if one.kind == "thread"]
     assert (wait.start, wait.end, wait.target) == (0, 2, rows["thread"])
 
 
@@ -396,7 +396,7 @@ def test_jobs_wait_for_a_free_thread():
             )
 
     recording = watch(main)
-    jobs = [n for n, row in enumerate(recording.tape.rows) if row.kind == "thread"]
+    jobs = [n for n, row in enumerate(recording.trace.rows) if row.kind == "thread"]
     assert [lane(recording, n) for n in jobs] == ["0 running 1", "0 ready 1 running 3"]
 
 
@@ -422,7 +422,7 @@ def test_eager_tasks_run_inside_the_step_that_makes_them():
 
     recording = watch(main)
     # By their coroutines: some versions name a task that is done at once too late, or "None".
-    rows = recording.tape.rows
+    rows = recording.trace.rows
     own = {row.coroutine.rpartition(".")[2]: lane(recording, n) for n, row in enumerate(rows)}
     assert own == {
         "main": "0 running 0.125 ready 0.375 ready 0.875 running 0.875 waiting 1.875 running 1.875",
@@ -447,7 +447,7 @@ def test_tasks_of_the_same_name_and_of_classes_of_their_own_are_told_apart():
         await asyncio.wait(tasks)
 
     recording = watch(main)
-    ends = {row.name: row.finished for row in recording.tape.rows[1:]}
+    ends = {row.name: row.finished for row in recording.trace.rows[1:]}
     automatic = {name for name in ends if name.startswith("Task-")}
     assert {name: end for name, end in ends.items() if name not in automatic} == {
         "same": 1,
@@ -456,7 +456,7 @@ def test_tasks_of_the_same_name_and_of_classes_of_their_own_are_told_apart():
         "plain": 4,
     }
     assert [ends[name] for name in automatic] == [5]
-    assert {row.parent for row in recording.tape.rows[1:]} == {0}
+    assert {row.parent for row in recording.trace.rows[1:]} == {0}
 
 
 def test_a_library_that_makes_tasks_is_seen_as_well(tmp_path, monkeypatch):
@@ -501,7 +501,7 @@ def test_tasks_that_are_left_are_cancelled_at_the_end_of_asyncio_run():
     recording = watch(main)
     assert lanes(recording)["left"] == "0 running 0 waiting 1 running 1"
     assert outcomes(recording)["left"] == "cancelled"
-    assert [one.kind for one in recording.tape.remarks] == ["cancelled-at-exit"]
+    assert [one.kind for one in recording.trace.events] == ["cancelled-at-exit"]
 
 
 def test_two_loops_one_after_another_are_on_one_time():
@@ -514,7 +514,7 @@ def test_two_loops_one_after_another_are_on_one_time():
         "0 running 0 waiting 1 running 1",
         "2 running 2 waiting 4 running 4",
     ]
-    assert len(recording.tape.loops) == 2
+    assert len(recording.trace.loops) == 2
 
 
 def test_loops_in_threads_are_seen_beside_the_first_one():
@@ -528,8 +528,8 @@ def test_loops_in_threads_are_seen_beside_the_first_one():
         await asyncio.to_thread(thread.join)
 
     recording = watch(main)
-    tasks = [n for n, row in enumerate(recording.tape.rows) if row.kind == "task"]
-    assert {recording.tape.rows[n].loop for n in tasks} == {0, 1, 2}
+    tasks = [n for n, row in enumerate(recording.trace.rows) if row.kind == "task"]
+    assert {recording.trace.rows[n].loop for n in tasks} == {0, 1, 2}
     assert sorted(lane(recording, n) for n in tasks[1:]) == [
         "0 running 0 waiting 1 running 1",
         "0 running 0 waiting 2 running 2",
@@ -575,7 +575,7 @@ def test_a_helpers_line_holds_the_loop_while_a_timer_is_due():
     assert (row["file"], row["line"]) == (__file__, helper.__code__.co_firstlineno + 1)
     assert row["function"].endswith("helper")
     assert row["delayed"] == ["victim"]
-    (block,) = recording.tape.blocks
+    (block,) = recording.trace.blocks
     assert block.doing == ""  # nothing between that line and the interpreter
 
 
@@ -650,9 +650,9 @@ def test_a_block_in_an_eager_task_names_its_line():
     with record() as recording:
         asyncio.run(main())
     check_invariants(recording)
-    (block,) = recording.tape.blocks
+    (block,) = recording.trace.blocks
     assert block.place.function == "hold_by_sleeping"
-    assert [recording.tape.rows[task].name for task, _ in block.delayed][:1] == ["victim"]
+    assert [recording.trace.rows[task].name for task, _ in block.delayed][:1] == ["victim"]
 
 
 def test_a_block_in_a_callback_names_its_line():
@@ -662,7 +662,7 @@ def test_a_block_in_a_callback_names_its_line():
 
     with record() as recording:
         asyncio.run(main())
-    (block,) = recording.tape.blocks
+    (block,) = recording.trace.blocks
     assert (block.task, block.who, block.place.function) == (None, *["hold_by_sleeping"] * 2)
 
 

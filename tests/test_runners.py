@@ -312,7 +312,7 @@ def test_no_warning_escapes_from_a_run():
 def test_at_most_so_many_at_once_are_under_way():
     """The others begin, in order, when one before them is done; the picture's title says so."""
     recording = asyncio.run(run_together(CHORES, clock="virtual", at_once=2))
-    starts = {row.name: (row.spawned, row.finished) for row in recording.tape.rows}
+    starts = {row.name: (row.spawned, row.finished) for row in recording.trace.rows}
     assert starts == {"cook rice": (0, 40), "wash clothes": (0, 30), "wash dishes": (30, 60)}
     assert recording.title.endswith(", at most 2 at once")
 

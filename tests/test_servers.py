@@ -327,7 +327,7 @@ def test_queries_of_aiosqlite_are_waits_for_its_thread():
     recording, answers = watch(ask())
     (name,) = {name for rows in answers for name, _ in rows}
     assert recording.tasks().set_index("task")["parent"][name] == "watched"
-    assert [row.name for row in recording.tape.rows if row.kind == "thread"] == [name]
+    assert [row.name for row in recording.trace.rows if row.kind == "thread"] == [name]
     own = [end - start for _, start, end, kind, _ in waits(recording) if kind == "thread"]
     assert sum(seconds > 0.099 for seconds in own) == 3  # shorter ones may be there or not
     assert "blocked-loop" not in [finding.kind for finding in recording.findings]

@@ -1,7 +1,7 @@
 """Recordings in characters and in words."""
 
 import pytest
-from tapes import LINE, block, make, many, row, three
+from traces import LINE, block, make, many, row, three
 
 from asyncteach import LEISURE, Recording, run_in_turn
 from asyncteach.timeline.lanes import TIMES
@@ -49,9 +49,9 @@ def test_a_loop_that_mostly_rests_is_mostly_blank():
 
 def test_many_tasks_are_one_line_with_what_they_did_in_all():
     recording = many(10_000, title="a crowd")
-    for task in recording.tape.rows[100:110]:
+    for task in recording.trace.rows[100:110]:
         task.outcome = "raised ValueError: no"
-    recording.tape.dropped = 4321
+    recording.trace.dropped = 4321
     text = str(recording)
     (lane,) = [line for line in text.splitlines() if f"{TIMES} 9,992 " in line]
     assert lane.endswith("7 raised")

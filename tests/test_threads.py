@@ -79,18 +79,18 @@ def states_of(recording, name):
 
 def check_lanes(recording):
     """Refuse lanes with gaps in them, or that overlap themselves."""
-    tape = recording.tape
-    for number, row in enumerate(tape.rows):
-        own = tape.slices[tape.slices.task == number]
+    trace = recording.trace
+    for number, row in enumerate(trace.rows):
+        own = trace.slices[trace.slices.task == number]
         assert row.kind == "thread"
-        assert row.parent is None or tape.rows[row.parent].spawned <= row.spawned
-        if len(own) and not tape.dropped:
+        assert row.parent is None or trace.rows[row.parent].spawned <= row.spawned
+        if len(own) and not trace.dropped:
             assert own.start[0] == row.spawned
             assert (own.start[1:] == own.end[:-1]).all()
             assert (own.state[1:] != own.state[:-1]).all()
             if row.outcome != "still running":
                 assert own.end[-1] == row.finished
-        assert (own.end <= tape.duration + 1e-9).all()
+        assert (own.end <= trace.duration + 1e-9).all()
 
 
 # Who had the GIL
@@ -106,7 +106,7 @@ def two_who_compute(turns=300_000, count=2):
 @with_gil
 def test_two_that_compute_take_turns():
     recording = two_who_compute()
-    measures = recording.tape.measures
+    measures = recording.trace.measures
     assert measures.switches >= 6
     # Python doesn't take it away earlier, and a busy machine may take it away later.
     assert mean(measures.turns) > 0.7 * measures.interval
@@ -130,7 +130,7 @@ def test_twice_the_switch_interval_makes_turns_twice_as_long():
         sys.setswitchinterval(interval)
         with record_threads() as recording:
             run_all(*((name, partial(compute_for, 14 * interval)) for name in "ab"))
-        measures = recording.tape.measures
+        measures = recording.trace.measures
         assert measures.interval == measures.first_interval == pytest.approx(interval)
         # Not the median: on a busy machine one turn begins late, and the next is longer by that.
         turns.append(mean(measures.turns))
@@ -143,7 +143,7 @@ def test_three_that_compute_are_ready_most_of_the_time():
     recording = two_who_compute(count=3)
     for name in ("work-0", "work-1", "work-2"):
         assert total(recording, name, READY) > 0.3 * total(recording, name, RUNNING)
-    assert recording.tape.measures.overlap < 0.05 * recording.seconds
+    assert recording.trace.measures.overlap < 0.05 * recording.seconds
 
 
 @with_gil
@@ -174,7 +174,7 @@ def test_sleep_is_waiting():
     check_lanes(recording)
     assert total(recording, "sleeper", WAITING) > 0.04
     assert total(recording, "MainThread", WAITING) > 0.02
-    waits = [wait for wait in recording.tape.waits if wait.task == 1]
+    waits = [wait for wait in recording.trace.waits if wait.task == 1]
     assert waits[0].kind == "sleep"
     assert waits[0].what == "time.sleep()"
     assert waits[0].places[0].function.endswith("sleep")
@@ -225,7 +225,7 @@ def test_a_lock_is_waited_for(way):
         run_all(("holder", hold), ("wanter", want))
     check_lanes(recording)
     assert total(recording, "wanter", WAITING) > 0.02
-    longest = max((w for w in recording.tape.waits if w.task == 2), key=lambda w: w.end - w.start)
+    longest = max((w for w in recording.trace.waits if w.task == 2), key=lambda w: w.end - w.start)
     assert longest.kind == "lock"
 
 
@@ -251,7 +251,7 @@ def test_a_queue_and_a_socket_are_waited_for():
         run_all(("giver", give), ("taker", take))
     check_lanes(recording)
     assert total(recording, "taker", WAITING) > 0.05
-    kinds = [wait.kind for wait in recording.tape.waits if wait.task == 2]
+    kinds = [wait.kind for wait in recording.trace.waits if wait.task == 2]
     assert kinds[0] == "lock"
     assert kinds[-1] == "socket"
 
@@ -264,7 +264,7 @@ def test_a_long_call_into_c_is_running():
         run_all(("worker", long_call))
     check_lanes(recording)
     assert total(recording, "worker", RUNNING) > total(recording, "worker", WAITING)
-    assert recording.tape.measures.stamps < 10_000
+    assert recording.trace.measures.stamps < 10_000
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two processors")
@@ -278,7 +278,7 @@ def test_calls_that_let_go_of_the_gil_run_at_once_and_that_is_no_error():
     with record_threads() as recording:
         run_all(("a", digest), ("b", digest))
     check_lanes(recording)
-    measures = recording.tape.measures
+    measures = recording.trace.measures
     # Where other programs have the processors they can't, and were ready instead.
     ready = total(recording, "a", READY) + total(recording, "b", READY)
     waiting = total(recording, "a", WAITING) + total(recording, "b", WAITING)
@@ -464,7 +464,7 @@ def test_names_of_sleep_are_put_back():
     exec(code, names)
     assert names["nap"] is sleep
     assert names["inside"] is not sleep
-    assert [wait.kind for wait in names["r"].tape.waits] == ["sleep"]
+    assert [wait.kind for wait in names["r"].trace.waits] == ["sleep"]
 
 
 def test_a_thread_that_outlives_the_block_is_traced_no_longer():
@@ -478,11 +478,11 @@ def test_a_thread_that_outlives_the_block_is_traced_no_longer():
     thread = threading.Thread(target=outlive)
     with record_threads() as recording:
         thread.start()
-    went_on = len(recording), recording.tape.measures.stamps
+    went_on = len(recording), recording.trace.measures.stamps
     go.set()
     thread.join()
     assert found == [(None, None, None)]
-    assert (len(recording), recording.tape.measures.stamps) == went_on
+    assert (len(recording), recording.trace.measures.stamps) == went_on
 
 
 def test_while_the_block_is_open_it_shows_what_is_known():
@@ -583,7 +583,7 @@ def test_a_block_in_a_context_manager_sees_the_lines_of_its_user():
     with around() as recording:
         for _ in range(1000):
             pass
-    assert recording.tape.measures.stamps > 900
+    assert recording.trace.measures.stamps > 900
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -14,7 +14,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
-from tapes import block, make, many, row, three
+from traces import block, make, many, row, three
 
 from asyncteach import (
     CHORES,
@@ -253,7 +253,7 @@ def test_without_idle_stretches_the_loop_executes_where_its_tasks_run():
 def test_each_loop_has_a_lane_of_its_own():
     rows = [row("a"), row("b", loop=1)]
     recording = make(rows, [("a", "running", 0, 1), ("b", "running", 2, 3)])
-    recording.tape.loops[:] = ["loop 1", "loop 2"]
+    recording.trace.loops[:] = ["loop 1", "loop 2"]
     ax = drawn(recording)
     assert labels(ax) == ["loop 1", "loop 2", "a", "b"]
     running = {(x, round(y + h / 2)) for x, y, w, h in boxes(ax, "running")}
@@ -342,7 +342,7 @@ def test_many_tasks_that_are_alike_share_a_lane_that_keeps_their_time():
         f"  fetch {TIMES} 995",
     ]
     assert "crowded lane" in ax.get_xlabel()
-    view = view_of(many(1000))
+    view = view_of(many(1000).trace)
     shares, edges = shares_of(view, np.array([len(view.lanes) - 1]), 720)
     seconds = shares.sum(axis=(1, 2)) * (edges[1] - edges[0]) * 995
     assert seconds == pytest.approx([995 * 0.25, np.arange(5, 1000).sum() / 1000, 995 * 0.75])
@@ -353,7 +353,7 @@ def test_many_tasks_that_are_alike_share_a_lane_that_keeps_their_time():
 
 def test_too_many_steps_of_one_task_become_shares():
     recording = many(3, steps=2000)
-    view = view_of(recording)
+    view = view_of(recording.trace)
     assert crowded(view).tolist() == [True, False, True, True, True]
     ax = drawn(recording)
     assert not [box for box in boxes(ax, "running") if round(box[1]) >= 2]
@@ -369,11 +369,11 @@ def test_moments_are_seen_however_many_there_are():
 
 @pytest.mark.parametrize("make_lanes", [many, lambda n: together_of(n), lambda n: chain(n)])
 def test_however_many_tasks_the_lanes_stay_few(make_lanes):
-    view = view_of(make_lanes(5000))
+    view = view_of(make_lanes(5000).trace)
     assert len(view.lanes) <= 61
-    assert view.tasks == len(view.tape.rows)
+    assert view.tasks == len(view.trace.rows)
     assert sorted(row for lane in view.lanes for row in lane.rows) == list(
-        range(len(view.tape.rows) + 1)
+        range(len(view.trace.rows) + 1)
     )
 
 
@@ -392,7 +392,7 @@ def chain(count):
 def test_siblings_below_many_parents_are_folded_by_what_they_do():
     rows = [row(f"fetch-{n}") for n in range(100)]
     rows += [row(f"parse-{n}", parent=n, coroutine="parse") for n in range(100)]
-    names = [lane.name for lane in view_of(make(rows, [("fetch-1", "running", 0, 1)])).lanes]
+    names = [lane.name for lane in view_of(make(rows, [("fetch-1", "running", 0, 1)]).trace).lanes]
     assert names[-2:] == [f"fetch {TIMES} 95", f"parse {TIMES} 95"]
 
 
@@ -400,7 +400,7 @@ def test_what_blocks_and_what_fails_first_is_not_folded():
     rows = [row(f"fetch-{n}") for n in range(100)]
     rows[50].outcome = "raised ValueError: no"
     recording = make(rows, [("fetch-70", "running", 0, 1)], blocks=[block(70, 0, 1)])
-    names = [lane.name for lane in view_of(recording).lanes]
+    names = [lane.name for lane in view_of(recording.trace).lanes]
     assert names[-3:] == [f"fetch {TIMES} 93", "fetch-50", "fetch-70"]
 
 
@@ -504,7 +504,7 @@ def test_a_width_that_is_none_is_refused(width):
 @pytest.mark.parametrize("width", [4, 6, 9, 14])
 def test_a_picture_of_any_width_holds_its_words(width):
     recording = many(200, title="a long title " * 20)
-    recording.tape.dropped = 1234567
+    recording.trace.dropped = 1234567
     figure = draw_timelines([recording], width=width)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

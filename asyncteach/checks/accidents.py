@@ -12,9 +12,9 @@ from asyncteach.checks.mistakes import find_hints
 from asyncteach.checks.running import Run
 from asyncteach.formatting import at
 from asyncteach.labels import clip
-from asyncteach.places import Place, is_learners, place_of
+from asyncteach.places import Place, is_users, place_of
 from asyncteach.recorder.witness import say_error
-from asyncteach.trace import Tape
+from asyncteach.trace import Trace
 
 _STOPPING = 0.25
 _ROUND = 1000
@@ -22,7 +22,7 @@ _ROUND = 1000
 _MOST = 8
 
 
-def judge_error(error: BaseException, tape: Tape) -> Judgement:
+def judge_error(error: BaseException, trace: Trace) -> Judgement:
     """Return what to say about an exception of the answer."""
     inner, group = _innermost(error)
     what = say_error(inner)
@@ -38,10 +38,10 @@ def judge_error(error: BaseException, tape: Tape) -> Judgement:
     # The task where it came from, if it was one of several.
     failed = [
         (row.finished, n)
-        for n, row in enumerate(tape.rows)
+        for n, row in enumerate(trace.rows)
         if row.outcome == f"raised {what}" and not row.was_there
     ]
-    end, rows = (min(failed)[0], (min(failed)[1],)) if failed else (tape.duration, ())
+    end, rows = (min(failed)[0], (min(failed)[1],)) if failed else (trace.duration, ())
     return no(clause, found[0], found[1], Mark(end, end, type(inner).__name__, rows))
 
 
@@ -54,26 +54,26 @@ def _innermost(error: BaseException) -> tuple[BaseException, bool]:
 
 
 def find_line(error: BaseException) -> Place | None:
-    """Return the innermost of the learner's lines that an exception has come through."""
+    """Return the innermost of the user's lines that an exception has come through."""
     found = None
     traceback: TracebackType | None = error.__traceback__
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        if is_learners(code.co_filename):
+        if is_users(code.co_filename):
             found = place_of(code, traceback.tb_lineno)
         traceback = traceback.tb_next
     return found
 
 
-def judge_stop(deadline: float, run: Run, tape: Tape) -> Judgement:
+def judge_stop(deadline: float, run: Run, trace: Trace) -> Judgement:
     """Return what to say about an answer that was still going when its time was over."""
     where = f"; it was{at(run.place)}" if run.place else ""
     clause = f"still going after {_seconds(deadline)}, so it was stopped{where}"
     if run.left:
         clause += f". {run.left.rstrip('.')}"
-    marks = _longest_step(tape) if run.how == "spun" else _last_waits(tape)
+    marks = _longest_step(trace) if run.how == "spun" else _last_waits(trace)
     label = f"stopped{at(run.place)}"
-    marks = marks or [Mark(tape.duration, tape.duration, "")]
+    marks = marks or [Mark(trace.duration, trace.duration, "")]
     marks[0] = marks[0]._replace(label=label)
     if run.how == "spun":
         return no(
@@ -84,7 +84,7 @@ def judge_stop(deadline: float, run: Run, tape: Tape) -> Judgement:
             "nothing is awaited there. And what is to end a loop has to become true at some time.",
             *marks,
         )
-    if _goes_round(tape):
+    if _goes_round(trace):
         return no(
             clause,
             "It comes past there again and again, and goes on. What is to end that loop, and does "
@@ -102,30 +102,30 @@ def judge_stop(deadline: float, run: Run, tape: Tape) -> Judgement:
     )
 
 
-def _goes_round(tape: Tape) -> bool:
+def _goes_round(trace: Trace) -> bool:
     """Tell if a task has had so many steps that it can only be going round in a loop."""
-    steps = tape.slices.of("running").task
+    steps = trace.slices.of("running").task
     return len(steps) > 0 and int(np.bincount(steps).max()) > _ROUND
 
 
-def _longest_step(tape: Tape) -> list[Mark]:
+def _longest_step(trace: Trace) -> list[Mark]:
     """Return the step that never came to an end by itself."""
-    blocks = [block for block in tape.blocks if block.task is not None]
+    blocks = [block for block in trace.blocks if block.task is not None]
     longest = max(blocks, key=lambda block: block.end - block.start, default=None)
     if longest is None or longest.task is None:
         return []
     return [Mark(longest.start, longest.end, "", (longest.task,))]
 
 
-def _last_waits(tape: Tape) -> list[Mark]:
+def _last_waits(trace: Trace) -> list[Mark]:
     """Return what waited to the end, or almost: who is stopped ends a little before."""
-    last = {wait.task: wait for wait in tape.waits}
+    last = {wait.task: wait for wait in trace.waits}
     return [
         Mark(wait.start, wait.end, "", (row,))
         for row, wait in last.items()
-        if wait.end >= tape.duration - _STOPPING
+        if wait.end >= trace.duration - _STOPPING
         and wait.kind not in ("task", "tasks")
-        and (not tape.rows[row].was_there or len(tape.rows) == 1)
+        and (not trace.rows[row].was_there or len(trace.rows) == 1)
     ][:_MOST]
 
 

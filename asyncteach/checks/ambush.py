@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
-from asyncteach.places import is_learners
+from asyncteach.places import is_users
 
 
 class OutOfTime(BaseException):
@@ -38,7 +38,7 @@ class TracedAmbush:
 
         def trace(frame: FrameType, event: str, _: Any) -> Any:
             nonlocal left
-            if event == "call" and not is_learners(frame.f_code.co_filename):
+            if event == "call" and not is_users(frame.f_code.co_filename):
                 return None
             if event == "line" and self._is_theirs():
                 left -= 1

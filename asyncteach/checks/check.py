@@ -186,14 +186,14 @@ def check(
 async def _check(answer: Any, *, virtual: bool, deadline: float, name: str) -> Check:
     run = await run_answer(answer, virtual=bool(virtual), deadline=float(deadline), title=name)
     verdict = Check(run, name, ran=True)
-    tape = run.recording.tape
+    trace = run.recording.trace
     if run.stopped:
-        found = accidents.judge_stop(deadline, run, tape)
+        found = accidents.judge_stop(deadline, run, trace)
         verdict._take(f"stopped {found.hint}", found)
     elif run.missing:
         verdict._take("missing", accidents.judge_no_coroutine(run.value, name))
     elif run.error is not None:
-        found = accidents.judge_error(run.error, tape)
+        found = accidents.judge_error(run.error, trace)
         # Each kind of mistake has its own tries: a stronger hint makes no sense without the first.
         verdict._take(f"raised {found.hint}", found)
     return verdict

@@ -76,7 +76,7 @@ class Conditions:
         __tracebackhide__ = True
         misuse.check_amount("never_blocked", "seconds", seconds)
         misuse.check_seconds_of(self.recording, "never_blocked")
-        if self.recording.tape.rows:  # of an answer that never was one nothing is known
+        if self.recording.trace.rows:  # of an answer that never was one nothing is known
             misuse.check_threshold(self.recording, seconds)
         return self._judge(
             "never_blocked", lambda: timing.judge_blocks(self.recording, seconds), hint, stronger

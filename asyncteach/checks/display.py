@@ -15,7 +15,7 @@ def show_mimebundle(
     A page shows the richest of them, so HTML holds both.
     """
     # Of what hung in virtual time right away there is nothing to see.
-    if failed is None or not failed.marks or not recording.tape.duration > 0:
+    if failed is None or not failed.marks or not recording.trace.duration > 0:
         return {"text/plain": text}, {}
     from asyncteach.checks.picture import draw_marked
 

@@ -9,7 +9,7 @@ from asyncteach.checks.tasknames import find_tasks, say_missing, speak
 from asyncteach.checks.underway import is_inside, lifetime, lifetimes
 from asyncteach.formatting import at, listing
 from asyncteach.recording import Recording
-from asyncteach.trace import Row, Tape
+from asyncteach.trace import TaskRecord, Trace
 
 _HINTS = {
     "cancelled": (
@@ -31,13 +31,13 @@ _HINTS = {
 
 def judge_outcome(recording: Recording, name: str, wanted: str, error: Any = None) -> Judgement:
     """Judge if all tasks of that name were cancelled, returned or raised."""
-    tape = recording.tape
-    rows = find_tasks(tape, name)
+    trace = recording.trace
+    rows = find_tasks(trace, name)
     if not rows:
-        return no(*say_missing(tape, name, inside=is_inside(tape, name)))
+        return no(*say_missing(trace, name, inside=is_inside(trace, name)))
     known = _names_of(error) if error is not None else None
     for index in rows:
-        row = tape.rows[index]
+        row = trace.rows[index]
         if _ended(row, wanted, known):
             continue
         if row.was_there and row.outcome == "still running" and wanted == "returned":
@@ -46,21 +46,21 @@ def judge_outcome(recording: Recording, name: str, wanted: str, error: Any = Non
         should = {"cancelled": "be cancelled", "returned": "return"}.get(
             wanted, f"raise {_say_errors(error)}" if known else "raise an exception"
         )
-        end = row.finished if row.finished == row.finished else tape.duration
-        start = lifetime(tape, index).start
+        end = row.finished if row.finished == row.finished else trace.duration
+        start = lifetime(trace, index).start
         return no(
             f"{speak(row)} {_say(row)} and was to {should}",
             *_HINTS[wanted],
             Mark(start, end, f"not {what}", (index,)),
         )
     verb = {"cancelled": "cancelled"}.get(wanted)
-    names = listing([speak(tape.rows[row]) for row in rows], 6)
+    names = listing([speak(trace.rows[row]) for row in rows], 6)
     if verb:
         return yes(f"{names} {'was' if len(rows) == 1 else 'were'} {verb}")
     return yes(f"{names} {wanted}{f' {_say_errors(error)}' if known else ''}")
 
 
-def _ended(row: Row, wanted: str, known: set[str] | None) -> bool:
+def _ended(row: TaskRecord, wanted: str, known: set[str] | None) -> bool:
     if wanted != "raised":
         return row.outcome == wanted
     kind = re.match(r"raised (\w+)", row.outcome)
@@ -84,7 +84,7 @@ def _say_errors(error: Any) -> str:
     return " or ".join(kind.__name__ for kind in kinds)
 
 
-def _say(row: Row) -> str:
+def _say(row: TaskRecord) -> str:
     """Return how a task ended, as what a sentence goes on with."""
     if row.outcome == "cancelled":
         return "was cancelled"
@@ -97,40 +97,40 @@ def _say(row: Row) -> str:
 
 def judge_order(recording: Recording, names: Iterable[str]) -> Judgement:
     """Judge if tasks finished, or events came, in that order; at the same time counts as so."""
-    tape = recording.tape
+    trace = recording.trace
     before: tuple[str, float, int] | None = None
     said = []
     for event in names:
         edge, name = _read_event(event)
-        rows = find_tasks(tape, name)
+        rows = find_tasks(trace, name)
         if not rows:
-            return no(*say_missing(tape, name, inside=is_inside(tape, name)))
-        lives = lifetimes(tape, rows)
+            return no(*say_missing(trace, name, inside=is_inside(trace, name)))
+        lives = lifetimes(trace, rows)
         if edge == "start":
             at_time, row = min((life.start, life.row) for life in lives)
         else:
             at_time, row = max((life.end, life.row) for life in lives)
-            unfinished = [r for r in rows if _never_ended(tape.rows[r])]
+            unfinished = [r for r in rows if _never_ended(trace.rows[r])]
             if unfinished:
                 row = unfinished[0]
-                mark = Mark(lifetime(tape, row).start, tape.duration, "never over", (row,))
+                mark = Mark(lifetime(trace, row).start, trace.duration, "never over", (row,))
                 return no(
-                    f"{speak(tape.rows[row])} {_say(tape.rows[row])}", *_HINTS["returned"], mark
+                    f"{speak(trace.rows[row])} {_say(trace.rows[row])}", *_HINTS["returned"], mark
                 )
         words = f"{name} {'began' if edge == 'start' else 'was done'}"
         if before is not None and at_time < before[1] - 1e-9:
-            return _disorder(tape, recording.unit, before, (words, at_time, row))
+            return _disorder(trace, recording.unit, before, (words, at_time, row))
         before = (words, at_time, row)
         said.append(words)
     return yes("first " + ", then ".join(said))
 
 
-def _never_ended(row: Row) -> bool:
+def _never_ended(row: TaskRecord) -> bool:
     return row.outcome in ("still running", "garbage-collected") and not row.was_there
 
 
 def _disorder(
-    tape: Tape, unit: str, first: tuple[str, float, int], second: tuple[str, float, int]
+    trace: Trace, unit: str, first: tuple[str, float, int], second: tuple[str, float, int]
 ) -> Judgement:
     return no(
         f"{second[0]} {when(second[1], unit)}, and {first[0]} only "
@@ -152,14 +152,14 @@ def _read_event(event: str) -> tuple[str, str]:
 
 def judge_rest(recording: Recording) -> Judgement:
     """Judge if no task was left running."""
-    tape = recording.tape
-    left = [n for n, row in enumerate(tape.rows) if row.kind == "task" and _never_ended(row)]
+    trace = recording.trace
+    left = [n for n, row in enumerate(trace.rows) if row.kind == "task" and _never_ended(row)]
     if not left:
         return yes("no task was left running")
-    names = [speak(tape.rows[row]) + at(tape.rows[row].place) for row in left]
-    lost = all(tape.rows[row].outcome == "garbage-collected" for row in left)
+    names = [speak(trace.rows[row]) + at(trace.rows[row].place) for row in left]
+    lost = all(trace.rows[row].outcome == "garbage-collected" for row in left)
     how = "lost before done" if lost else "left running at the end"
-    marks = [Mark(lifetime(tape, n).start, tape.duration, "", (n,)) for n in left[:8]]
+    marks = [Mark(lifetime(trace, n).start, trace.duration, "", (n,)) for n in left[:8]]
     marks[0] = marks[0]._replace(label="still running")
     return no(
         f"{listing(names)} {'was' if len(left) == 1 else 'were'} {how}",

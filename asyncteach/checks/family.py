@@ -10,7 +10,7 @@ from concurrent.futures import thread as pool_module
 from types import FrameType
 from typing import Any
 
-from asyncteach.places import Place, is_learners, place_of
+from asyncteach.places import Place, is_users, place_of
 from asyncteach.recorder.waits import _chain, describe
 
 
@@ -78,16 +78,16 @@ def frames_below(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def is_theirs(frame: FrameType) -> bool:
-    """Tell if a frame is the learner's: not a library's, and not what a library has generated."""
+    """Tell if a frame is the user's: not a library's, and not what a library has generated."""
     name = str(frame.f_globals.get("__name__"))
-    return is_learners(frame.f_code.co_filename) and name.partition(".")[0] not in _GENERATING
+    return is_users(frame.f_code.co_filename) and name.partition(".")[0] not in _GENERATING
 
 
 _GENERATING = {"asyncteach", *sys.stdlib_module_names} - {"__main__"}
 
 
 def find_line(frame: FrameType | None) -> Place | None:
-    """Return the learner's innermost line in the step that the event loop has called."""
+    """Return the user's innermost line in the step that the event loop has called."""
     for one in frames_below(frame):
         if is_theirs(one):
             return place_of(one.f_code, one.f_lineno)
@@ -95,12 +95,12 @@ def find_line(frame: FrameType | None) -> Place | None:
 
 
 def find_wait(task: Any) -> Place | None:
-    """Return the learner's line at which a suspended task waits, or a task that it waits for."""
+    """Return the user's line at which a suspended task waits, or a task that it waits for."""
     seen = {task}
 
     def look(task: Any) -> Place | None:
         for below in awaited_tasks(task):
-            # So many that wait for each other in a row are no learner's.
+            # So many that wait for each other in a row are no user's.
             if below not in seen and len(seen) < 100:
                 seen.add(below)
                 if place := look(below):

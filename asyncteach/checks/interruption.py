@@ -15,7 +15,7 @@ from asyncteach.checks.ambush import Ambush, OutOfTime
 from asyncteach.checks.family import Family, frames_below, is_theirs
 
 _PATIENCE = 20
-"""So often an interruption waits for the learner's own line to be the innermost."""
+"""So often an interruption waits for the user's own line to be the innermost."""
 
 
 class Interruption:

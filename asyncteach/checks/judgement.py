@@ -14,7 +14,7 @@ class Mark(NamedTuple):
     label: str
     """A few words that are drawn beside it."""
     rows: tuple[int, ...] = ()
-    """Which rows of the tape it concerns; none: all that is drawn."""
+    """Which rows of the trace it concerns; none: all that is drawn."""
 
 
 @dataclass(frozen=True)

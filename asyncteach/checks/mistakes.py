@@ -166,7 +166,7 @@ def find_hints(text: str, *, group: bool, inside: bool) -> tuple[str, str]:
     """Return a hint and a stronger one on `TypeError: ...`.
 
     `group` tells if it came in an ExceptionGroup, and `inside` if it was raised below one of the
-    learner's lines: who has called something wrongly is known then.
+    user's lines: who has called something wrongly is known then.
 
     >>> find_hints("NameError: name 'asincio' is not defined", group=False, inside=True)[0]
     'Is that name spelled as where it is made, and has that cell been run?'

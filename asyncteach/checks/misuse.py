@@ -125,11 +125,11 @@ def check_names(function: str, names: tuple[Any, ...], least: int) -> None:
 def check_threshold(recording: Recording, seconds: float) -> None:
     """Raise ValueError where shorter steps are asked for than the recording knows of."""
     __tracebackhide__ = True
-    tape = recording.tape
-    if seconds < tape.threshold and not is_virtual(tape, recording.unit):
+    trace = recording.trace
+    if seconds < trace.threshold and not is_virtual(trace, recording.unit):
         raise ValueError(
             f"never_blocked({seconds:g}) asks for shorter steps than were kept in real time: take "
-            f"{tape.threshold:g} or more, or record(threshold={seconds:g})."
+            f"{trace.threshold:g} or more, or record(threshold={seconds:g})."
         )
 
 

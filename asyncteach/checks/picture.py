@@ -29,7 +29,7 @@ def draw_marked(recording: Recording, marks: Sequence[Mark]) -> Picture:
     """Draw a recording with outlines and labels on top."""
     picture = draw_timelines([recording], width=_WIDTH)
     (ax,) = picture.axes
-    view = view_of(recording)
+    view = view_of(recording.trace)
     sheet = lay_sheet(view, page=_WIDTH, until=view.end)
     for mark in marks:
         _draw(ax, sheet, mark)
@@ -103,7 +103,7 @@ def _boxes(sheet: Sheet, mark: Mark) -> list[tuple[float, float]]:
 
 def _describe(recording: Recording, view: View, mark: Mark) -> str:
     """Return a mark in words."""
-    names = [clip(name_of(view.tape.rows[row]), 40) for row in mark.rows]
+    names = [clip(name_of(view.trace.rows[row]), 40) for row in mark.rows]
     who = listing(names, _MOST) or "all"
     unit = recording.unit
     when = f"from {say(mark.start, unit)} to {say(mark.end, unit)}"

@@ -136,7 +136,7 @@ async def _settle() -> None:
 def _stop_rest(recordings: list[Recording]) -> None:
     """Cancel what the answer has left running: in virtual time it would soon come to its end."""
     for recording in recordings:
-        _ = recording.tape  # what is inside another recording would note these cancellations, too
+        _ = recording.trace  # what is inside another recording would note these cancellations, too
     for task in _left():
         task.cancel()
 
@@ -154,7 +154,7 @@ def _finish(
     """Return the recording with the answer's own task called by its name, and ended as it has."""
     if not recordings:
         return Recording(title, [], unit="seconds", head="loop")
-    tape = recordings[0].tape
+    trace = recordings[0].trace
     outcome = "returned"
     if stopped:
         outcome = "still running"
@@ -164,15 +164,15 @@ def _finish(
         outcome = f"raised {say_error(error)}"
     rows = [
         replace(row, name=title, label=title, outcome=outcome) if row.was_there else row
-        for row in tape.rows
+        for row in trace.rows
     ]
-    remarks = [one for one in tape.remarks if one.kind != "raised" or not stopped]
-    # What the tape would find later is looked up in the old one.
+    events = [one for one in trace.events if one.kind != "raised" or not stopped]
+    # What the trace would find later is looked up in the old one.
     whole = replace(
-        tape,
+        trace,
         rows=rows,
-        remarks=remarks,
-        find_waits=lambda: tape.waits,
-        find_blocks=lambda: tape.blocks,
+        events=events,
+        find_waits=lambda: trace.waits,
+        find_blocks=lambda: trace.blocks,
     )
-    return Recording.from_tape(title, whole, unit="seconds")
+    return Recording.from_trace(title, whole, unit="seconds")

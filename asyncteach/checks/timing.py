@@ -4,11 +4,11 @@ from asyncteach.checks.judgement import Judgement, Mark, no, yes
 from asyncteach.checks.underway import is_virtual
 from asyncteach.findings import speak
 from asyncteach.formatting import at, called, listing, span
-from asyncteach.places import is_learners
+from asyncteach.places import is_users
 from asyncteach.recording import Recording
 from asyncteach.timeline.text import say
 from asyncteach.timeline.units import say as say_seconds
-from asyncteach.trace import RUNNING, Block, Tape
+from asyncteach.trace import RUNNING, Block, Trace
 
 _LONG = (
     "What waited for something else to be over, and could have been under way beside it?",
@@ -34,7 +34,7 @@ def judge_length(
 ) -> Judgement:
     """Judge if it took so long, in minutes or seconds, or at most so long."""
     took = recording.minutes if unit == "minutes" else recording.seconds
-    exact = is_virtual(recording.tape, recording.unit)
+    exact = is_virtual(recording.trace, recording.unit)
     room = within if within is not None else 0.05
     late = room * expected
     if within is None and not exact:
@@ -65,25 +65,25 @@ def _hints(recording: Recording) -> tuple[str, str]:
     seen = [
         one.message
         for one in recording.findings
-        if one.kind in kinds and one.file and is_learners(one.file)
+        if one.kind in kinds and one.file and is_users(one.file)
     ]
     return _LONG[0], seen[0] if seen else _LONG[1]
 
 
 def judge_blocks(recording: Recording, seconds: float) -> Judgement:
     """Judge if no step held the loop for longer than so many seconds."""
-    tape = recording.tape
-    long = [block for block in tape.blocks if _is_to_blame(recording, block, seconds)]
+    trace = recording.trace
+    long = [block for block in trace.blocks if _is_to_blame(recording, block, seconds)]
     if long:
-        return _blocked(tape, max(long, key=lambda block: block.end - block.start))
-    if seconds < tape.threshold and is_virtual(tape, recording.unit):
-        steps = tape.slices.of(RUNNING)
+        return _blocked(trace, max(long, key=lambda block: block.end - block.start))
+    if seconds < trace.threshold and is_virtual(trace, recording.unit):
+        steps = trace.slices.of(RUNNING)
         for row, start, end in zip(
             steps.task.tolist(), steps.start.tolist(), steps.end.tolist(), strict=True
         ):
-            if tape.rows[row].kind == "task" and end - start > seconds + 1e-9:
-                who = tape.rows[row].name
-                return _blocked(tape, Block(row, who, start, end, None, (), "", ()))
+            if trace.rows[row].kind == "task" and end - start > seconds + 1e-9:
+                who = trace.rows[row].name
+                return _blocked(trace, Block(row, who, start, end, None, (), "", ()))
     return yes(f"the loop was never held for longer than {span(seconds)}")
 
 
@@ -91,7 +91,7 @@ def _is_to_blame(recording: Recording, block: Block, seconds: float) -> bool:
     """Tell if a step held the loop by what it did, and not because the machine was busy."""
     if block.end - block.start - block.lost <= seconds + 1e-9:
         return False
-    if is_virtual(recording.tape, recording.unit):
+    if is_virtual(recording.trace, recording.unit):
         return block.task is not None
     if block.place is None:
         return False
@@ -99,11 +99,11 @@ def _is_to_blame(recording: Recording, block: Block, seconds: float) -> bool:
     return not block.busy >= 0.5 or any(late > 0.5 * seconds for _, late in block.delayed)
 
 
-def _blocked(tape: Tape, block: Block) -> Judgement:
+def _blocked(trace: Trace, block: Block) -> Judgement:
     length = say_seconds(block.end - block.start)
     function = called(block.place.function) if block.place else ""
-    who = block.who if block.task is None else speak(tape.rows[block.task])
-    late = [speak(tape.rows[row]) for row, _ in sorted(block.delayed, key=lambda one: -one[1])]
+    who = block.who if block.task is None else speak(trace.rows[block.task])
+    late = [speak(trace.rows[row]) for row, _ in sorted(block.delayed, key=lambda one: -one[1])]
     clause = f"{function or who} held the loop for {length}{at(block.place)}"
     if late:
         clause += f", and {listing(late)} had to wait for it"

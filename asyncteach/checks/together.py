@@ -26,42 +26,42 @@ _OVERLAP = (
 
 def judge_overlap(recording: Recording, names: tuple[str, ...]) -> Judgement:
     """Judge if all of those tasks were under way at the same moment; no names: all leaves."""
-    tape = recording.tape
+    trace = recording.trace
     rows: list[int] = []
     for name in names:
-        found = find_tasks(tape, name)
+        found = find_tasks(trace, name)
         if not found:
-            return no(*say_missing(tape, name, inside=is_inside(tape, name)))
+            return no(*say_missing(trace, name, inside=is_inside(trace, name)))
         rows += [row for row in found if row not in rows]
     if not names:
-        rows = leaves(tape)
-    lives = lifetimes(tape, rows)
+        rows = leaves(trace)
+    lives = lifetimes(trace, rows)
     if not names:
         # One that never had to wait and took no time can't overlap with anything.
-        lives = [one for one in lives if one.end - one.start > least(tape, recording.unit)]
+        lives = [one for one in lives if one.end - one.start > least(trace, recording.unit)]
     if len(lives) < 2:
         return no(
-            f"there aren't two tasks that could overlap: {say_tasks(tape)}",
+            f"there aren't two tasks that could overlap: {say_tasks(trace)}",
             "Awaiting a coroutine makes no task of it: it runs inside the task that awaits it.",
             "`asyncio.create_task`, `asyncio.gather` and `asyncio.TaskGroup` make tasks.",
         )
     early = min(lives, key=lambda one: one.start)
     for late in sorted(lives, key=lambda one: one.start):
-        if early.end - late.start <= least(tape, recording.unit) and early.row != late.row:
+        if early.end - late.start <= least(trace, recording.unit) and early.row != late.row:
             return _apart(recording, early, late)
         early = min(early, late, key=lambda one: one.end)
-    together = listing([speak(tape.rows[one.row]) for one in lives], 6)
+    together = listing([speak(trace.rows[one.row]) for one in lives], 6)
     return yes(f"{together} were under way at the same time")
 
 
 def _apart(recording: Recording, early: Stretch, late: Stretch) -> Judgement:
-    tape, unit = recording.tape, recording.unit
-    first, second = speak(tape.rows[early.row]), speak(tape.rows[late.row])
+    trace, unit = recording.trace, recording.unit
+    first, second = speak(trace.rows[early.row]), speak(trace.rows[late.row])
     at = when(late.start, unit)
     clause = f"{second} began only when {first} was over, {at}"
-    if late.end - late.start <= least(tape, unit):
+    if late.end - late.start <= least(trace, unit):
         clause = f"{second} never had to wait, so it was under way for a moment only, {at}"
-    elif early.end - early.start <= least(tape, unit):
+    elif early.end - early.start <= least(trace, unit):
         clause = f"{first} never had to wait, so it was over before {second} was under way"
     return no(
         clause,
@@ -73,11 +73,11 @@ def _apart(recording: Recording, early: Stretch, late: Stretch) -> Judgement:
 
 def judge_most(recording: Recording, limit: int, name: str) -> Judgement:
     """Judge if never more than so many were at work."""
-    tape = recording.tape
-    work = find_work(tape, name, maybe=False)
-    if not work and not find_tasks(tape, name):
-        return no(*say_missing(tape, name))
-    count, start, end, rows = most_at_once(work, least(tape, recording.unit))
+    trace = recording.trace
+    work = find_work(trace, name, maybe=False)
+    if not work and not find_tasks(trace, name):
+        return no(*say_missing(trace, name))
+    count, start, end, rows = most_at_once(work, least(trace, recording.unit))
     if count <= limit:
         return yes(f"never more than {_times(count, name)} under way at once")
     return no(
@@ -94,11 +94,11 @@ def judge_most(recording: Recording, limit: int, name: str) -> Judgement:
 
 def judge_least(recording: Recording, limit: int, name: str) -> Judgement:
     """Judge if at some moment that many were at work."""
-    tape = recording.tape
-    work = find_work(tape, name, maybe=True)
-    if not work and not find_tasks(tape, name):
-        return no(*say_missing(tape, name))
-    count, start, end, rows = most_at_once(work, least(tape, recording.unit))
+    trace = recording.trace
+    work = find_work(trace, name, maybe=True)
+    if not work and not find_tasks(trace, name):
+        return no(*say_missing(trace, name))
+    count, start, end, rows = most_at_once(work, least(trace, recording.unit))
     if count >= limit:
         return yes(f"{_times(count, name)} under way at once")
     return no(
@@ -120,13 +120,13 @@ def _find_mark(
     recording: Recording, task: str | None, start: float | None, end: float | None
 ) -> list[Mark]:
     """Return the mark for a place that somebody has named; a name that isn't there is no place."""
-    tape = recording.tape
-    rows = find_tasks(tape, task) if task is not None else []
+    trace = recording.trace
+    rows = find_tasks(trace, task) if task is not None else []
     if not rows and start is None and end is None:
         return []
-    lives = lifetimes(tape, rows)
+    lives = lifetimes(trace, rows)
     low = min((one.start for one in lives), default=0.0) if start is None else float(start)
-    high = max((one.end for one in lives), default=tape.duration) if end is None else float(end)
+    high = max((one.end for one in lives), default=trace.duration) if end is None else float(end)
     return [Mark(low, max(low, high), "here", tuple(rows))]
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from asyncteach.checks.tasknames import find_tasks, is_function
-from asyncteach.trace import READY, RUNNING, STATES, Tape, Wait
+from asyncteach.trace import READY, RUNNING, STATES, Trace, Wait
 
 TURN = ("lock", "semaphore", "queue", "condition")
 """The kinds of waits in which nobody is at work: it isn't its turn."""
@@ -25,66 +25,66 @@ class Stretch(NamedTuple):
     end: float
 
 
-def is_virtual(tape: Tape, unit: str) -> bool:
+def is_virtual(trace: Trace, unit: str) -> bool:
     """Tell if no real time was measured: then times are exact."""
-    return unit == "seconds" and tape.head == "loop" and bool(np.isnan(tape.cpu))
+    return unit == "seconds" and trace.head == "loop" and bool(np.isnan(trace.cpu))
 
 
-def least(tape: Tape, unit: str) -> float:
+def least(trace: Trace, unit: str) -> float:
     """Return how long two must be under way together to count as so."""
-    return _VIRTUAL if is_virtual(tape, unit) else _REAL
+    return _VIRTUAL if is_virtual(trace, unit) else _REAL
 
 
-def lifetime(tape: Tape, row: int) -> Stretch:
+def lifetime(trace: Trace, row: int) -> Stretch:
     """Return when a task was under way: from its first step until it finished."""
-    return lifetimes(tape, [row])[0]
+    return lifetimes(trace, [row])[0]
 
 
-def lifetimes(tape: Tape, rows: Iterable[int]) -> list[Stretch]:
+def lifetimes(trace: Trace, rows: Iterable[int]) -> list[Stretch]:
     """Return the same for several."""
-    begun = tape.slices[tape.slices.state != STATES.index(READY)]
-    starts = np.full(len(tape.rows), np.inf)
+    begun = trace.slices[trace.slices.state != STATES.index(READY)]
+    starts = np.full(len(trace.rows), np.inf)
     np.minimum.at(starts, begun.task, begun.start)
     found = []
     for row in rows:
-        one = tape.rows[row]
-        end = one.finished if one.finished == one.finished else tape.duration
+        one = trace.rows[row]
+        end = one.finished if one.finished == one.finished else trace.duration
         found.append(Stretch(row, min(float(starts[row]), end), end))
     return found
 
 
-def leaves(tape: Tape) -> list[int]:
+def leaves(trace: Trace) -> list[int]:
     """Return the tasks that do the work: those that have started no others."""
-    rows = tape.rows
+    rows = trace.rows
     tasks = [n for n, row in enumerate(rows) if row.kind == "task"] or list(range(len(rows)))
     parents = {rows[n].parent for n in tasks}
     return [n for n in tasks if n not in parents and not rows[n].was_there]
 
 
-def find_work(tape: Tape, name: str, *, maybe: bool) -> list[Stretch]:
+def find_work(trace: Trace, name: str, *, maybe: bool) -> list[Stretch]:
     """Return when tasks of that name, or calls of a coroutine function of that name, were at work.
 
     A task that has such a call counts as long as that lasts, else all its life; but not when it
     waits for its turn, at a semaphore, a lock or a queue. `maybe` tells if waits that may be for
     one's turn count as work.
     """
-    called = _calls(tape, name)
+    called = _calls(trace, name)
     inside = {stretch.row for stretch in called}
-    named = [n for n, row in enumerate(tape.rows) if is_function(row.coroutine, name)]
-    rows = [n for n in dict.fromkeys([*find_tasks(tape, name), *named]) if n not in inside]
-    above = {parent for row in [*rows, *inside] for parent in tape.ancestors(row)}
+    named = [n for n, row in enumerate(trace.rows) if is_function(row.coroutine, name)]
+    rows = [n for n in dict.fromkeys([*find_tasks(trace, name), *named]) if n not in inside]
+    above = {parent for row in [*rows, *inside] for parent in trace.ancestors(row)}
     pauses: tuple[str, ...] = TURN if maybe else (*TURN, *MAYBE)
     waits: dict[int, list[Wait]] = {}
-    for wait in tape.waits:
+    for wait in trace.waits:
         waits.setdefault(wait.task, []).append(wait)
-    steps = _steps(tape)
+    steps = _steps(trace)
     found: list[Stretch] = []
     for call in called:
         turns = [(w.start, w.end) for w in waits[call.row] if w.kind in pauses]
         found += _subtract(call, turns, steps)
     # A lock of one's own is made of futures.
     pauses += () if maybe else ("future",)
-    for life in lifetimes(tape, rows):
+    for life in lifetimes(trace, rows):
         # Who waits for a task that is counted itself does nothing meanwhile.
         kinds = (*pauses, "task", "tasks") if life.row in above else pauses
         turns = [(w.start, w.end) for w in waits.get(life.row, ()) if w.kind in kinds]
@@ -92,14 +92,14 @@ def find_work(tape: Tape, name: str, *, maybe: bool) -> list[Stretch]:
     return found
 
 
-def is_inside(tape: Tape, name: str) -> bool:
+def is_inside(trace: Trace, name: str) -> bool:
     """Tell if a coroutine function of that name was awaited somewhere inside a task."""
-    return bool(_calls(tape, name))
+    return bool(_calls(trace, name))
 
 
-def _calls(tape: Tape, name: str) -> list[Stretch]:
+def _calls(trace: Trace, name: str) -> list[Stretch]:
     found: dict[tuple[int, int], Stretch] = {}
-    for wait in tape.waits:
+    for wait in trace.waits:
         for place, call in zip(wait.places, wait.calls, strict=False):
             if is_function(place.function, name):
                 known = found.get((wait.task, call))
@@ -109,9 +109,9 @@ def _calls(tape: Tape, name: str) -> list[Stretch]:
     return list(found.values())
 
 
-def _steps(tape: Tape) -> Callable[[int, float], float]:
+def _steps(trace: Trace) -> Callable[[int, float], float]:
     """Return what finds the first step of a row from some moment on."""
-    running = tape.slices.of(RUNNING)
+    running = trace.slices.of(RUNNING)
     running = running[np.argsort(running.task, kind="stable")]  # each row's stay in order
 
     def find(row: int, at: float) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 from asyncteach.checks.ambush import OutOfTime
 from asyncteach.checks.family import Family, awaited_tasks, context_of, find_line, find_wait
 from asyncteach.checks.interruption import Interruption
-from asyncteach.places import Place, is_learners
+from asyncteach.places import Place, is_users
 from asyncteach.recorder.waits import _chain
 from asyncteach.virtual_clock.lookout import real_monotonic
 
@@ -217,7 +217,7 @@ class Watch:
         if coroutine is None or getattr(coroutine, "cr_running", False):
             return
         if self._attempts > CANCELLING + 1:  # the first is let alone with its `finally`
-            frames = [one for _, one, code in _chain(coroutine) if is_learners(code.co_filename)]
+            frames = [one for _, one, code in _chain(coroutine) if is_users(code.co_filename)]
             self._interruption.arm([one for one in frames if one is not None])
         with contextlib.suppress(BaseException):
             context_of(task).run(coroutine.throw, OutOfTime())

@@ -76,10 +76,10 @@ async def _judge(exercise: Exercise, answer: tuple[Any, ...]) -> Any:
 async def _told(error: Exception, exercise: Exercise) -> Any:
     """Return the Check of an answer that has raised outside of what its judge has run."""
     from asyncteach.checks.check import check
-    from asyncteach.places import is_learners
+    from asyncteach.places import is_users
 
     traceback = error.__traceback__
-    while traceback and not is_learners(traceback.tb_frame.f_code.co_filename):
+    while traceback and not is_users(traceback.tb_frame.f_code.co_filename):
         traceback = traceback.tb_next
     if traceback is None:  # the mistake is the judge's
         raise error

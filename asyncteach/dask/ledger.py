@@ -9,8 +9,7 @@ from asyncteach.activities import Activity
 from asyncteach.dask.errands import Errands, Start
 from asyncteach.labels import printable, tell_apart
 from asyncteach.runners.diary import NS
-from asyncteach.states import READY, RUNNING, STATES, WAITING
-from asyncteach.trace import Row, Tape, make_slices
+from asyncteach.trace import READY, RUNNING, STATES, WAITING, TaskRecord, Trace, make_slices
 
 Span = tuple[str, float, float]
 """A state, and from when to when, in story minutes since the activities were sent out."""
@@ -29,7 +28,7 @@ class Attempt:
     outcome: str = "returned"
 
 
-def make_tape(activities: Sequence[Activity], errands: Errands) -> Tape:
+def make_trace(activities: Sequence[Activity], errands: Errands) -> Trace:
     """Return a row for each worker that had anything to do, and under it one for each attempt.
 
     All times are of the scheduler's clock, by which Dask sets those of its workers right.
@@ -39,7 +38,7 @@ def make_tape(activities: Sequence[Activity], errands: Errands) -> Tape:
     _say_outcomes(attempts, names)
     own = tell_apart([printable(activity.name) for activity in activities])
     end = max(attempt.spans[-1][2] for attempt in attempts)
-    rows: list[Row] = []
+    rows: list[TaskRecord] = []
     spans: list[list[Span]] = []
     for worker in sorted(names, key=lambda address: _natural(names[address])):
         mine = sorted((one for one in attempts if one.worker == worker), key=_begin)
@@ -47,17 +46,19 @@ def make_tape(activities: Sequence[Activity], errands: Errands) -> Tape:
         gone = errands.minutes(errands.deaths[worker]) if died else end
         outcome = "died" if died else "returned"
         parent = len(rows)
-        rows.append(Row(names[worker], spawned=0.0, finished=gone, outcome=outcome, kind="worker"))
+        rows.append(
+            TaskRecord(names[worker], spawned=0.0, finished=gone, outcome=outcome, kind="worker")
+        )
         spans.append(_foremost([attempt.spans for attempt in mine]))
         for one in mine:
             name = own[one.activity] + (" (lost)" if one.lost else "")
             first, last = one.spans[0][1], one.spans[-1][2]
-            rows.append(Row(name, "", "", parent, first, last, one.outcome))
+            rows.append(TaskRecord(name, "", "", parent, first, last, one.outcome))
             spans.append(one.spans)
     for row, name in zip(rows, tell_apart([row.name for row in rows]), strict=True):
         row.name = row.label = name
     flat = [(n, STATES.index(state), a, b) for n, row in enumerate(spans) for state, a, b in row]
-    return Tape(rows, make_slices(*zip(*flat, strict=True)).ordered(), end, head=None)
+    return Trace(rows, make_slices(*zip(*flat, strict=True)).ordered(), end, head=None)
 
 
 def _find_lost(activities: Sequence[Activity], errands: Errands) -> Iterator[Attempt]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from asyncteach.activities import Activity
 from asyncteach.dask.embedded import open_cluster
 from asyncteach.dask.errands import PATIENCE, send_out
-from asyncteach.dask.ledger import make_tape
+from asyncteach.dask.ledger import make_trace
 from asyncteach.recording import Recording
 from asyncteach.runners.awaitable import Awaitable
 from asyncteach.runners.machine import count_cores
@@ -83,9 +83,9 @@ async def _on_own_cluster(story: Story) -> Recording:
 async def _on_cluster(story: Story, client: Any, *, comes_back: bool = True) -> Recording:
     errands = await send_out(client, story, comes_back=comes_back)
     workers = f"{errands.workers} worker{'s' if errands.workers > 1 else ''}"
-    tape = make_tape(story.activities, errands)
+    trace = make_trace(story.activities, errands)
     title = story.tell(f"on Dask ({workers})", []).title
-    return Recording.from_tape(title, tape)
+    return Recording.from_trace(title, trace)
 
 
 def _check_dask() -> None:

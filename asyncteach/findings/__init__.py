@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from asyncteach.labels import clip
 from asyncteach.places import Place
-from asyncteach.trace import Row
+from asyncteach.trace import TaskRecord
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Finding:
 
 
 def finding(
-    kind: str, row: Row | None, seconds: float, place: Place | None, message: str, fix: str,
+    kind: str, row: TaskRecord | None, seconds: float, place: Place | None, message: str, fix: str,
     delayed: Iterable[tuple[str, float]] = (),
 ) -> Finding:  # fmt: skip
     """Return a finding about a row at a place; either may be unknown."""
@@ -38,6 +38,6 @@ def finding(
     return Finding(kind, name, seconds, file, line, message, fix, tuple(delayed))
 
 
-def speak(row: Row | None) -> str:
+def speak(row: TaskRecord | None) -> str:
     """Return what a sentence calls a task: short, on one line."""
     return clip(row.label or row.name, 40) if row else "A task"

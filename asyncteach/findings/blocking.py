@@ -6,19 +6,19 @@ from asyncteach.findings import Finding, finding, speak
 from asyncteach.findings.advice import COMPUTED, advise, read_chain
 from asyncteach.formatting import at, called, count, listing, span, spell
 from asyncteach.places import Place
-from asyncteach.trace import Block, Tape
+from asyncteach.trace import Block, Trace
 
 _MOST_CALLS = 4
 # If no look succeeded for more than this share of a block, its line is in doubt.
 _UNSEEN = 0.7
 
 
-def find_blocks(tape: Tape) -> Iterator[Finding]:
+def find_blocks(trace: Trace) -> Iterator[Finding]:
     """Give a finding for each line, or each function that computes, that kept tasks waiting.
 
     Every block that delayed a task is in exactly one of them.
     """
-    for group in group_blocks(tape):
+    for group in group_blocks(trace):
         if not any(block.delayed for block in group):
             continue
         delays: dict[int, float] = {}
@@ -26,8 +26,8 @@ def find_blocks(tape: Tape) -> Iterator[Finding]:
             for task, seconds in block.delayed:
                 delays[task] = delays.get(task, 0.0) + seconds
         worst = sorted(delays.items(), key=lambda pair: -pair[1])
-        names = [(speak(tape.rows[task]), span(seconds)) for task, seconds in worst]
-        message = f"{say_block(tape, group)}: {_victims(names)}."
+        names = [(speak(trace.rows[task]), span(seconds)) for task, seconds in worst]
+        message = f"{say_block(trace, group)}: {_victims(names)}."
         longest = _longest(group)
         if idle := read_chain(longest.places)[2]:
             message += f" Awaiting {idle} never gives the loop back: it has no `await` of its own."
@@ -46,17 +46,17 @@ def find_blocks(tape: Tape) -> Iterator[Finding]:
                 " The line was seen only at the end: either C code kept the GIL, here or earlier, "
                 "or the computer gave this program no time."
             )
-        delayed = [(tape.rows[t].label or tape.rows[t].name, seconds) for t, seconds in worst]
-        row = None if longest.task is None else tape.rows[longest.task]
+        delayed = [(trace.rows[t].label or trace.rows[t].name, seconds) for t, seconds in worst]
+        row = None if longest.task is None else trace.rows[longest.task]
         seconds, fix = _total(group), advise(longest)
         yield finding("blocked-loop", row, seconds, longest.place, message, fix, delayed)
 
 
-def group_blocks(tape: Tape) -> list[list[Block]]:
+def group_blocks(trace: Trace) -> list[list[Block]]:
     """Return the blocks of each line, or of each function that computes, seen at many lines."""
     groups: dict[object, list[Block]] = {}
-    computing = {block.place for block in tape.blocks if block.busy >= COMPUTED}
-    for block in tape.blocks:
+    computing = {block.place for block in trace.blocks if block.busy >= COMPUTED}
+    for block in trace.blocks:
         where: tuple[object, ...] = (block.who, block.doing)
         if (place := block.place) is not None:
             where = (place.path, place.function, place not in computing and place.line)
@@ -72,10 +72,10 @@ def _total(blocks: list[Block]) -> float:
     return sum(block.end - block.start for block in blocks)
 
 
-def say_block(tape: Tape, blocks: list[Block]) -> str:
+def say_block(trace: Trace, blocks: list[Block]) -> str:
     """Say what held the loop, for how long, at which line and by which chain of calls."""
     longest, place = _longest(blocks), _longest(blocks).place
-    task = "" if longest.task is None else speak(tape.rows[longest.task])
+    task = "" if longest.task is None else speak(trace.rows[longest.task])
     who = (called(place.function) if place else "") or task or f"The callback {longest.who}"
     who = f"{who[0].upper()}{who[1:]}" if who.startswith(("this ", "a ")) else who
     if len(blocks) == 1:
@@ -92,7 +92,7 @@ def say_block(tape: Tape, blocks: list[Block]) -> str:
     if longest.task is None:
         return f"{held}, in a callback" if place else held
     # A task without a name of its own is called like a coroutine of the chain.
-    if who == task or f"{task}()" in held or tape.rows[longest.task].was_there:
+    if who == task or f"{task}()" in held or trace.rows[longest.task].was_there:
         return held
     return f"{held}, in task {task}"
 

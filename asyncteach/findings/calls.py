@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from asyncteach.places import Place
-from asyncteach.trace import Tape, Wait
+from asyncteach.trace import Trace, Wait
 
 OUTSIDE = ("sleep", "socket", "subprocess", "thread", "process", "future", "tasks")
 """The kinds of waits for something that goes on by itself, meanwhile."""
@@ -38,13 +38,13 @@ class Part:
         return self.place.line, child, self.outside, self.pause, self.stream
 
 
-def list_calls(tape: Tape) -> Iterator[tuple[int, list[Part]]]:
+def list_calls(trace: Trace) -> Iterator[tuple[int, list[Part]]]:
     """Give each task with what one call of one of its functions awaited, in order.
 
     Calls that awaited only one thing are left out.
     """
     by_task: dict[int, list[Wait]] = {}
-    for wait in sorted(tape.waits, key=lambda wait: wait.start):
+    for wait in sorted(trace.waits, key=lambda wait: wait.start):
         by_task.setdefault(wait.task, []).append(wait)
     for task, waits in by_task.items():
         calls: dict[tuple[int, int], list[Part]] = {}
@@ -53,7 +53,7 @@ def list_calls(tape: Tape) -> Iterator[tuple[int, list[Part]]]:
             pairs = zip(wait.places, wait.calls, strict=False)
             links = [pair for pair in pairs if not pair[0].function.endswith("comp>")]
             is_direct = len(wait.calls) == len(wait.places)
-            inner = (_child(tape, wait, by_task), -1 - number if is_direct else wait.calls[-1])
+            inner = (_child(trace, wait, by_task), -1 - number if is_direct else wait.calls[-1])
             for depth, (place, call) in enumerate(links):
                 is_last = depth + 1 == len(links)
                 child, key = inner if is_last else links[depth + 1]
@@ -75,11 +75,11 @@ def _add(part: Part, wait: Wait, *, is_pause: bool) -> None:
     part.stream |= wait.what in _STREAMS
 
 
-def _child(tape: Tape, wait: Wait, by_task: dict[int, list[Wait]]) -> Place | None:
+def _child(trace: Trace, wait: Wait, by_task: dict[int, list[Wait]]) -> Place | None:
     """Return a line of the coroutine of a task that was awaited where it was spawned."""
     if wait.kind != "task" or wait.target not in by_task or not wait.places:
         return None
-    target, here = tape.rows[wait.target], wait.places[-1]
+    target, here = trace.rows[wait.target], wait.places[-1]
     if target.parent != wait.task or target.place is None or target.place[:2] != here[:2]:
         return None
     places = by_task[wait.target][0].places

@@ -27,7 +27,7 @@ from asyncteach.findings.source import (
 )
 from asyncteach.formatting import at, called, listing, span, spell
 from asyncteach.places import Place
-from asyncteach.trace import Tape
+from asyncteach.trace import Trace
 
 # What isn't worth a word: less of the task's life, or fewer seconds.
 _SHARE, _SECONDS = 0.2, 0.02
@@ -58,13 +58,13 @@ class Run(NamedTuple):
     """Which parts of the call belong to each await, or to each round."""
 
 
-def find_sequences(tape: Tape) -> Iterator[Finding]:
+def find_sequences(trace: Trace) -> Iterator[Finding]:
     """Give a finding for each row of awaits that could as well have waited at the same time."""
     found: dict[tuple[Place, bool], list[tuple[int, Run, float, float]]] = {}
     known: dict[object, list[Run]] = {}  # ten thousand calls may be alike
-    for task, parts in list_calls(tape):
-        row, place = tape.rows[task], parts[0].place
-        life = (tape.duration if isnan(row.finished) else row.finished) - row.spawned
+    for task, parts in list_calls(trace):
+        row, place = trace.rows[task], parts[0].place
+        life = (trace.duration if isnan(row.finished) else row.finished) - row.spawned
         shape = (place.path, place.function, *(part.shape() for part in parts))
         if shape not in known:
             source = read_source(place)
@@ -78,7 +78,7 @@ def find_sequences(tape: Tape) -> Iterator[Finding]:
             if waited >= _WAITED * total and total - together >= max(_SECONDS, _SHARE * life):
                 where = place._replace(line=run.nodes[0].lineno)
                 found.setdefault((where, run.loop is None), []).append((task, run, total, together))
-    yield from (_tell(tape, where, times) for (where, _), times in found.items())
+    yield from (_tell(trace, where, times) for (where, _), times in found.items())
 
 
 class _Call:
@@ -316,7 +316,7 @@ def _arguments(call: ast.Call) -> list[ast.expr]:
     return [*call.args, *(keyword.value for keyword in call.keywords)]
 
 
-def _tell(tape: Tape, place: Place, times: list[tuple[int, Run, float, float]]) -> Finding:
+def _tell(trace: Trace, place: Place, times: list[tuple[int, Run, float, float]]) -> Finding:
     """Tell of awaits in a row, of many on average."""
     task, run, *_ = times[0]
     where = called(place.function)
@@ -350,4 +350,4 @@ def _tell(tape: Tape, place: Place, times: list[tuple[int, Run, float, float]]) 
         f", or give each its own task in an `asyncio.TaskGroup`."
     )
     saving = (total - together) * len(times)
-    return finding("one-after-another", tape.rows[task], saving, place, message, fix)
+    return finding("one-after-another", trace.rows[task], saving, place, message, fix)

@@ -7,7 +7,7 @@ from asyncteach.findings.blocking import group_blocks, say_block
 from asyncteach.formatting import at, count, span, spell
 from asyncteach.intervals import sweep
 from asyncteach.timeline.text import say
-from asyncteach.trace import READY, RUNNING, STATES, WAITING, Slices, Tape
+from asyncteach.trace import READY, RUNNING, STATES, WAITING, Slices, Trace
 
 OTHERS = (*("task", "tasks", "lock", "semaphore", "queue", "condition", "event", "barrier"),)
 """The kinds of waits that are for other tasks: they overlap with those by themselves."""
@@ -17,38 +17,40 @@ def _amount(amount: float, unit: str) -> str:
     return say(amount, unit) if unit == "minutes" else span(amount)
 
 
-def list_totals(tape: Tape, unit: str) -> list[str]:
+def list_totals(trace: Trace) -> list[str]:
     """Return how long it took, in which states the tasks were, and what limits the recording."""
-    tasks = np.array([row.kind == "task" for row in tape.rows], dtype=bool)
-    jobs = [row.kind for row in tape.rows if row.kind != "task"]
+    unit = trace.unit
+    tasks = np.array([row.kind == "task" for row in trace.rows], dtype=bool)
+    jobs = [row.kind for row in trace.rows if row.kind != "task"]
     who = count(int(tasks.sum()), "task")
     for kind, kinds in (("thread", "threads"), ("process", "processes")):
         if kind in jobs:
             who += f" and {count(jobs.count(kind), 'job')} in {kinds}"
     if "worker" in jobs:
         who += f" on {count(jobs.count('worker'), 'worker')}"
-    totals = {s: float(tape.slices.total(len(tape.rows), s)[tasks].sum()) for s in STATES}
+    totals = {s: float(trace.slices.total(len(trace.rows), s)[tasks].sum()) for s in STATES}
     lines = [
-        f"{_amount(tape.duration, unit)}, {who}. Added up, they were running for "
+        f"{_amount(trace.duration, unit)}, {who}. Added up, they were running for "
         f"{_amount(totals[RUNNING], unit)}, ready for {_amount(totals[READY], unit)} and waiting "
         f"for {_amount(totals[WAITING], unit)}."
     ]
-    for remark in tape.remarks:
-        if remark.kind == "loop-not-watched":
-            lines.append(remark.text)
-        elif remark.kind == "recorder-failed":
-            lines.append(f"record() failed and stopped recording: {remark.text}.")
-        elif remark.kind == "raised":
-            lines.append(f"It ended with {remark.text}{at(remark.place)}.")
-    if tape.dropped:
-        more = count(tape.dropped, "more step")
+    for event in trace.events:
+        if event.kind == "loop-not-watched":
+            lines.append(event.text)
+        elif event.kind == "recorder-failed":
+            lines.append(f"record() failed and stopped recording: {event.text}.")
+        elif event.kind == "raised":
+            lines.append(f"It ended with {event.text}{at(event.place)}.")
+    if trace.dropped:
+        more = count(trace.dropped, "more step")
         lines.append(f"{more} could not be kept: `record(max_slices=...)` sets the limit.")
     return lines
 
 
-def praise(tape: Tape, unit: str, *, held_up: bool) -> str:
+def praise(trace: Trace, *, held_up: bool) -> str:
     """Say how much waiting overlapped, and if it was so, that nothing was held up."""
-    own = _own_waiting(tape)
+    unit = trace.unit
+    own = _own_waiting(trace)
     total = float(own.seconds().sum())
     times, depth = sweep(own.start, own.end)
     took, most = float(np.diff(times)[depth[:-1] > 0].sum()), int(depth.max(initial=0))
@@ -58,56 +60,56 @@ def praise(tape: Tape, unit: str, *, held_up: bool) -> str:
             f"{count(most, 'task')} waited at the same time: {_amount(total, unit)} of waiting "
             f"took {_amount(took, unit)}"
         )
-    elif not tape.rows:
+    elif not trace.rows:
         # uvloop's, for one, can't be.
         where = " on an event loop that record() can watch" if unit == "seconds" else ""
         return f"No task ran{where}."
-    elif total > 0.5 * tape.duration:
-        share = f"{_amount(total, unit)} of {_amount(tape.duration, unit)}"
-        jobs = any(row.kind != "task" for row in tape.rows)  # it may be one of them beside it
+    elif total > 0.5 * trace.duration:
+        share = f"{_amount(total, unit)} of {_amount(trace.duration, unit)}"
+        jobs = any(row.kind != "task" for row in trace.rows)  # it may be one of them beside it
         sentences.append(f"{share} was waiting{'' if jobs else ', for one thing at a time'}")
     else:
-        tasks = [row.kind == "task" for row in tape.rows]
-        running = float(tape.slices.total(len(tape.rows), RUNNING)[tasks].sum())
+        tasks = [row.kind == "task" for row in trace.rows]
+        running = float(trace.slices.total(len(trace.rows), RUNNING)[tasks].sum())
         sentences.append(
-            f"{_amount(running, unit)} of {_amount(tape.duration, unit)} was work of your own"
+            f"{_amount(running, unit)} of {_amount(trace.duration, unit)} was work of your own"
         )
     if unit == "seconds" and not held_up:
-        sentences.append(f"the loop was never held for longer than {span(tape.threshold)}")
+        sentences.append(f"the loop was never held for longer than {span(trace.threshold)}")
     return "; ".join(sentences) + "."
 
 
-def _own_waiting(tape: Tape) -> Slices:
+def _own_waiting(trace: Trace) -> Slices:
     """Return the waiting for something outside, not for another task or for its own turn."""
-    waiting = tape.slices.of(WAITING)
-    kinds = {(wait.task, wait.start): wait.kind for wait in tape.waits}
-    parents = {row.parent for row in tape.rows if row.kind == "task"}
+    waiting = trace.slices.of(WAITING)
+    kinds = {(wait.task, wait.start): wait.kind for wait in trace.waits}
+    parents = {row.parent for row in trace.rows if row.kind == "task"}
     kept = []
     for task, start in zip(waiting.task.tolist(), waiting.start.tolist(), strict=True):
         # Where no look at the wait was taken, a parent is taken to wait for its children.
         kind = kinds.get((task, start), "tasks" if task in parents else "")
-        kept.append(tape.rows[task].kind == "task" and kind not in OTHERS)
+        kept.append(trace.rows[task].kind == "task" and kind not in OTHERS)
     return waiting[np.array(kept, dtype=bool)]
 
 
-def say_held(tape: Tape) -> list[str]:
+def say_held(trace: Trace) -> list[str]:
     """Say what is no finding: what held the loop while no task was ready, and what else did so."""
-    groups = [group for group in group_blocks(tape) if not any(block.delayed for block in group)]
-    sentences = [f"{say_block(tape, group)}, while no other task was ready." for group in groups]
-    if tape.stalls:
-        lost = max(stall.lost for stall in tape.stalls)
+    groups = [group for group in group_blocks(trace) if not any(block.delayed for block in group)]
+    sentences = [f"{say_block(trace, group)}, while no other task was ready." for group in groups]
+    if trace.stalls:
+        lost = max(stall.lost for stall in trace.stalls)
         longest = f"for {span(lost)}"
-        if len(tape.stalls) > 1:
-            longest = f"{spell(len(tape.stalls))} times, {longest} at the longest"
+        if len(trace.stalls) > 1:
+            longest = f"{spell(len(trace.stalls))} times, {longest} at the longest"
         sentences.append(f"The computer gave this program no time {longest}.")
         return sentences
-    ready = tape.slices.of(READY)
-    ready = ready[np.array([row.kind == "task" for row in tape.rows] or [False])[ready.task]]
+    ready = trace.slices.of(READY)
+    ready = ready[np.array([row.kind == "task" for row in trace.rows] or [False])[ready.task]]
     long = ready.seconds()
-    if len(ready) and long.max() > tape.threshold and not tape.blocks:
-        name, late = speak(tape.rows[int(ready.task[long.argmax()])]), span(float(long.max()))
+    if len(ready) and long.max() > trace.threshold and not trace.blocks:
+        name, late = speak(trace.rows[int(ready.task[long.argmax()])]), span(float(long.max()))
         sentences.append(
             f"{name} was ready for {late} before it ran, though no step took longer than "
-            f"{span(tape.threshold)}."
+            f"{span(trace.threshold)}."
         )
     return sentences

@@ -1,4 +1,4 @@
-"""What went wrong with single tasks, threads and connections: findings from remarks and waits."""
+"""What went wrong with single tasks, threads and connections: findings from events and waits."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from asyncteach.findings.source import line_of
 from asyncteach.formatting import at, called, count, listing, span
 from asyncteach.labels import clip
 from asyncteach.places import Place
-from asyncteach.trace import RUNNING, Remark, Row, Tape, Wait
+from asyncteach.trace import RUNNING, Event, TaskRecord, Trace, Wait
 
 # A thread that looks for a signal to stop takes a moment to see it.
 _MOMENT = 0.12
@@ -42,31 +42,31 @@ Told = tuple[Place | None, float, str] | None
 """Where it was, what it has cost in seconds, and the sentence; None: there is nothing to tell."""
 
 
-def find_task_errors(tape: Tape, *, is_over: bool) -> Iterator[Finding]:
+def find_task_errors(trace: Trace, *, is_over: bool) -> Iterator[Finding]:
     """Give a finding for each thing that was observed and can't be meant."""
-    yield from _nested_runs(tape)
-    yield from _never_awaited(tape)
-    yield from _deadlocks(tape)
-    for remark in tape.remarks:
-        kind, tell = _TELLERS.get(remark.kind, ("", None))
-        row = None if remark.task is None else tape.rows[remark.task]
-        if tell and (told := tell(tape, remark, row)):
+    yield from _nested_runs(trace)
+    yield from _never_awaited(trace)
+    yield from _deadlocks(trace)
+    for event in trace.events:
+        kind, tell = _TELLERS.get(event.kind, ("", None))
+        row = None if event.task is None else trace.rows[event.task]
+        if tell and (told := tell(trace, event, row)):
             place, seconds, message = told
             yield finding(kind, row, seconds, place, message, _FIXES[kind])
     if is_over:
-        yield from _left_running(tape)
+        yield from _left_running(trace)
 
 
-def _nested_runs(tape: Tape) -> Iterator[Finding]:
+def _nested_runs(trace: Trace) -> Iterator[Finding]:
     """Tell of each `asyncio.run()` that failed because a loop was running."""
     found = [
-        (None if r.task is None else tape.rows[r.task], r.place)
-        for r in tape.remarks
+        (None if r.task is None else trace.rows[r.task], r.place)
+        for r in trace.events
         if r.kind == "raised" and _is_nested(r.text)
     ]
     kind = "asyncio-run-inside-loop"
     # An error that left the recording has left its task as well.
-    for row, place in found or [(row, None) for row in tape.rows if _is_nested(row.outcome)]:
+    for row, place in found or [(row, None) for row in trace.rows if _is_nested(row.outcome)]:
         message = (
             f"An event loop was started{at(place)} while another one was already running: a "
             f"notebook's cells run on an event loop, and so does everything in an `async def`."
@@ -78,11 +78,11 @@ def _is_nested(text: str) -> bool:
     return "RuntimeError" in text and any(words in text for words in _NESTED)
 
 
-def _never_awaited(tape: Tape) -> Iterator[Finding]:
+def _never_awaited(trace: Trace) -> Iterator[Finding]:
     """Tell of each line at which coroutines were dropped that had never been awaited."""
-    refused = [r.place for r in tape.remarks if r.kind == "raised" and _is_nested(r.text)]
-    dropped = [r for r in tape.remarks if r.kind == "never-awaited" and r.place not in refused]
-    groups = Counter((remark.text, remark.place) for remark in dropped)
+    refused = [r.place for r in trace.events if r.kind == "raised" and _is_nested(r.text)]
+    dropped = [r for r in trace.events if r.kind == "never-awaited" and r.place not in refused]
+    groups = Counter((event.text, event.place) for event in dropped)
     for (text, place), times in groups.items():
         name = called(text) or text
         own = name.removesuffix("()").rpartition(".")[2]
@@ -96,16 +96,16 @@ def _never_awaited(tape: Tape) -> Iterator[Finding]:
         yield finding("never-awaited", None, 0.0, place, message, fix)
 
 
-def _deadlocks(tape: Tape) -> Iterator[Finding]:
+def _deadlocks(trace: Trace) -> Iterator[Finding]:
     """Tell of tasks that waited for each other in a circle: for a lock, or for a task to end."""
     by_task: dict[int | None, list[Wait]] = {}
-    for wait in tape.waits:
+    for wait in trace.waits:
         if wait.target is not None and wait.kind in ("lock", "task"):
             by_task.setdefault(wait.task, []).append(wait)
     told: set[frozenset[int]] = set()
     for first in (wait for waits in by_task.values() for wait in waits):
         circle = [first]
-        while len(circle) <= len(tape.rows) and circle[-1].target != first.task:
+        while len(circle) <= len(trace.rows) and circle[-1].target != first.task:
             # The wait of a circle that ended first has seen all of the others.
             later = by_task.get(circle[-1].target, [])
             found = [w for w in later if w.start < first.end <= w.end]
@@ -115,19 +115,19 @@ def _deadlocks(tape: Tape) -> Iterator[Finding]:
         tasks = frozenset(wait.task for wait in circle)
         if circle[-1].target == first.task and tasks not in told:
             told.add(tasks)
-            yield _deadlock(tape, circle)
+            yield _deadlock(trace, circle)
 
 
-def _deadlock(tape: Tape, circle: list[Wait]) -> Finding:
+def _deadlock(trace: Trace, circle: list[Wait]) -> Finding:
     first = circle[0]
     place = first.places[-1] if first.places else None
-    row = tape.rows[first.task]
+    row = trace.rows[first.task]
     parts = []
     for wait in circle:
-        other = speak(tape.rows[wait.target or 0])
+        other = speak(trace.rows[wait.target or 0])
         what = f"a lock that {other} held" if wait.kind == "lock" else f"{other} to end"
         where = at(wait.places[-1]) if wait.places else ""
-        parts.append(f"{speak(tape.rows[wait.task])} waited{where} for {what}")
+        parts.append(f"{speak(trace.rows[wait.task])} waited{where} for {what}")
     message = f"{'; '.join(parts)}: none of them could go on."
     fix = "deadlock" if len(circle) > 1 else "deadlock of one"
     if len(circle) == 1:
@@ -139,181 +139,179 @@ def _deadlock(tape: Tape, circle: list[Wait]) -> Finding:
     return finding("deadlock", row, seconds, place, message, _FIXES[fix])
 
 
-def _join(tape: Tape, remark: Remark, row: Row | None) -> Told:
+def _join(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
     """Tell of a `queue.join()` that waited for items that no task had any more."""
     getting = {
         wait.task
-        for wait in tape.waits
-        if wait.what == "an item of a queue" and wait.start < remark.at <= wait.end
+        for wait in trace.waits
+        if wait.what == "an item of a queue" and wait.start < event.at <= wait.end
     }
-    joining = {remark.task, *(tape.ancestors(remark.task) if remark.task is not None else [])}
-    for index, other in enumerate(tape.rows):
-        is_alive = other.spawned < remark.at and not other.finished < remark.at
+    joining = {event.task, *(trace.ancestors(event.task) if event.task is not None else [])}
+    for index, other in enumerate(trace.rows):
+        is_alive = other.spawned < event.at and not other.finished < event.at
         if other.kind == "task" and is_alive and index not in getting | joining:
             return None  # it may still work on an item
-    place = remark.place or (row.place if row else None)
-    number = count(int(remark.text), "item")
+    place = event.place or (row.place if row else None)
+    number = count(int(event.text), "item")
     message = (
         f"{speak(row)} waited{at(place)} in `queue.join()`, though the queue was empty: "
         f"`task_done()` had not been called for {number} taken from it."
     )
-    return place, remark.seconds, message
+    return place, event.seconds, message
 
 
-def _exception(tape: Tape, remark: Remark, row: Row | None) -> Told:
-    place = remark.place or (row.place if row else None)
+def _exception(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
+    place = event.place or (row.place if row else None)
     born = f", started{at(place)}," if place else ""
-    message = (
-        f"{speak(row)}{born} failed with {remark.text}, and its exception was never retrieved."
-    )
+    message = f"{speak(row)}{born} failed with {event.text}, and its exception was never retrieved."
     return place, 0.0, message
 
 
-def _destroyed(tape: Tape, remark: Remark, row: Row | None) -> Told:
-    place = row.place if row and row.place else remark.place
+def _destroyed(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
+    place = row.place if row and row.place else event.place
     born = f", started{at(place)}," if place else ""
     message = (
         f"{speak(row)}{born} was garbage-collected before it had finished: nothing in the program "
         f"referred to it, and the event loop keeps only a weak reference to a task."
     )
-    return place, remark.seconds, message
+    return place, event.seconds, message
 
 
-def _cut_off(tape: Tape, remark: Remark, row: Row | None) -> Told:
+def _cut_off(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
     """Tell of a task that was started, never awaited and cut off when main() had returned."""
     # A server's handlers and a library's helpers aren't the user's to await.
-    if row is None or row.place is None or row.parent is None or remark.task is None:
+    if row is None or row.place is None or row.parent is None or event.task is None:
         return None
-    for wait in tape.waits:
+    for wait in trace.waits:
         # What asyncio.wait() gave back as pending isn't forgotten.
         some = wait.kind == "tasks" and "together" not in wait.what and "group" not in wait.what
-        mine = wait.kind == "task" and wait.target == remark.task
+        mine = wait.kind == "task" and wait.target == event.task
         if mine or (wait.task == row.parent and some):
             return None
-    if any(r.kind == "siblings-ran-on" and remark.task in r.others for r in tape.remarks):
+    if any(r.kind == "siblings-ran-on" and event.task in r.others for r in trace.events):
         return None
     # A task that waited at one place again went round: it was to end with the others.
-    calls = [w.calls[: len(w.places)] for w in tape.waits if w.task == remark.task]
-    if len(set(calls)) < len(calls) or not _main_returned(tape, remark.task):
+    calls = [w.calls[: len(w.places)] for w in trace.waits if w.task == event.task]
+    if len(set(calls)) < len(calls) or not _main_returned(trace, event.task):
         return None
-    main = tape.rows[tape.ancestors(remark.task)[-1]]
+    main = trace.rows[trace.ancestors(event.task)[-1]]
     message = (
         f"{speak(row)} was started{at(row.place)} and never awaited: it was cancelled when "
         f"{speak(main)} returned."
     )
-    return row.place, remark.seconds, message
+    return row.place, event.seconds, message
 
 
-def _main_returned(tape: Tape, task: int) -> bool:
+def _main_returned(trace: Trace, task: int) -> bool:
     """Tell if the task at the root ended well: an error there takes all others with it."""
-    return tape.rows[[task, *tape.ancestors(task)][-1]].outcome == "returned"
+    return trace.rows[[task, *trace.ancestors(task)][-1]].outcome == "returned"
 
 
-def _swallowed(tape: Tape, remark: Remark, row: Row | None) -> Told:
+def _swallowed(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
     # A TaskGroup of Python 3.11 cancels the task around it and forgets to take it back.
-    grouped = any(w.task == remark.task and "its group" in w.what for w in tape.waits)
-    if remark.place is None or grouped:
+    grouped = any(w.task == event.task and "its group" in w.what for w in trace.waits)
+    if event.place is None or grouped:
         return None
     message = (
-        f"{speak(row)} swallowed its cancellation{at(remark.place)}: it was cancelled there but "
+        f"{speak(row)} swallowed its cancellation{at(event.place)}: it was cancelled there but "
         f"ended as if it hadn't been, so the code that called `cancel()` can't tell."
     )
-    return remark.place, remark.seconds, message
+    return event.place, event.seconds, message
 
 
-def _ran_on(tape: Tape, remark: Remark, row: Row | None) -> Told:
+def _ran_on(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
     """Tell of siblings that outlasted a failed gather() and that were not awaited after it."""
-    cut_off = {r.task for r in tape.remarks if r.kind == "cancelled-at-exit"}
-    later = [wait for wait in tape.waits if wait.start >= remark.at]
-    if any(wait.task == remark.task and wait.kind == "tasks" for wait in later):
+    cut_off = {r.task for r in trace.events if r.kind == "cancelled-at-exit"}
+    later = [wait for wait in trace.waits if wait.start >= event.at]
+    if any(wait.task == event.task and wait.kind == "tasks" for wait in later):
         return None  # it may have gathered what was left
     left = [
         index
-        for index in set(remark.others) - {wait.target for wait in later if wait.kind == "task"}
-        if tape.rows[index].outcome != "cancelled" or index in cut_off
+        for index in set(event.others) - {wait.target for wait in later if wait.kind == "task"}
+        if trace.rows[index].outcome != "cancelled" or index in cut_off
     ]
     # An error that ended the program has ended them all.
-    if not left or (cut_off & set(left) and not _main_returned(tape, left[0])):
+    if not left or (cut_off & set(left) and not _main_returned(trace, left[0])):
         return None
-    ends = [tape.rows[index].finished for index in left]
+    ends = [trace.rows[index].finished for index in left]
     still = any(isnan(end) for end in ends)
-    seconds = max(tape.duration if isnan(end) else end for end in ends) - remark.at
+    seconds = max(trace.duration if isnan(end) else end for end in ends) - event.at
     if seconds < _AT_ONCE and not still:
         return None
-    names = listing([speak(tape.rows[index]) for index in sorted(left)])
+    names = listing([speak(trace.rows[index]) for index in sorted(left)])
     went_on = f" for {span(seconds)}" if seconds >= _AT_ONCE else ""
     went_on += ", past the end of the recording" if still else ""
-    place = remark.place or (row.place if row else None)
+    place = event.place or (row.place if row else None)
     message = (
-        f"gather() raised {remark.text or 'an error'}{at(remark.place)}, but {names} went "
+        f"gather() raised {event.text or 'an error'}{at(event.place)}, but {names} went "
         f"on{went_on}: when one task fails, gather() doesn't cancel the others."
     )
     return place, seconds, message
 
 
-def _left_running(tape: Tape) -> Iterator[Finding]:
+def _left_running(trace: Trace) -> Iterator[Finding]:
     """Tell of tasks that were not awaited and were at work when the recording ended."""
-    openers = [index for index, row in enumerate(tape.rows) if row.was_there]
-    spared = {*openers, *(up for opener in openers for up in tape.ancestors(opener))}
+    openers = [index for index, row in enumerate(trace.rows) if row.was_there]
+    spared = {*openers, *(up for opener in openers for up in trace.ancestors(opener))}
     # The task that closes the recording is at work until the very end.
-    closing = tape.slices.of(RUNNING)
-    spared |= {int(task) for task in closing.task[closing.end >= tape.duration]}
-    spared |= {one for r in tape.remarks if r.kind == "siblings-ran-on" for one in r.others}
+    closing = trace.slices.of(RUNNING)
+    spared |= {int(task) for task in closing.task[closing.end >= trace.duration]}
+    spared |= {one for r in trace.events if r.kind == "siblings-ran-on" for one in r.others}
     # On a loop of another thread the work may well go on.
-    loops = {tape.rows[opener].loop for opener in openers}
+    loops = {trace.rows[opener].loop for opener in openers}
     kind = "left-running"
-    for index, row in enumerate(tape.rows):
+    for index, row in enumerate(trace.rows):
         ours = index not in spared and row.loop in loops and row.kind == "task"
         if ours and row.outcome == "still running" and row.place and row.parent is not None:
             message = (
                 f"{speak(row)} was started{at(row.place)} and hadn't finished when the recording "
                 f"ended."
             )
-            seconds = tape.duration - row.spawned
+            seconds = trace.duration - row.spawned
             yield finding(kind, row, seconds, row.place, message, _FIXES[kind])
 
 
-def _outlived(tape: Tape, remark: Remark, row: Row | None) -> Told:
-    job = tape.rows[remark.others[0]]
+def _outlived(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
+    job = trace.rows[event.others[0]]
     still = isnan(job.finished)
-    if remark.seconds < _MOMENT and not still:
+    if event.seconds < _MOMENT and not still:
         return None
-    place = remark.place or job.place
-    long = f"{span(remark.seconds)} " if remark.seconds >= _AT_ONCE else ""
+    place = event.place or job.place
+    long = f"{span(event.seconds)} " if event.seconds >= _AT_ONCE else ""
     when = "when the recording ended, " if still else "for "
     message = (
         f"{speak(job)} was still at work in its thread {when}{long}after the waiting for it"
         f"{at(place)} had ended: a timeout ends the waiting, not the thread."
     )
-    return place, remark.seconds, message
+    return place, event.seconds, message
 
 
-def _wrong_thread(tape: Tape, remark: Remark, row: Row | None) -> Told:
-    if remark.place is None:
+def _wrong_thread(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
+    if event.place is None:
         return None  # a library's own thread
-    text = line_of(remark.place).partition("  #")[0]
+    text = line_of(event.place).partition("  #")[0]
     ran = f"`{clip(text, 60)}` ran" if text else "An asyncio object was used"
-    what = f"{ran} in another thread{at(remark.place)}"
-    if remark.text.endswith("()"):
-        what = f"A thread was started{at(remark.place)} to run `{remark.text}`"
+    what = f"{ran} in another thread{at(event.place)}"
+    if event.text.endswith("()"):
+        what = f"A thread was started{at(event.place)} to run `{event.text}`"
     message = (
         f"{what}: an asyncio object belongs to the thread of its event loop, which doesn't notice "
         f"what other threads do to it."
     )
-    return remark.place, remark.seconds, message
+    return event.place, event.seconds, message
 
 
-def _connections(tape: Tape, remark: Remark, row: Row | None) -> Told:
-    if (number := int(remark.text)) < _MANY:
+def _connections(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
+    if (number := int(event.text)) < _MANY:
         return None
     message = (
-        f"{number:,} connections were open at once, the last of them opened{at(remark.place)}: "
+        f"{number:,} connections were open at once, the last of them opened{at(event.place)}: "
         f"servers and systems allow only so many."
     )
-    return remark.place, remark.seconds, message
+    return event.place, event.seconds, message
 
 
-_TELLERS: dict[str, tuple[str, Callable[[Tape, Remark, Row | None], Told]]] = {
+_TELLERS: dict[str, tuple[str, Callable[[Trace, Event, TaskRecord | None], Told]]] = {
     "exception-never-retrieved": ("exception-never-retrieved", _exception),
     "destroyed-pending": ("task-lost", _destroyed),
     "cancelled-at-exit": ("task-lost", _cut_off),

@@ -26,7 +26,7 @@ def draw_filmstrip(recording: Recording, sentences: Sequence[str]) -> Picture:
         lines += [f"{number:>3}. {first}", *(f"       {line}" for line in more)]
     if len(lines) > _MOST:
         lines[_MOST - 1 :] = ["       and so on"]
-    sheet = lay_sheet(view_of(recording), page=_WIDTH)
+    sheet = lay_sheet(view_of(recording.trace), page=_WIDTH)
     heights = [1.2 + sheet.height, 0.1 + _LINE * len(lines)]
     picture = Picture(figsize=(_WIDTH, sum(heights)), layout="constrained")
     above, below = picture.subplots(2, height_ratios=heights)

@@ -24,7 +24,7 @@ class Line(NamedTuple):
 
 
 class Library:
-    """The learner's files and cells as they were when they were first looked at."""
+    """The user's files and cells as they were when they were first looked at."""
 
     def __init__(self) -> None:
         self._files: dict[str, list[str]] = {}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from asyncteach.places import Place
 from asyncteach.timeline.chrome_trace import wait_finder
-from asyncteach.trace import READY, RUNNING, STATES, WAITING, Slices, Tape, Wait
+from asyncteach.trace import READY, RUNNING, STATES, WAITING, Slices, Trace, Wait
 
 MOST = 2000
 """So many steps are shown one by one: nobody clicks more often."""
@@ -35,7 +35,7 @@ class Moment(NamedTuple):
     why: str
     """What it waits for, in words, or has waited for; of a task that has finished its outcome."""
     places: tuple[Place, ...]
-    """The learner's lines at which the row is, from its own coroutine inwards."""
+    """The user's lines at which the row is, from its own coroutine inwards."""
 
 
 class Situation(NamedTuple):
@@ -59,12 +59,12 @@ class _Slice(NamedTuple):
 class Script:
     """All moments of a recording, in order, and how things stand after each."""
 
-    def __init__(self, tape: Tape) -> None:
-        self.tape = tape
-        self.short = tape.duration * _SHORT
-        self._find_wait = wait_finder(tape)
-        self._blocks = {(block.task, block.start): block for block in tape.blocks}
-        slices, self.cut = _first_of(tape.slices)
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.short = trace.duration * _SHORT
+        self._find_wait = wait_finder(trace)
+        self._blocks = {(block.task, block.start): block for block in trace.blocks}
+        slices, self.cut = _first_of(trace.slices)
         """How many steps there are beyond those that are shown."""
         self._own = _by_row(slices)
         self._starts = {
@@ -79,7 +79,7 @@ class Script:
         self._rows = sorted(self._own.items())
         self._told: tuple[int, dict[int, Moment]] = 0, {}
         if not self.cut:
-            self.moments.append(Moment(tape.duration, END, -1, DONE, tape.duration, "", ()))
+            self.moments.append(Moment(trace.duration, END, -1, DONE, trace.duration, "", ()))
 
     def situation(self, index: int) -> Situation:
         """Return how things stand right after the moment of that index."""
@@ -87,7 +87,7 @@ class Script:
         running, ready, waiting = [], [], []
         for row, own in self._rows:
             if (moment := last.get(row)) is None:
-                if own[0].state != WAITING and self.tape.rows[row].spawned <= now:
+                if own[0].state != WAITING and self.trace.rows[row].spawned <= now:
                     ready.append(row)
             elif moment.state == RUNNING:
                 running.append(row)
@@ -108,8 +108,8 @@ class Script:
         return last
 
     def _idle_until(self, index: int, busy: list[int]) -> float | None:
-        jobs_only = self.tape.head == "loop"  # what runs in a thread leaves the loop alone
-        if any(not jobs_only or self.tape.rows[row].kind == "task" for row in busy):
+        jobs_only = self.trace.head == "loop"  # what runs in a thread leaves the loop alone
+        if any(not jobs_only or self.trace.rows[row].kind == "task" for row in busy):
             return None
         if index + 1 >= len(self.moments):
             return None
@@ -148,16 +148,16 @@ class Script:
         for _, state, start, end in reversed(self._own[row][max(0, index - 2) : index]):
             if state == WAITING and (wait := self._find_wait(row, start, end)):
                 return wait, wait.places
-        spawned_at = self.tape.rows[row].place
+        spawned_at = self.trace.rows[row].place
         return None, (spawned_at,) if spawned_at and index < 2 else ()
 
     def _goes_to(self, row: int, index: int) -> tuple[str, float, str, tuple[Place, ...]]:
         """Return the row's state after that slice, until when, why, and at which lines it is."""
         own = self._own[row]
         if index + 1 == len(own):
-            one = self.tape.rows[row]
+            one = self.trace.rows[row]
             outcome = "still running" if isnan(one.finished) else one.outcome
-            return DONE, self.tape.duration, outcome, ()
+            return DONE, self.trace.duration, outcome, ()
         _, state, start, end = own[index + 1]
         if state != WAITING:
             return READY, end, "", ()

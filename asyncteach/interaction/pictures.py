@@ -30,11 +30,11 @@ class Curtain:
 
     def __init__(self, recording: "Recording", wide: int) -> None:
         self.recording, self.wide = recording, wide
-        self.scale = scale_of(recording, wide)
+        self.scale = scale_of(recording.trace, wide)
 
     def picture(self) -> str:
         """Return the whole picture as HTML."""
-        return show_image(draw_svg(self.recording, self.wide), self.recording.describe())
+        return show_image(draw_svg(self.recording.trace, self.wide), self.recording.describe())
 
     def drawn_to(self, at: float) -> str:
         """Return HTML to be laid over the picture: it shows what there was up to that time."""

@@ -15,10 +15,9 @@ from asyncteach.interaction.moments import (
     Situation,
 )
 from asyncteach.labels import clip
-from asyncteach.states import READY, RUNNING, WAITING
 from asyncteach.timeline.lanes import name_of
 from asyncteach.timeline.units import Unit, unit_for
-from asyncteach.trace import Row
+from asyncteach.trace import READY, RUNNING, WAITING, TaskRecord
 
 _MINUTES = Unit("minutes", "min", 1.0)
 _NAME = 40
@@ -31,11 +30,11 @@ class Teller:
 
     def __init__(self, script: Script, unit: str) -> None:
         self.script = script
-        self.tape = script.tape
+        self.trace = script.trace
         self.story = unit == "minutes"
-        self.unit = _MINUTES if self.story else unit_for(self.tape.duration)
-        self.head = self.tape.head or ""
-        whole = self.tape.duration * self.unit.per_second
+        self.unit = _MINUTES if self.story else unit_for(self.trace.duration)
+        self.head = self.trace.head or ""
+        whole = self.trace.duration * self.unit.per_second
         self._digits = max(0, 3 - math.floor(math.log10(whole))) if whole > 0 else 0
 
     def time(self, at: float) -> str:
@@ -45,7 +44,7 @@ class Teller:
 
     def name(self, row: int) -> str:
         """Return what a sentence calls a row, short and on one line."""
-        one = self.tape.rows[row]
+        one = self.trace.rows[row]
         name = clip(name_of(one), _NAME)
         return f"{name} (in a {one.kind})" if self._is_job(one) else name
 
@@ -78,7 +77,7 @@ class Teller:
     def _list(self, rows: Sequence[int], most: int) -> str:
         return _list([self.name(row) for row in rows[:most]], len(rows), most)
 
-    def _is_job(self, row: Row) -> bool:
+    def _is_job(self, row: TaskRecord) -> bool:
         return row.kind != "task" and self.head == "loop"
 
     def _the_head(self) -> str:
@@ -98,7 +97,7 @@ class Teller:
         if moment.state == DONE:
             if moment.why == "returned":
                 return " and is done"
-            if self.tape.rows[moment.row].was_there:
+            if self.trace.rows[moment.row].was_there:
                 return " and goes on after the recording"
             outcome = clip(moment.why, 120)
             return f": it {outcome}" if outcome.startswith("raised") else f" and is {outcome}"
@@ -111,7 +110,7 @@ class Teller:
 
     def _consequence(self, moment: Moment, now: Situation) -> str:
         """Say who has to wait because of it, or because of whom the row has to."""
-        rows = self.tape.rows
+        rows = self.trace.rows
         if not self.head or self._is_job(rows[moment.row]):
             return ""  # what it runs on is not shared
         if moment.kind == LATE:

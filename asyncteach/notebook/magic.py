@@ -20,14 +20,6 @@ _SLOT = "__timeline__"
 _extensions: dict[int, "Extension"] = {}
 
 
-def name_cell(path: str) -> str | None:
-    """Return `In [7]` for the file name under which IPython has compiled a cell, else None."""
-    shell = sys.modules["IPython"].get_ipython()
-    names = getattr(getattr(shell, "compile", None), "_filename_map", {})
-    count = names.get(path)
-    return None if count is None else f"In [{count}]"
-
-
 def load_ipython_extension(shell: Any) -> None:
     """Give a notebook `%%timeline`: what `%load_ext asyncteach` calls."""
     if id(shell) not in _extensions:
@@ -173,7 +165,7 @@ class CellTimeline:
 
     def _note_missing_await(self) -> None:
         """Note a call at the cell's end whose coroutine nobody runs: Python can't warn of it."""
-        from asyncteach.recorder.scope import RawRemark, open_session
+        from asyncteach.recorder.scope import RawEvent, open_session
 
         value, session = self._names.get(_SLOT), open_session()
         if session is None or not (isinstance(self.last, ast.Call) and inspect.iscoroutine(value)):
@@ -181,7 +173,7 @@ class CellTimeline:
         if inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
             line = (self._code, self.last.lineno)
             at = session.axis.now()
-            session.note(RawRemark("never-awaited", None, at, line, value.__qualname__))
+            session.note(RawEvent("never-awaited", None, at, line, value.__qualname__))
 
 
 def quote_first_line(lines: list[str]) -> list[str]:

@@ -8,8 +8,7 @@ import numpy as np
 
 from asyncteach.prediction.guesses import Guess, Span, check_known
 from asyncteach.recording import Recording
-from asyncteach.states import RUNNING
-from asyncteach.trace import Row
+from asyncteach.trace import RUNNING, TaskRecord
 
 _EXACT = 0.01
 _REAL = 0.05
@@ -58,7 +57,7 @@ class Place:
 def compare_times(guess: Guess, recording: Recording, within: float | None) -> list[Hit]:
     """Return each guessed time beside what it was."""
     factor = _factor(guess.unit, recording.unit)
-    duration = recording.tape.duration
+    duration = recording.trace.duration
     slack = _slack(recording, within)
     hits = []
     if guess.total is not None:
@@ -97,20 +96,20 @@ def order_of(recording: Recording, names: Sequence[str]) -> list[str]:
     times = []
     for number, name in enumerate(names):
         first, _, rest = name.partition(" of ")
-        known = [row.label for row in recording.tape.rows] + recording.names
+        known = [row.label for row in recording.trace.rows] + recording.names
         is_edge = first in ("start", "end") and rest and name not in known
         row = find_row(recording, rest if is_edge else name)
         if is_edge and first == "start":
             at = _start(recording, row)
         else:
-            at = recording.tape.rows[row].finished
+            at = recording.trace.rows[row].finished
         times.append((float("inf") if isnan(at) else at, number, name))
     return [name for _, _, name in sorted(times)]
 
 
 def find_row(recording: Recording, name: str) -> int:
     """Return the row of a task by its name or its label; raise ValueError if there is none."""
-    rows = recording.tape.rows
+    rows = recording.trace.rows
     for key in ("name", "label"):
         for number, row in enumerate(rows):
             if getattr(row, key) == name:
@@ -120,7 +119,7 @@ def find_row(recording: Recording, name: str) -> int:
     raise AssertionError(name)
 
 
-def leaves(rows: Sequence[Row]) -> list[int]:
+def leaves(rows: Sequence[TaskRecord]) -> list[int]:
     """Return the rows that have spawned nobody: those that do the work."""
     parents = {row.parent for row in rows}
     return [n for n, row in enumerate(rows) if n not in parents and not row.was_there]
@@ -134,16 +133,16 @@ def _hit(name: str, guess: Span, fact: Span | None, slack: float, row: int | Non
 
 
 def _fact(recording: Recording, row: int) -> Span | None:
-    end = recording.tape.rows[row].finished
+    end = recording.trace.rows[row].finished
     return None if isnan(end) else Span(end, _start(recording, row))
 
 
 def _start(recording: Recording, row: int) -> float:
     """Return when a task first ran; in the story all are there from the start, and wait for you."""
-    slices = recording.tape.slices
+    slices = recording.trace.slices
     ran = slices.of(RUNNING)
     own = ran.start[ran.task == row]
-    return float(own[0]) if len(own) else recording.tape.rows[row].spawned
+    return float(own[0]) if len(own) else recording.trace.rows[row].spawned
 
 
 def _factor(guessed: str | None, real: str) -> float:
@@ -155,10 +154,10 @@ def _factor(guessed: str | None, real: str) -> float:
 def _slack(recording: Recording, within: float | None) -> float:
     if within is None:
         within = _EXACT if _is_exact(recording) else _REAL
-    return within * recording.tape.duration + 1e-9
+    return within * recording.trace.duration + 1e-9
 
 
 def _is_exact(recording: Recording) -> bool:
     """Tell if time was virtual: then it stands on round numbers, as a real clock never does."""
-    ends = recording.tape.slices.end
+    ends = recording.trace.slices.end
     return bool(np.all(np.abs(ends - np.round(ends, 3)) < 1e-9))

@@ -126,12 +126,12 @@ class Outlines:
             row = find_row(self._recording, name)
         except ValueError:
             row = find_row(self._recording, rest)
-        tape_row = self._recording.tape.rows[row]
+        trace_row = self._recording.trace.rows[row]
         lanes = self._lanes(row, sheet)
         if lanes is None:
             return False
-        is_start = first == "start" and name not in (tape_row.name, tape_row.label)
-        at = tape_row.spawned if is_start else tape_row.finished
+        is_start = first == "start" and name not in (trace_row.name, trace_row.label)
+        at = trace_row.spawned if is_start else trace_row.finished
         if at != at:
             at = sheet.view.end
         low, high = ax.get_xlim()
@@ -167,15 +167,15 @@ class Outlines:
     def _begin(self, hit: Hit) -> float:
         if hit.guess.start is not None:
             return hit.guess.start
-        begun = 0.0 if hit.row is None else self._recording.tape.rows[hit.row].spawned
+        begun = 0.0 if hit.row is None else self._recording.trace.rows[hit.row].spawned
         return begun if begun < hit.guess.end else 0.0
 
     def _end(self, hit: Hit) -> float:
-        most = self._recording.tape.duration * _BEYOND
+        most = self._recording.trace.duration * _BEYOND
         return most if self._goes_on(hit) else hit.guess.end
 
     def _goes_on(self, hit: Hit) -> bool:
-        return 0 < self._recording.tape.duration * _BEYOND < hit.guess.end
+        return 0 < self._recording.trace.duration * _BEYOND < hit.guess.end
 
     def _verdict(self, hit: Hit) -> str:
         """Return `right`, or by how much it was missed."""
@@ -207,5 +207,4 @@ def draw_guess(
         Outlines(recording, hits, places) if hits or places else None
         for recording, hits, places in parts
     ]
-    recordings = [recording for recording, *_ in parts]
-    return draw_views(recordings, [view_of(recording) for recording in recordings], overlays)
+    return draw_views([view_of(recording.trace) for recording, *_ in parts], overlays)

@@ -56,7 +56,7 @@ def predict(what: object = None, **guesses: object) -> "Prediction":
 
 
 class Prediction:
-    """A learner's guess: made by `predict`, compared with what happened by `compare`."""
+    """A user's guess: made by `predict`, compared with what happened by `compare`."""
 
     def __init__(self, guesses: Sequence[Guess], activities: Sequence[Activity] = ()) -> None:
         self._guesses = list(guesses)

@@ -1,4 +1,4 @@
-"""From what was stamped to a tape: rows, slices, waits, blocks and remarks."""
+"""From what was stamped to a trace: rows, slices, waits, blocks and events."""
 
 import heapq
 from collections.abc import Callable
@@ -18,10 +18,10 @@ from asyncteach.trace import (
     STATES,
     WAITING,
     Block,
+    Event,
     Floats,
-    Remark,
     Slices,
-    Tape,
+    Trace,
     Wait,
     make_slices,
 )
@@ -29,11 +29,11 @@ from asyncteach.trace import (
 _RUNNING, _READY, _WAITING = (STATES.index(state) for state in (RUNNING, READY, WAITING))
 
 Part = tuple[int, int, float, float]
-"""Row, state, start, end."""
+"""TaskRecord, state, start, end."""
 
 
-def develop(session: Session) -> Tape:
-    """Return the tape of a recording, as it is now or as it was when that ended.
+def develop(session: Session) -> Trace:
+    """Return the trace of a recording, as it is now or as it was when that ended.
 
     Waits and blocks are put into words when somebody looks, from compact columns.
     """
@@ -58,11 +58,11 @@ def develop(session: Session) -> Tape:
         dropped += len(slices) - session.most
         slices = slices[: session.most]
     names = [f"loop {n + 1}" for n in range(len(idle))] if len(idle) > 1 else ["loop"]
-    tape = Tape(roster.rows, slices, roster.duration, remarks=_remarks(roster), idle=idle)
-    tape.loops = names[: len(idle)]
-    tape.cpu = float("nan") if session.axis.virtual else cpu
-    tape.dropped = dropped
-    tape.threshold = session.threshold
+    trace = Trace(roster.rows, slices, roster.duration, events=_events(roster), idle=idle)
+    trace.loops = names[: len(idle)]
+    trace.cpu = float("nan") if session.axis.virtual else cpu
+    trace.dropped = dropped
+    trace.threshold = session.threshold
 
     def find_waits() -> list[Wait]:
         return sorted((w for one in waits for w in one), key=lambda w: (w.start, w.task))
@@ -71,8 +71,8 @@ def develop(session: Session) -> Tape:
         ready = slices.of(READY)
         return sorted((b for find in later for b in find(ready)), key=lambda block: block.start)
 
-    tape.find_waits, tape.find_blocks = find_waits, find_blocks
-    return tape
+    trace.find_waits, trace.find_blocks = find_waits, find_blocks
+    return trace
 
 
 def _describe_later(
@@ -166,15 +166,15 @@ def _join(parts: list[Slices]) -> Slices:
     )
 
 
-def _remarks(roster: Roster) -> list[Remark]:
-    remarks = []
+def _events(roster: Roster) -> list[Event]:
+    events = []
     told = set()
-    for kind, entry, at, line, text, seconds, others in roster.session.remarks:
+    for kind, entry, at, line, text, seconds, others in roster.session.events:
         if kind == "exception-never-retrieved":
             told.add(entry)
         rows = (roster.row_of.get(other) for other in others)
-        remarks.append(
-            Remark(
+        events.append(
+            Event(
                 kind,
                 None if entry is None else roster.row_of.get(entry),
                 min(roster.time(at), roster.duration),
@@ -190,7 +190,7 @@ def _remarks(roster: Roster) -> list[Remark]:
             task = entry()
             if task is not None and task._log_traceback:
                 kind, text = "exception-never-retrieved", row.outcome.removeprefix("raised ")
-                remarks.append(Remark(kind, index, row.finished, row.place, text))
+                events.append(Event(kind, index, row.finished, row.place, text))
         if entry.kind != "task" and entry.job.abandoned:
             at, waiter = entry.job.abandoned
             end = roster.duration if np.isnan(row.finished) else row.finished
@@ -198,8 +198,8 @@ def _remarks(roster: Roster) -> list[Remark]:
             is_left = np.isnan(row.finished) and roster.time(at) < roster.duration
             if seconds > 0.001 or is_left:
                 found = roster.row_of.get(waiter)
-                remarks.append(
-                    Remark(
+                events.append(
+                    Event(
                         "thread-outlived",
                         *(found, roster.time(at), row.place, row.label, seconds, (index,)),
                     )
@@ -210,5 +210,5 @@ def _remarks(roster: Roster) -> list[Remark]:
             found = None if most.entry is None else roster.row_of.get(most.entry)
             place = None if most.line is None else place_of(*most.line)
             at = min(roster.time(most.at), roster.duration)
-            remarks.append(Remark("connections", found, at, place, str(most.most)))
-    return sorted(remarks, key=lambda remark: remark.at)
+            events.append(Event("connections", found, at, place, str(most.most)))
+    return sorted(events, key=lambda event: event.at)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-from asyncteach.places import is_learners
+from asyncteach.places import is_users
 from asyncteach.recorder.waits import Line
 
 _LOOPS = (events.__file__, __file__.replace("callbacks", "stepper"))
@@ -34,15 +34,15 @@ def line_of(code: CodeType, line: int) -> Line:
     return code, line
 
 
-def learners_line(depth: int) -> Line | None:
-    """Return the learner's line that is being executed, `depth` frames up or further out.
+def users_line(depth: int) -> Line | None:
+    """Return the user's line that is being executed, `depth` frames up or further out.
 
     Not beyond the loop: who runs that has not written the code that the loop calls.
     """
     frame: Any = sys._getframe(depth)
     while frame is not None:
         code = frame.f_code
-        if is_learners(code.co_filename):
+        if is_users(code.co_filename):
             return line_of(code, frame.f_lineno or code.co_firstlineno)
         if code.co_name == "_run" and code.co_filename in _LOOPS:
             return None

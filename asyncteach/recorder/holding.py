@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asyncteach.places import Place, is_learners, is_ours, name_library, place_of
+from asyncteach.places import Place, is_ours, is_users, name_library, place_of
 from asyncteach.recorder.roster import Roster
 from asyncteach.recorder.steps import Steps
 from asyncteach.recorder.tap import Tap
 from asyncteach.recorder.waits import Line
 from asyncteach.recorder.watchdog import Counters, Sample, measure
-from asyncteach.trace import Block, Row, Slices
+from asyncteach.trace import Block, Slices, TaskRecord
 
 SHORTEST_DELAY = 0.001
 """Seconds that a task must have been ready during a block to count as delayed by it."""
@@ -66,7 +66,7 @@ def _pieces(
 
 
 def describe_holds(
-    holds: list[Hold], samples: Samples, looks: list[Counters], rows: list[Row], loop: int,
+    holds: list[Hold], samples: Samples, looks: list[Counters], rows: list[TaskRecord], loop: int,
     ready: Slices, threshold: float,
 ) -> list[Block]:  # fmt: skip
     """Return the blocks of one loop, with their line and the tasks that were ready meanwhile."""
@@ -104,7 +104,7 @@ def look(
     innermost = Counter[Line]()
     stacks: dict[Line, Counter[Sample]] = {}
     for sample in samples:
-        line = next((line for line in sample if is_learners(line[0].co_filename)), None)
+        line = next((line for line in sample if is_users(line[0].co_filename)), None)
         if line is not None:
             innermost[line] += 1
             stacks.setdefault(line, Counter())[sample] += 1
@@ -114,7 +114,7 @@ def look(
     stack = stacks[line].most_common(1)[0][0]
     while is_ours(stack[0][0]):  # sleep on a virtual clock
         stack = stack[1:]
-    places = tuple(place_of(*one) for one in reversed(stack) if is_learners(one[0].co_filename))
+    places = tuple(place_of(*one) for one in reversed(stack) if is_users(one[0].co_filename))
     doing = "" if stack[0] == line else stack[0][0].co_qualname
     total = innermost.total()
     shares = [(one, count / total) for one, count in innermost.most_common() if one != line]

@@ -10,7 +10,7 @@ from typing import Any
 from asyncteach.recorder import stage as stages
 from asyncteach.recorder.axis import Axis
 from asyncteach.recorder.build_trace import develop
-from asyncteach.recorder.scope import RawRemark, Session, current_session, open_session
+from asyncteach.recorder.scope import RawEvent, Session, current_session, open_session
 from asyncteach.recorder.tap import check_loop
 from asyncteach.recorder.witness import say_error
 from asyncteach.recording import Recording
@@ -115,7 +115,7 @@ class record:
         """End the recording; after an interrupt once more, from the beginning."""
         if error is not None and not session.closed:
             line = _last_line(traceback)
-            session.note(RawRemark("raised", None, session.axis.now(), line, say_error(error)))
+            session.note(RawEvent("raised", None, session.axis.now(), line, say_error(error)))
         stages.stage.close(session)
         if self._known[0] is session:
             self._known[0] = session.detach()
@@ -146,13 +146,13 @@ class record:
 
 
 def _last_line(traceback: TracebackType | None) -> Any:
-    """Return the innermost of the learner's lines in a traceback."""
-    from asyncteach.places import is_learners
+    """Return the innermost of the user's lines in a traceback."""
+    from asyncteach.places import is_users
 
     found = None
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        if is_learners(code.co_filename):
+        if is_users(code.co_filename):
             found = (code, traceback.tb_lineno)
         traceback = traceback.tb_next
     return found

@@ -11,7 +11,7 @@ from asyncteach.places import place_of
 from asyncteach.recorder.entry import Entry
 from asyncteach.recorder.scope import Session
 from asyncteach.recorder.tap import Tap
-from asyncteach.trace import Row
+from asyncteach.trace import TaskRecord
 
 _AUTOMATIC = re.compile(r"Task-\d+")
 
@@ -78,14 +78,14 @@ class Roster:
         entries = [e for e in entries if not e.coroutine.startswith("BaseEventLoop.shutdown_")]
         return sorted([*entries, *session.jobs], key=lambda entry: entry.spawned)
 
-    def _row(self, entry: Entry) -> Row:
+    def _row(self, entry: Entry) -> TaskRecord:
         is_done = bool(entry.outcome) and self.time(entry.finished) <= self.duration
         was_there = entry in self.session.openers
         coroutine = printable(entry.coroutine)
         short = coroutine.rpartition("<locals>.")[2]
         name = printable(entry.name) or short
         label = entry.label or (short if _AUTOMATIC.fullmatch(name) and short else name)
-        return Row(
+        return TaskRecord(
             name,
             label,
             coroutine,

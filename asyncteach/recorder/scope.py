@@ -12,8 +12,8 @@ from asyncteach.recorder.waits import Line
 MOST_REMARKS = 10_000
 
 
-class RawRemark(NamedTuple):
-    """Something seen, with the entries it is about; `tape.Remark` is the developed form."""
+class RawEvent(NamedTuple):
+    """Something seen, with the entries it is about; `trace.Event` is the developed form."""
 
     kind: str
     entry: Entry | None
@@ -62,7 +62,7 @@ class Session:
         self.ready: dict[Entry, float] = {}
         """Since when tasks have been ready that still are when the recording ends."""
         self.jobs: list[Entry] = []
-        self.remarks: list[RawRemark] = []
+        self.events: list[RawEvent] = []
         self.failed = False
 
     def end_of(self, tap: Tap) -> Marks:
@@ -73,7 +73,7 @@ class Session:
         """Return all that is known, and keep nothing: contexts of tasks still refer to this one."""
         known = copy.copy(self)
         self.taps, self.ends, self.ready = {}, {}, {}
-        self.openers, self.jobs, self.remarks = [], [], []
+        self.openers, self.jobs, self.events = [], [], []
         return known
 
     def owns(self, entry: Entry) -> bool:
@@ -93,12 +93,12 @@ class Session:
                 scope.jobs.append(entry)
             scope = scope.outer
 
-    def note(self, remark: RawRemark) -> None:
-        """Keep a remark, here and in the recordings around this one."""
+    def note(self, event: RawEvent) -> None:
+        """Keep a event, here and in the recordings around this one."""
         scope: Session | None = self
         while scope is not None:
-            if not scope.closed and len(scope.remarks) < MOST_REMARKS:
-                scope.remarks.append(remark)
+            if not scope.closed and len(scope.events) < MOST_REMARKS:
+                scope.events.append(event)
             scope = scope.outer
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from asyncteach.recorder.axis import Axis
 from asyncteach.recorder.callbacks import warn
 from asyncteach.recorder.entry import Entry
-from asyncteach.recorder.scope import RawRemark, Session, mark, open_session
+from asyncteach.recorder.scope import RawEvent, Session, mark, open_session
 from asyncteach.recorder.surroundings import Surroundings
 from asyncteach.recorder.tap import Tap, check_loop
 from asyncteach.recorder.waits import Line
@@ -85,7 +85,7 @@ class Stage:
             problem = check_loop(loop)
             if problem:
                 at = session.axis.now()
-                session.note(RawRemark("loop-not-watched", None, at, None, problem))
+                session.note(RawEvent("loop-not-watched", None, at, None, problem))
                 return None
             tap = self._taps.get(loop)
             if tap is None:
@@ -172,7 +172,7 @@ class Stage:
         if session is None and tap is not None and len(self._sessions) == 1:
             session = self._sessions[0]
         if session is not None:
-            session.note(RawRemark(kind, entry, at, line, text, 0.0, others))
+            session.note(RawEvent(kind, entry, at, line, text, 0.0, others))
 
     def give_up(self, error: BaseException) -> None:
         """End all recording after a failure of our own: the watched code goes on."""
@@ -181,8 +181,8 @@ class Stage:
             for session in self._sessions:
                 session.failed = True
                 session.ended = at = session.axis.now()
-                session.remarks.append(
-                    RawRemark("recorder-failed", None, at, None, f"{type(error).__name__}: {error}")
+                session.events.append(
+                    RawEvent("recorder-failed", None, at, None, f"{type(error).__name__}: {error}")
                 )
             for tap in list(self._taps.values()):
                 tap.stop()

@@ -15,10 +15,10 @@ from typing import Any
 
 from asyncteach.recorder.callbacks import (
     Raising,
-    learners_line,
     name_callback,
     task_of,
     type_of_steps,
+    users_line,
 )
 from asyncteach.recorder.entry import Entry, Registry
 from asyncteach.recorder.observer import Observer
@@ -145,7 +145,7 @@ def make_stepper(
                 del task._source_traceback[-1]
             coroutine = args[0] if args else kwargs.get("coro")
             entry = registry.add(number, task, coroutine, scope, parent, at)
-            entry.line = learners_line(2)
+            entry.line = users_line(2)
             if kwargs and kwargs.get("name"):
                 entry.name = str(kwargs["name"])
             if CAN_BE_EAGER:

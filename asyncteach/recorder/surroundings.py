@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any
 
 from asyncteach.labels import printable
-from asyncteach.recorder.callbacks import learners_line, warn
+from asyncteach.recorder.callbacks import users_line, warn
 from asyncteach.recorder.entry import Entry, Job
-from asyncteach.recorder.scope import RawRemark, Session, current_session, open_session
+from asyncteach.recorder.scope import RawEvent, Session, current_session, open_session
 from asyncteach.recorder.tap import check_loop
 from asyncteach.recorder.waits import shielded
 from asyncteach.recorder.witness import asyncio_method, lock_holders, say_error, started_at
@@ -115,7 +115,7 @@ class Surroundings:
                 problem = check_loop(runner.get_loop())
                 if problem:
                     at = session.axis.now()
-                    session.note(RawRemark("loop-not-watched", None, at, None, problem))
+                    session.note(RawEvent("loop-not-watched", None, at, None, problem))
                     warn(problem, depth=3)
                 # A runner that is older than the recording has a context of its own.
                 context = keywords.get("context") or runner._context
@@ -139,11 +139,11 @@ class Surroundings:
                 return original(thread)
             run = thread.run
             try:
-                started_at[thread] = line = learners_line(2)
+                started_at[thread] = line = users_line(2)
                 method = asyncio_method(getattr(thread, "_target", None))
                 if method is not None and line is not None:
                     at = session.axis.now()
-                    session.note(RawRemark("wrong-thread", None, at, line, method))
+                    session.note(RawEvent("wrong-thread", None, at, line, method))
             except Exception as error:
                 self._stage.give_up(error)
 
@@ -200,7 +200,7 @@ class Surroundings:
             job.pool = (id(executor), executor._max_workers)
         entry.tap = tap
         entry.name = entry.coroutine = name_function(function, args)
-        entry.line = learners_line(3) or (parent.line if parent is not None else None)
+        entry.line = users_line(3) or (parent.line if parent is not None else None)
         if future.running() or future.done():
             job.started = entry.spawned
         else:
@@ -233,10 +233,10 @@ class Surroundings:
         def warn_unawaited_coroutine(coroutine: Any) -> None:
             session = open_session()
             if session is not None:
-                line = learners_line(2) or (coroutine.cr_code, coroutine.cr_code.co_firstlineno)
+                line = users_line(2) or (coroutine.cr_code, coroutine.cr_code.co_firstlineno)
                 at = session.axis.now()
                 name = coroutine.__qualname__
-                session.note(RawRemark("never-awaited", None, at, line, name))
+                session.note(RawEvent("never-awaited", None, at, line, name))
             if coroutine.cr_origin is None:
                 # As the original says it; called from here, it would name our line.
                 text = f"coroutine '{coroutine.__qualname__}' was never awaited"
@@ -254,7 +254,7 @@ class Surroundings:
                     entry = tap.entry_of(task)
                     if entry is not None and entry.scope is not None:
                         at = tap.axis.now()
-                        entry.scope.note(RawRemark("cancelled-at-exit", entry, at, entry.line, ""))
+                        entry.scope.note(RawEvent("cancelled-at-exit", entry, at, entry.line, ""))
             original(loop)
 
         return cancel_all_tasks

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from asyncteach.recorder.axis import Axis
-from asyncteach.recorder.callbacks import learners_line, task_of
+from asyncteach.recorder.callbacks import task_of, users_line
 from asyncteach.recorder.entry import Entry, Registry
 from asyncteach.recorder.observer import Observer
 from asyncteach.recorder.reel import Reel
@@ -234,7 +234,7 @@ class Tap:
             try:
                 number = self.current()[1]
                 entry = None if number is None else self.registry.entries[number]
-                line = learners_line(2) or (entry.line if entry is not None else None)
+                line = users_line(2) or (entry.line if entry is not None else None)
                 self.connections.begin(sock, line, entry)
             except Exception as error:
                 self._fail(error)

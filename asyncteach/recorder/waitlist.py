@@ -41,7 +41,7 @@ class WaitList:
         """Return when each wait began: when the step before the one that ended it did."""
         long = steps.ready > steps.before
         row, ready, before = steps.row[long], steps.ready[long], steps.before[long]
-        # Row and end as one whole number, to look them up in a sorted list.
+        # TaskRecord and end as one whole number, to look them up in a sorted list.
         times, rank = np.unique(np.concatenate([self._end, ready]), return_inverse=True)
         wanted = self._row.astype(np.int64) * len(times) + rank[: len(self._end)]
         known = row.astype(np.int64) * len(times) + rank[len(self._end) :]

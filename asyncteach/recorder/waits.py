@@ -1,4 +1,4 @@
-"""What a task awaits, in words that a learner knows, and at which of the learner's lines."""
+"""What a task awaits, in words that a learner knows, and at which of the user's lines."""
 
 import asyncio
 import gc
@@ -8,7 +8,7 @@ from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from asyncteach.places import is_learners, is_tool, name_library
+from asyncteach.places import is_tool, is_users, name_library
 
 Line = tuple[CodeType, int]
 
@@ -102,7 +102,7 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
             continue
         inner = []
         path = code.co_filename
-        if frame is not None and (is_learners(path) or is_tool(path)):
+        if frame is not None and (is_users(path) or is_tool(path)):
             seen.append((code, frame.f_lineno or code.co_firstlineno))
             coroutines.append(one)
             library, outer = "", None
@@ -116,7 +116,7 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
         what = (kind, f"{words} inside {library}", 0.0, None)
     if len(seen) > 2 * _MOST_LINES:  # a recursion
         del seen[_MOST_LINES:-_MOST_LINES], coroutines[_MOST_LINES:-_MOST_LINES]
-    lines = tuple(line for line in seen if is_learners(line[0].co_filename))
+    lines = tuple(line for line in seen if is_users(line[0].co_filename))
     inside = () if outer is None else (outer,)
     return Waiting(*what, lines, tuple(seen), (*coroutines, *inside))
 

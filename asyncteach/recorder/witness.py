@@ -9,8 +9,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from asyncteach.labels import clip, printable
-from asyncteach.places import is_learners
-from asyncteach.recorder.callbacks import learners_line, name_callback
+from asyncteach.places import is_users
+from asyncteach.recorder.callbacks import name_callback, users_line
 from asyncteach.recorder.entry import Entry, Job
 from asyncteach.recorder.observer import Observer
 from asyncteach.recorder.tap import Tap
@@ -41,7 +41,7 @@ class Witness(Observer):
     def joined(self, tap: Tap, entry: Entry, task: Any) -> None:
         entry.name = task.get_name()
         code = getattr(task.get_coro(), "cr_code", None)
-        if code is not None and not is_learners(code.co_filename):
+        if code is not None and not is_users(code.co_filename):
             entry.label = "this cell" if "IPython" in sys.modules else "this code"
 
     def waited(self, tap: Tap, entry: Entry, task: Any, until: float) -> None:
@@ -182,7 +182,7 @@ class Witness(Observer):
     def trespassed(self, tap: Tap, callback: Any) -> None:
         try:
             entry = tap.entry_of(getattr(callback, "__self__", None))
-            line, text = learners_line(3), name_callback(callback)
+            line, text = users_line(3), name_callback(callback)
             thread: Any = getattr(threading, "_active", {}).get(threading.get_ident())
             if line is None and (method := asyncio_method(getattr(thread, "function", None))):
                 line, text = started_at.get(thread), method  # of a Timer
@@ -233,7 +233,7 @@ def say_error(error: Any) -> str:
     name = type(error).__name__
     try:
         text = printable(error)
-    except Exception:  # a learner's own __str__ may be what is wrong
+    except Exception:  # a user's own __str__ may be what is wrong
         text = ""
     return f"{name}: {clip(text, 200)}" if text else name
 

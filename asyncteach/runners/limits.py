@@ -12,8 +12,7 @@ from asyncteach.runners.machine import count_cores, has_gil
 from asyncteach.runners.processes import MOST_WORKERS
 from asyncteach.runners.schedule import CORES
 from asyncteach.runners.threads import MOST_THREADS
-from asyncteach.states import READY, RUNNING, WAITING
-from asyncteach.trace import Slices
+from asyncteach.trace import READY, RUNNING, WAITING, Slices
 
 _NOTICEABLE = 0.05
 """What was ready for a smaller share of all the time was not kept from working."""
@@ -32,19 +31,19 @@ def find_limit(
     """
     if way == "in turn" and len(activities) > 1:
         return "one thing after another"
-    tape = recording.tape
-    last = int(np.argmax([row.finished for row in tape.rows]))
-    ready = tape.slices.total(len(tape.rows), READY)[last]
-    if ready <= _NOTICEABLE * tape.duration:
+    trace = recording.trace
+    last = int(np.argmax([row.finished for row in trace.rows]))
+    ready = trace.slices.total(len(trace.rows), READY)[last]
+    if ready <= _NOTICEABLE * trace.duration:
         longest = max(activity.minutes for activity in activities)
         which = "longest" if activities[last].minutes == longest else "last"
         return f"the {which}: {clip(activities[last].name, 30)}"
     most = MOST_THREADS if way == "threads" else MOST_WORKERS
-    if way != "together" and len(activities) > most and len(tape.slices.of(WAITING)):
+    if way != "together" and len(activities) > most and len(trace.slices.of(WAITING)):
         return f"{most:,} {way}"
     servers, limit = _find_servers(way, virtual=virtual)
-    wanted = tape.slices[tape.slices.task == last].of(READY)
-    shared = _running_during(tape.slices, wanted) < _OURS * servers * ready
+    wanted = trace.slices[trace.slices.task == last].of(READY)
+    shared = _running_during(trace.slices, wanted) < _OURS * servers * ready
     return f"{limit}, shared with other work" if shared else limit
 
 

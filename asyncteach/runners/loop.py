@@ -10,8 +10,8 @@ from numbers import Integral
 from asyncteach.activities import Activity
 from asyncteach.recording import Recording
 from asyncteach.runners.diary import NS, Diary
-from asyncteach.states import READY, RUNNING, WAITING
 from asyncteach.story import Story
+from asyncteach.trace import READY, RUNNING, WAITING
 
 
 async def gather_story(story: Story, at_once: int | None = None) -> Recording:

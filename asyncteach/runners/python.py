@@ -25,8 +25,8 @@ def start_python(
 ) -> "subprocess.Popen[bytes]":
     """Start a process that calls `work` of a module; its standard input ends when this one does.
 
-    It isn't started by multiprocessing: nothing of the learner's script or notebook is run again
-    in it. Its own modules come first, so that a learner's `queue.py` beside a notebook isn't taken
+    It isn't started by multiprocessing: nothing of the user's script or notebook is run again
+    in it. Its own modules come first, so that a user's `queue.py` beside a notebook isn't taken
     for Python's. Raises RuntimeError, in one sentence, where no process can be started.
     """
     if not sys.executable:

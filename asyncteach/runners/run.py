@@ -2,10 +2,10 @@
 
 import sys
 import time
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
-from asyncteach.activities import Activity, check_activities
+from asyncteach.activities import Activity
 from asyncteach.recording import RUNNING, WAITING, Recording
 from asyncteach.runners.awaitable import Awaitable
 from asyncteach.runners.diary import NS, Diary
@@ -23,7 +23,7 @@ from asyncteach.story import MINUTE, Clock, Story
 from asyncteach.virtual_clock.clock import running_clock
 
 if TYPE_CHECKING:
-    from asyncteach.comparison import Comparison
+    pass
 
 HAS_INTERPRETERS = sys.version_info >= (3, 14)
 
@@ -192,33 +192,3 @@ def _count(story: Story, noun: str, most: int) -> str:
     if number == 1:
         return f"one {noun}"
     return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
-
-
-def compare(
-    activities: Iterable[Activity],
-    *,
-    ways: Sequence[str] | None = None,
-    clock: Clock = "real",
-    minute: float = MINUTE,
-) -> "Comparison":
-    """Do the same activities every way, and return a table with a figure of all of them.
-
-    A plain call, in a notebook too: where a loop is running, the way that needs one gets a thread
-    with a loop of its own. The ways are "in turn", "together", "threads", "processes" and, from
-    Python 3.14 on, "interpreters"; `ways` takes some of them, in an order of your own.
-
-    The table is a DataFrame with one row a way and the columns minutes, attention minutes (both of
-    the story), speed-up (over the first way) and limit: what kept it from being faster.
-    `.recordings` holds the Recording of each way and `.figure` draws them on one axis. Other
-    keywords and errors are those of the runners.
-
-    >>> from asyncteach import CHORES
-    >>> print(compare(CHORES, ways=["in turn", "together"], clock="virtual"))
-              minutes  attention minutes  speed-up                   limit
-    way
-    in turn     100.0                0.0       1.0  one thing after another
-    together     40.0                0.0       2.5  the longest: cook rice
-    """
-    from asyncteach.comparison import compare_ways
-
-    return compare_ways(check_activities(activities), ways, clock=clock, minute=minute)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from asyncteach.runners.diary import NS, Plan, Stretch
-from asyncteach.states import READY, RUNNING, WAITING
+from asyncteach.trace import READY, RUNNING, WAITING
 
 CORES = 2
 """How many processor cores the machine of virtual time has."""

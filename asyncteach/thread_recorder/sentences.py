@@ -3,13 +3,13 @@
 from math import isnan
 
 from asyncteach.formatting import count
-from asyncteach.thread_recorder.states import ThreadTape
+from asyncteach.thread_recorder.states import ThreadTrace
 from asyncteach.timeline.text import say
 
 _NOTABLE = 0.05  # of the time
 
 
-def explain_threads(tape: ThreadTape) -> str:
+def explain_threads(trace: ThreadTrace) -> str:
     """Return it as plain sentences.
 
     >>> import threading
@@ -19,9 +19,9 @@ def explain_threads(tape: ThreadTape) -> str:
     >>> recording.explain().partition(",")[0]
     '1 thread'
     """
-    measures, all_of_it = tape.measures, tape.duration or 1.0
+    measures, all_of_it = trace.measures, trace.duration or 1.0
     assert measures is not None
-    lines = [f"{count(len(tape.rows), 'thread')}, {say(tape.duration, 'seconds')}."]
+    lines = [f"{count(len(trace.rows), 'thread')}, {say(trace.duration, 'seconds')}."]
     parallel = measures.parallel - measures.overlap
     if measures.has_gil:
         lines[0] += f" The GIL changed hands {count(measures.switches, 'time')}"
@@ -52,22 +52,22 @@ def explain_threads(tape: ThreadTape) -> str:
             f"Added up, threads were ready for {say(measures.preempted, 'seconds')} because the "
             "processor did something else: other programs are busy."
         )
-    lines += ["", _say_error(tape)]
-    if tape.dropped:
-        lines.append(f"{count(tape.dropped, 'slice')} more could not be kept.")
+    lines += ["", _say_error(trace)]
+    if trace.dropped:
+        lines.append(f"{count(trace.dropped, 'slice')} more could not be kept.")
     return "\n".join(lines)
 
 
-def _say_error(tape: ThreadTape) -> str:
+def _say_error(trace: ThreadTrace) -> str:
     """Say how it was measured, and how far that can be wrong."""
-    measures = tape.measures
+    measures = trace.measures
     assert measures is not None
     said = f"Measured by the threads themselves, with {measures.stamps:,} looks at the clock"
     if not isnan(measures.apart):
         said += f", one every {say(measures.apart, 'seconds')} while one runs"
     said += "."
     if measures.has_gil:
-        share = _share(measures.overlap, tape.duration or 1.0)
+        share = _share(measures.overlap, trace.duration or 1.0)
         said += (
             f" Two seemed to run Python code at once for {share} of the time, which the GIL "
             "forbids: that is the error."

@@ -9,7 +9,7 @@ from itertools import pairwise
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-from asyncteach.places import is_learners
+from asyncteach.places import is_users
 from asyncteach.thread_recorder.log import ENTRY, NO_CALL, SLEEP, UNKNOWN, Log, Shelf, count_rests
 
 _CLOSED = -1
@@ -78,9 +78,9 @@ def make_stamper(
             call = line = NO_CALL
             if called is not None or log.due != UNKNOWN:
                 call = shelf.number_call(called) if log.due == UNKNOWN else SLEEP
-                line = shelf.number_line(_learners_line(frame)) if call != NO_CALL else UNKNOWN
+                line = shelf.number_line(_users_line(frame)) if call != NO_CALL else UNKNOWN
             elif _has_entered(frame.f_back if frame and event == "call" else frame):
-                call, line = ENTRY, shelf.number_line(_learners_line(frame))
+                call, line = ENTRY, shelf.number_line(_users_line(frame))
             rested = left - rests if left != UNKNOWN else UNKNOWN
             shelf.keep(log, (last, now, part, rested, log.due, call, line))
             mark, busy, rests = now, used, left
@@ -137,10 +137,10 @@ def make_stamper(
     return Stamper(begin, end, close)
 
 
-def _learners_line(frame: FrameType | None) -> tuple[CodeType, int] | None:
-    """Return the innermost of the learner's lines on the stack."""
+def _users_line(frame: FrameType | None) -> tuple[CodeType, int] | None:
+    """Return the innermost of the user's lines on the stack."""
     while frame is not None:
-        if is_learners(frame.f_code.co_filename):
+        if is_users(frame.f_code.co_filename):
             return frame.f_code, frame.f_lineno or frame.f_code.co_firstlineno
         frame = frame.f_back
     return None

@@ -1,4 +1,4 @@
-"""The tape of a recording of threads: a row a thread, and its slices."""
+"""The trace of a recording of threads: a row a thread, and its slices."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from asyncteach.thread_recorder.gaps import Gap, Reading
 from asyncteach.thread_recorder.log import ENTRY, UNKNOWN, Log
 from asyncteach.thread_recorder.measures import Measures, measure
 from asyncteach.thread_recorder.session import Session
-from asyncteach.trace import READY, RUNNING, STATES, WAITING, Row, Tape, Wait, make_slices
+from asyncteach.trace import READY, RUNNING, STATES, WAITING, TaskRecord, Trace, Wait, make_slices
 
 _BILLION = 1_000_000_000
 _KINDS = {
@@ -24,7 +24,7 @@ _KINDS = {
 
 
 @dataclass
-class ThreadTape(Tape):
+class ThreadTrace(Trace):
     """What is known of threads, and how well."""
 
     measures: Measures | None = None
@@ -48,8 +48,8 @@ class _Lanes:
                 column.append(value)
 
 
-def develop_threads(session: Session, *, has_gil: bool) -> ThreadTape:
-    """Make the tape of a session, as far as it has come."""
+def develop_threads(session: Session, *, has_gil: bool) -> ThreadTrace:
+    """Make the trace of a session, as far as it has come."""
     logs = list(session.logs)
     interval = round(session.last_interval * _BILLION)
     reading = Reading(logs, interval, session.threshold, has_gil=has_gil)
@@ -84,7 +84,7 @@ def develop_threads(session: Session, *, has_gil: bool) -> ThreadTape:
         stamps=sum(log.stamps for log in logs),
         preempted=preempted / _BILLION if is_counted else nan,
     )
-    return ThreadTape(
+    return ThreadTrace(
         _rows(logs, zero),
         slices,
         (last - zero) / _BILLION,
@@ -95,11 +95,11 @@ def develop_threads(session: Session, *, has_gil: bool) -> ThreadTape:
     )
 
 
-def _rows(logs: list[Log], zero: int) -> list[Row]:
+def _rows(logs: list[Log], zero: int) -> list[TaskRecord]:
     names = tell_apart([log.name for log in logs])
     number = {id(log): index for index, log in enumerate(logs)}
     return [
-        Row(
+        TaskRecord(
             name,
             label=name,
             coroutine=log.function,

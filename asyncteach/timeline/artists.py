@@ -165,11 +165,12 @@ def draw_outcomes(ax: Axes, sheet: Sheet) -> set[str]:
     behind = ax.transData + ScaledTranslation(6.5 / 72, 0, ax.figure.dpi_scale_trans)
     for outcome, marker in OUTCOMES.items():
         ends = [
-            (tape_row.finished, middle)
+            (trace_row.finished, middle)
             for lane, middle in zip(view.lanes, sheet.middles, strict=True)
-            if not lane.folded and lane.rows[0] < len(view.tape.rows)
-            for tape_row in [view.tape.rows[lane.rows[0]]]
-            if tape_row.outcome.startswith(outcome) and view.start <= tape_row.finished <= view.end
+            if not lane.folded and lane.rows[0] < len(view.trace.rows)
+            for trace_row in [view.trace.rows[lane.rows[0]]]
+            if trace_row.outcome.startswith(outcome)
+            and view.start <= trace_row.finished <= view.end
         ]
         if ends:
             seen.add(outcome)

@@ -11,13 +11,13 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from asyncteach.labels import clip
-from asyncteach.recording import READY, RUNNING, STATES, WAITING, Recording
 from asyncteach.timeline.artists import COLORS, HATCHES, NARROW, OUTCOMES, TEXT
 from asyncteach.timeline.crowd import crowded
 from asyncteach.timeline.fonts import drawable, families
 from asyncteach.timeline.lanes import View, has_jobs
 from asyncteach.timeline.sheet import Sheet
 from asyncteach.timeline.units import Unit, say
+from asyncteach.trace import READY, RUNNING, STATES, WAITING
 
 MEANINGS = {
     RUNNING: "your hands are on it",
@@ -66,17 +66,18 @@ def _story_total(total: float) -> str:
     return (f"{total:.1f}".removesuffix(".0") if total >= 1 else f"{total:.2g}") + " min"
 
 
-def write_title(ax: Axes, recording: Recording, view: View, unit: Unit) -> None:
+def write_title(ax: Axes, view: View, unit: Unit) -> None:
     """Write the title, clipped to the axes, and of a part from when to when it goes."""
-    title, letters = recording.title, max(36, round(inches_of(ax) * 10.5))
+    trace = view.trace
+    title, letters = trace.title, max(36, round(inches_of(ax) * 10.5))
     if view.part:
         start, end = (
-            f"{edge:.6g} min" if recording.unit == "minutes"
+            f"{edge:.6g} min" if trace.unit == "minutes"
             else f"{edge * unit.per_second:.6g} {unit.short}"
             for edge in (view.start, view.end)
         )  # fmt: skip
         title = f"{clip(title, letters - 30)} (part: {start} to {end})"
-    elif recording.unit == "seconds":
+    elif trace.unit == "seconds":
         title = clip(title, letters)
     font: dict[str, Any] = {} if title.isascii() else {"fontfamily": families([title])}
     ax.set_title(
@@ -168,12 +169,12 @@ def add_legend(
 
 
 def _meanings(views: Sequence[View]) -> dict[str, str]:
-    heads = {view.tape.head for view in views}
+    heads = {view.trace.head for view in views}
     if views[0].story:
         if len(heads) > 1:
             return _OF_SEVERAL
         return MEANINGS if "you" in heads else _WITH_CORES if None in heads else _WITH_GIL
-    if has_jobs(views[0].tape):
+    if has_jobs(views[0].trace):
         return _OF_CODE
     return _WITHOUT_GIL if None in heads else _OF_THREADS
 

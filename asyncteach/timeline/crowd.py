@@ -23,7 +23,7 @@ def crowded(view: View, most: int = 8000) -> NDArray[np.bool_]:
         cap = most / 2
     folded: NDArray[np.bool_] = np.array([lane.folded for lane in view.lanes])
     many: NDArray[np.bool_] = folded | (counts > cap)
-    if view.tape.head != "loop":
+    if view.trace.head != "loop":
         # Threads take turns of a few milliseconds: narrow bars would hide each other.
         seconds = np.bincount(view.lane, view.slices.seconds(), len(view.lanes))
         many |= (counts > _TURNS) & (seconds < counts * (view.end - view.start) * _NARROW)
@@ -71,14 +71,14 @@ def few_moments(
     return short.start[first], lane[first]
 
 
-def remarks(view: View, most: int = 8000) -> list[str]:
+def footnotes(view: View, most: int = 8000) -> list[str]:
     """Return what a reader has to know: what is folded, left out or lost."""
-    count, words = len(view.tape.rows), []
+    count, words = len(view.trace.rows), []
     if crowded(view, most).any():
-        whose = "lane's tasks and time" if view.tape.head == "loop" else "time"
+        whose = "lane's tasks and time" if view.trace.head == "loop" else "time"
         words.append(f"In a crowded lane a colour is as high as its share of the {whose}.")
     if view.tasks < count:
         words.append(f"{view.tasks:,} of {count:,} tasks are shown.")
-    if view.tape.dropped:
-        words.append(f"{view.tape.dropped:,} steps beyond max_slices were not kept.")
+    if view.trace.dropped:
+        words.append(f"{view.trace.dropped:,} steps beyond max_slices were not kept.")
     return words

@@ -5,7 +5,7 @@ import inspect
 import io
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from asyncteach.labels import clip
-from asyncteach.recording import Recording
 from asyncteach.timeline.artists import (
     COLORS,
     HATCHES,
@@ -32,12 +31,17 @@ from asyncteach.timeline.captions import (
     scale_axis,
     write_title,
 )
-from asyncteach.timeline.crowd import remarks
+from asyncteach.timeline.crowd import footnotes
 from asyncteach.timeline.interval import view_of
 from asyncteach.timeline.lanes import View
 from asyncteach.timeline.overlay import Overlay
 from asyncteach.timeline.sheet import Sheet, lay_sheet
+from asyncteach.timeline.text import describe
 from asyncteach.timeline.units import MINUTES, unit_for
+from asyncteach.trace import Trace
+
+if TYPE_CHECKING:
+    from asyncteach.recording import Recording
 
 __all__ = ["COLORS", "HATCHES", "MEANINGS", "Picture", "draw_timelines", "plot_timeline"]
 
@@ -46,7 +50,7 @@ _DPI = 100
 
 
 def plot_timeline(
-    recording: Recording, *, ax: Axes | None = None, start: float | None = None,
+    recording: "Recording", *, ax: Axes | None = None, start: float | None = None,
     end: float | None = None, tasks: Sequence[str] | None = None,
 ) -> Axes:  # fmt: skip
     """Draw a recording: when each task was running (solid), ready (hatched) and waiting (pale).
@@ -67,21 +71,21 @@ def plot_timeline(
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['you', 'cook rice', 'wash clothes', 'wash dishes']
     """
-    _check_recording(recording)
-    view = view_of(recording, start, end, tasks)
+    trace = _trace_of(recording, "plot_timeline")
+    view = view_of(trace, start, end, tasks)
     if ax is None:
         import matplotlib.pyplot as plt
 
         sheet = lay_sheet(view, page=_WIDTH)
         figure, ax = plt.subplots(figsize=(_WIDTH, _height([sheet])), layout="constrained")
-        seen = _draw(ax, recording, sheet, view.end)
+        seen = _draw(ax, sheet, view.end)
         add_legend(figure, [sheet], seen)
     else:
         _check_axes(ax)
         box = ax.get_window_extent()
         dpi = ax.figure.dpi
         sheet = lay_sheet(view, wide=box.width / dpi, high=box.height / dpi)
-        seen = _draw(ax, recording, sheet, view.end)
+        seen = _draw(ax, sheet, view.end)
         add_legend(ax, [sheet], seen)
     return ax
 
@@ -117,7 +121,7 @@ class Picture(Figure):
 
 
 def draw_timelines(
-    recordings: Iterable[Recording], *, width: float = _WIDTH, start: float | None = None,
+    recordings: "Iterable[Recording]", *, width: float = _WIDTH, start: float | None = None,
     end: float | None = None, tasks: Sequence[str] | None = None,
 ) -> Picture:  # fmt: skip
     """Draw recordings below each other on one axis, as before and after; return the picture.
@@ -133,41 +137,39 @@ def draw_timelines(
     >>> picture.alt[:54]
     'Timeline. Chores, one after another: 100.0 minutes, yo'
     """
-    recordings = [recordings] if isinstance(recordings, Recording) else list(recordings)
-    for recording in recordings:
-        _check_recording(recording, "draw_timelines")
-    if not recordings:
+    some = [recordings] if hasattr(recordings, "trace") else list(recordings)
+    traces = [_trace_of(one, "draw_timelines") for one in some]
+    if not traces:
         raise ValueError("draw_timelines() got an empty list: give it at least one Recording.")
     if not 3 <= width <= 50:
         raise ValueError(f"width={width!r} must be in inches, from 3 to 50: 9.0 suits a page.")
-    if len({recording.unit for recording in recordings}) > 1:
-        story = next(one.title for one in recordings if one.unit == "minutes")
-        code = next(one.title for one in recordings if one.unit == "seconds")
+    if len({trace.unit for trace in traces}) > 1:
+        story = next(one.title for one in traces if one.unit == "minutes")
+        code = next(one.title for one in traces if one.unit == "seconds")
         raise ValueError(
             f"{clip(story, 60)!r} is in minutes of the story and {clip(code, 60)!r} in seconds: "
             "they share no axis, so draw each on a picture of its own."
         )
-    views = [view_of(recording, start, end, tasks) for recording in recordings]
-    return draw_views(recordings, views, [None] * len(views), width=width)
+    views = [view_of(trace, start, end, tasks) for trace in traces]
+    return draw_views(views, [None] * len(views), width=width)
 
 
 def draw_views(
-    recordings: Sequence[Recording], views: Sequence[View], overlays: Sequence[Overlay | None],
-    *, width: float = _WIDTH,
+    views: Sequence[View], overlays: Sequence[Overlay | None], *, width: float = _WIDTH,
 ) -> Picture:  # fmt: skip
     """Draw what is to be seen of recordings of one unit, each with what is to be drawn over it."""
     longest = max(view.end for view in views)
     sheets = [lay_sheet(view, page=width, until=longest) for view in views]
     rooms = [overlay.room if overlay else 0.0 for overlay in overlays]
     picture = Picture(figsize=(width, _height(sheets) + sum(rooms)), layout="constrained")
-    picture.alt = " ".join(recording.describe() for recording in recordings)
+    picture.alt = " ".join(describe(view.trace) for view in views)
     heights = [
         sheet.height + 1.2 * sheet.inches + room for sheet, room in zip(sheets, rooms, strict=True)
     ]
-    axes = picture.subplots(len(recordings), sharex=True, squeeze=False, height_ratios=heights)
+    axes = picture.subplots(len(views), sharex=True, squeeze=False, height_ratios=heights)
     seen: set[str] = set()
-    for ax, recording, sheet in zip(axes[:, 0], recordings, sheets, strict=True):
-        seen |= _draw(ax, recording, sheet, longest, last=sheet is sheets[-1])
+    for ax, sheet in zip(axes[:, 0], sheets, strict=True):
+        seen |= _draw(ax, sheet, longest, last=sheet is sheets[-1])
     more: dict[str, Patch] = {}
     for ax, overlay, sheet in zip(axes[:, 0], overlays, sheets, strict=True):
         if overlay:
@@ -177,11 +179,9 @@ def draw_views(
     return picture
 
 
-def _draw(
-    ax: Axes, recording: Recording, sheet: Sheet, longest: float, *, last: bool = True
-) -> set[str]:
+def _draw(ax: Axes, sheet: Sheet, longest: float, *, last: bool = True) -> set[str]:
     """Draw all of it; return which marks a legend has to explain."""
-    view, story = sheet.view, recording.unit == "minutes"
+    view, story = sheet.view, sheet.view.story
     limit = (longest or 1.0) * (1 if view.part else 1.13)
     draw_slices(ax, sheet, limit - view.start)
     seen: set[str] = set()
@@ -200,9 +200,9 @@ def _draw(
     unit = MINUTES if story else unit_for(max(longest - view.start, longest / 100))
     if not story:
         scale_axis(ax, unit)
-    write_title(ax, recording, view, unit)
+    write_title(ax, view, unit)
     letters = max(30, round(inches_of(ax) * 12))
-    words = [line for words in remarks(view) for line in wrap(words, letters)]
+    words = [line for words in footnotes(view) for line in wrap(words, letters)]
     ax.set_xlabel("\n".join([unit.name] * last + words), fontsize=TEXT)
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
@@ -217,10 +217,12 @@ def _height(sheets: Sequence[Sheet]) -> float:
     return 0.9 + sum(sheet.height + 0.4 for sheet in sheets)
 
 
-def _check_recording(recording: object, function: str = "plot_timeline") -> None:
+def _trace_of(recording: object, function: str) -> Trace:
+    """Return what a Recording holds; a TypeError for anything else."""
     __tracebackhide__ = True
-    if isinstance(recording, Recording):
-        return
+    trace = getattr(recording, "trace", None)
+    if isinstance(trace, Trace):
+        return trace
     if hasattr(recording, "recordings"):
         fix = 'pass one of its ways, as in comparison.recordings["together"]'
     elif inspect.isawaitable(recording):

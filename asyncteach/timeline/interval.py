@@ -3,14 +3,10 @@
 from collections.abc import Sequence
 from math import isfinite
 from numbers import Real
-from typing import TYPE_CHECKING
 
 from asyncteach.labels import clip
 from asyncteach.timeline.lanes import View, lay_out
-from asyncteach.trace import Tape
-
-if TYPE_CHECKING:
-    from asyncteach.recording import Recording
+from asyncteach.trace import Trace
 
 # The story is short: each of its tasks is seen. Code has tasks by the thousand.
 _STORY_LANES = 1000
@@ -19,29 +15,29 @@ _CHOSEN_LANES = 200
 
 
 def view_of(
-    recording: "Recording", start: float | None = None, end: float | None = None,
+    trace: Trace, start: float | None = None, end: float | None = None,
     tasks: Sequence[str] | None = None,
 ) -> View:  # fmt: skip
-    """Return what is to be drawn of a recording, or of a part of it, or of some tasks."""
-    story, tape = recording.unit == "minutes", recording.tape
-    only = None if tasks is None else find_rows(tape, tasks)
+    """Return what is to be drawn of a trace, or of a part of it, or of some tasks."""
+    story = trace.unit == "minutes"
+    only = None if tasks is None else find_rows(trace, tasks)
     most = _STORY_LANES if story else max(_CODE_LANES, min(_CHOSEN_LANES, len(only or ())))
-    interval = part_of(tape.duration, start, end, recording.unit)
-    return lay_out(tape, story=story, most=most, only=only, interval=interval)
+    interval = part_of(trace.duration, start, end, trace.unit)
+    return lay_out(trace, story=story, most=most, only=only, interval=interval)
 
 
-def find_rows(tape: Tape, names: Sequence[str]) -> set[int]:
+def find_rows(trace: Trace, names: Sequence[str]) -> set[int]:
     """Return the rows of those names, or of those labels: a task or job has both."""
     known: dict[str, list[int]] = {}
-    for index, row in enumerate(tape.rows):
+    for index, row in enumerate(trace.rows):
         known.setdefault(row.name, []).append(index)
-    for index, row in enumerate(tape.rows):
+    for index, row in enumerate(trace.rows):
         if row.label != row.name:
             known.setdefault(row.label, []).append(index)
     found: set[int] = set()
     for name in [names] if isinstance(names, str) else names:
         if name not in known:
-            some = ", ".join(repr(clip(row.name, 40)) for row in tape.rows[:3]) or "no name at all"
+            some = ", ".join(repr(clip(row.name, 40)) for row in trace.rows[:3]) or "no name at all"
             raise ValueError(
                 f"No task is called {name!r}: tasks= takes names out of `recording.names`, which "
                 f"begins with {some}."

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asyncteach.timeline.raster import union
-from asyncteach.trace import RUNNING, STATES, Floats, Row, Slices, Tape
+from asyncteach.trace import RUNNING, STATES, Floats, Slices, TaskRecord, Trace
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -29,7 +29,7 @@ class Lane:
     """`you`, `loop`, `task`, `thread` or `process`: of many, what each of them is."""
     depth: int = 0
     rows: Sequence[int] = ()
-    """The rows that it shows; beyond the tape's own they are its loops, as they are numbered."""
+    """The rows that it shows; beyond the trace's own they are its loops, as they are numbered."""
 
     @property
     def folded(self) -> bool:
@@ -43,10 +43,10 @@ class View:
 
     lanes: list[Lane]
     slices: Slices
-    """Clipped to the interval. Their task is a row, or beyond the tape's rows a loop."""
+    """Clipped to the interval. Their task is a row, or beyond the trace's rows a loop."""
     lane_of: NDArray[np.int32]
     """For each row its lane; -1: it isn't shown."""
-    tape: Tape
+    trace: Trace
     start: float
     end: float
     part: bool
@@ -54,7 +54,7 @@ class View:
     story: bool
     """True if times are minutes of the story."""
     tasks: int
-    """How many of the tape's rows have a lane."""
+    """How many of the trace's rows have a lane."""
 
     @property
     def lane(self) -> NDArray[np.int32]:
@@ -69,18 +69,18 @@ class View:
         return sums.astype(np.float64, copy=False).reshape(-1, len(STATES))
 
 
-def has_jobs(tape: Tape) -> bool:
+def has_jobs(trace: Trace) -> bool:
     """Tell if threads are jobs that tasks handed over; where all are threads they need no mark."""
-    return tape.head == "loop" or any(row.kind != "thread" for row in tape.rows)
+    return trace.head == "loop" or any(row.kind != "thread" for row in trace.rows)
 
 
-def name_of(row: Row) -> str:
+def name_of(row: TaskRecord) -> str:
     """Return what a person would call a task."""
     return row.label or row.name
 
 
 def lay_out(
-    tape: Tape, *, story: bool = False, most: int = 60, only: Collection[int] | None = None,
+    trace: Trace, *, story: bool = False, most: int = 60, only: Collection[int] | None = None,
     interval: tuple[float, float] | None = None,
 ) -> View:  # fmt: skip
     """Find the lanes, at most so many for tasks, and the slices that are seen in them.
@@ -88,26 +88,27 @@ def lay_out(
     `only` are the rows to show. What the longest blocks and the first failures belong to gets
     lanes of its own; of other siblings that are too many the first few do.
 
-    >>> rows = [Row("main", "main", "main"), *[Row(f"f{n}", "f", "f", 0) for n in range(99)]]
+    >>> many = [TaskRecord(f"f{n}", "f", "f", 0) for n in range(99)]
+    >>> rows = [TaskRecord("main", "main", "main"), *many]
     >>> from asyncteach.trace import make_slices
-    >>> view = lay_out(Tape(rows, make_slices([], [], [], []), 1.0), most=20)
+    >>> view = lay_out(Trace(rows, make_slices([], [], [], []), 1.0), most=20)
     >>> [len(lane.rows) for lane in view.lanes]
     [1, 1, 1, 1, 1, 1, 1, 94]
     """
-    count = len(tape.rows)
-    low, high = interval or (0.0, tape.duration)
+    count = len(trace.rows)
+    low, high = interval or (0.0, trace.duration)
     if interval:
-        lively = np.unique(tape.slices.task[_inside(tape.slices, low, high)]).tolist()
+        lively = np.unique(trace.slices.task[_inside(trace.slices, low, high)]).tolist()
         only = set(lively).intersection(range(count) if only is None else only)
-    lanes = _arrange(tape, only, most)
-    if not has_jobs(tape):
+    lanes = _arrange(trace, only, most)
+    if not has_jobs(trace):
         lanes = [replace(lane, kind="task") for lane in lanes]
-    lanes = _head_lanes(tape) + lanes
-    size = count + max(1, len(tape.loops))
+    lanes = _head_lanes(trace) + lanes
+    size = count + max(1, len(trace.loops))
     lane_of = np.full(size, -1, np.int32)
     for index, lane in enumerate(lanes):
         lane_of[np.asarray(lane.rows, dtype=np.int64)] = index
-    slices = join_slices([tape.slices, busy_slices(tape)])
+    slices = join_slices([trace.slices, busy_slices(trace)])
     seen = lane_of[slices.task] >= 0
     if interval:
         seen &= _inside(slices, low, high)
@@ -117,7 +118,7 @@ def lay_out(
         ends = np.clip(slices.start, low, high), np.clip(slices.end, low, high)
         slices = Slices(slices.task, slices.state, *ends)
     tasks = int((lane_of[:count] >= 0).sum())
-    return View(lanes, slices, lane_of, tape, low, high, interval is not None, story, tasks)
+    return View(lanes, slices, lane_of, trace, low, high, interval is not None, story, tasks)
 
 
 def _inside(slices: Slices, low: float, high: float) -> NDArray[np.bool_]:
@@ -131,35 +132,35 @@ def join_slices(parts: Sequence[Slices]) -> Slices:
     return Slices(*[np.concatenate(column) for column in zip(*columns, strict=True)])
 
 
-def _head_lanes(tape: Tape) -> list[Lane]:
+def _head_lanes(trace: Trace) -> list[Lane]:
     """Return the lane on top: yours, or one for each loop, the last for all that are too many."""
-    count = len(tape.rows)
-    if tape.head != "loop":
-        return [Lane(tape.head, "you", 0, [count])] if tape.head else []
-    if len(tape.loops) < 2:
+    count = len(trace.rows)
+    if trace.head != "loop":
+        return [Lane(trace.head, "you", 0, [count])] if trace.head else []
+    if len(trace.loops) < 2:
         return [Lane("loop", "loop", 0, [count])]
-    lanes = [Lane(name, "loop", 0, [count + n]) for n, name in enumerate(tape.loops[:LOOPS])]
-    rest = range(count + LOOPS, count + len(tape.loops))
+    lanes = [Lane(name, "loop", 0, [count + n]) for n, name in enumerate(trace.loops[:LOOPS])]
+    rest = range(count + LOOPS, count + len(trace.loops))
     return [*lanes, Lane(f"{len(rest):,} more loops", "loop", 0, rest)] if rest else lanes
 
 
-def busy_slices(tape: Tape) -> Slices:
+def busy_slices(trace: Trace) -> Slices:
     """Return when you were busy, or each loop: its tasks ran, or it did not rest in select."""
-    rows, found = tape.rows, []
-    running = tape.slices.of(RUNNING)
-    if tape.head != "loop":
-        who = np.full(len(running) if tape.head else 0, len(rows), np.int32)
+    rows, found = trace.rows, []
+    running = trace.slices.of(RUNNING)
+    if trace.head != "loop":
+        who = np.full(len(running) if trace.head else 0, len(rows), np.int32)
         return Slices(
             who, running.state[: len(who)], running.start[: len(who)], running.end[: len(who)]
         )
-    loops = max(1, len(tape.loops))
+    loops = max(1, len(trace.loops))
     # -1: what runs in a thread or a process leaves the loop alone.
     home = np.array([row.loop if row.kind == "task" else -1 for row in rows] or [-1], np.int64)
     for loop in range(loops):
         mine = running[home[running.task] == loop] if loops > 1 or -1 in home else running
         start, end = mine.start, mine.end
-        if loop < len(tape.idle) and len(tape.idle[loop][0]):
-            began, ended = (np.sort(times) for times in tape.idle[loop])
+        if loop < len(trace.idle) and len(trace.idle[loop][0]):
+            began, ended = (np.sort(times) for times in trace.idle[loop])
             # Before its first sign of life and after its last a loop isn't busy, it isn't there.
             first = min(began[0], start.min(initial=began[0]))
             last = max(ended[-1], end.max(initial=ended[-1]))
@@ -173,10 +174,10 @@ def busy_slices(tape: Tape) -> Slices:
     return join_slices(found)
 
 
-def _arrange(tape: Tape, only: Collection[int] | None, most: int) -> list[Lane]:
-    rows = tape.rows
+def _arrange(trace: Trace, only: Collection[int] | None, most: int) -> list[Lane]:
+    rows = trace.rows
     children = _children(rows, only)
-    longest = sorted(tape.blocks, key=lambda block: block.start - block.end)[:_NOTABLE]
+    longest = sorted(trace.blocks, key=lambda block: block.start - block.end)[:_NOTABLE]
     notable = {block.task for block in longest}
     failed = (n for n, row in enumerate(rows) if row.outcome.startswith("raised"))
     notable.update(islice(failed, _NOTABLE))
@@ -189,7 +190,9 @@ def _arrange(tape: Tape, only: Collection[int] | None, most: int) -> list[Lane]:
     return [*lanes[: most - 1], Lane(f"{len(rest):,} more tasks", "task", 0, rest)]
 
 
-def _children(rows: Sequence[Row], only: Collection[int] | None) -> dict[int | None, list[int]]:
+def _children(
+    rows: Sequence[TaskRecord], only: Collection[int] | None
+) -> dict[int | None, list[int]]:
     """Return the rows under each row, or under the nearest one above it that is shown."""
     children: dict[int | None, list[int]] = {}
     shown = None if only is None else set(only)
@@ -203,7 +206,7 @@ def _children(rows: Sequence[Row], only: Collection[int] | None) -> dict[int | N
 
 
 def _unfold(
-    rows: Sequence[Row], children: dict[int | None, list[int]], size: int,
+    rows: Sequence[TaskRecord], children: dict[int | None, list[int]], size: int,
     notable: Collection[int | None],
 ) -> Iterator[Lane]:  # fmt: skip
     """Give the lanes, parents before children, more than `size` siblings alike as one."""
@@ -220,7 +223,11 @@ def _unfold(
 
 
 def _siblings(
-    rows: Sequence[Row], members: list[int], depth: int, size: int, notable: Collection[int | None]
+    rows: Sequence[TaskRecord],
+    members: list[int],
+    depth: int,
+    size: int,
+    notable: Collection[int | None],
 ) -> list[Lane]:
     """Return the lanes of siblings, a fold where the first of those that it hides would be."""
     alike: dict[tuple[str, str], list[int]] = {}

@@ -98,7 +98,7 @@ def lay_sheet(
 
 def _seen_blocks(view: View) -> list[Block]:
     """Return the longest of the blocks that lie in the interval, at least in part."""
-    seen = [one for one in view.tape.blocks if one.start <= view.end and one.end >= view.start]
+    seen = [one for one in view.trace.blocks if one.start <= view.end and one.end >= view.start]
     return sorted(seen, key=lambda block: block.start - block.end)[:_OUTLINES]
 
 
@@ -121,8 +121,8 @@ def _units(lane: Lane) -> float:
 
 def _homes(view: View, block: Block) -> list[int]:
     """Return the lanes in which a block is seen: its loop's, and its task's if it has one."""
-    loop = view.tape.rows[block.task].loop if block.task is not None else 0
-    lanes = [int(view.lane_of[min(len(view.tape.rows) + loop, len(view.lane_of) - 1)])]
+    loop = view.trace.rows[block.task].loop if block.task is not None else 0
+    lanes = [int(view.lane_of[min(len(view.trace.rows) + loop, len(view.lane_of) - 1)])]
     if block.task is not None and view.lane_of[block.task] >= 0:
         own = int(view.lane_of[block.task])
         lanes += [] if view.lanes[own].folded else [own]

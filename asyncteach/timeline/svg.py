@@ -4,21 +4,18 @@ import os
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from asyncteach.labels import clip, width
 from asyncteach.timeline.chrome_trace import say_block, say_wait, wait_finder
-from asyncteach.timeline.crowd import crowded, remarks, shares_of
+from asyncteach.timeline.crowd import crowded, footnotes, shares_of
 from asyncteach.timeline.interval import view_of
 from asyncteach.timeline.lanes import View, name_of
 from asyncteach.timeline.sheet import Sheet, lay_sheet
+from asyncteach.timeline.text import describe
 from asyncteach.timeline.units import Unit, say, unit_for
-from asyncteach.trace import STATES, WAITING
-
-if TYPE_CHECKING:
-    from asyncteach.recording import Recording
+from asyncteach.trace import STATES, WAITING, Trace
 
 _WIDTH = 900
 _INCH = 72
@@ -45,9 +42,9 @@ _HATCH = (
 )
 
 
-def write_svg(recording: "Recording", path: str | os.PathLike[str] | None) -> str | Path:
+def write_svg(trace: Trace, path: str | os.PathLike[str] | None) -> str | Path:
     """Return the picture as text, or write it to a file and return its path."""
-    text = draw_svg(recording)
+    text = draw_svg(trace)
     if path is None:
         return text
     target = Path(path)
@@ -55,9 +52,9 @@ def write_svg(recording: "Recording", path: str | os.PathLike[str] | None) -> st
     return target
 
 
-def draw_svg(recording: "Recording", wide: int = _WIDTH) -> str:
+def draw_svg(trace: Trace, wide: int = _WIDTH) -> str:
     """Return the picture, so many pixels wide, as text."""
-    return "\n".join(_lines(recording, scale_of(recording, wide))) + "\n"
+    return "\n".join(_lines(trace, scale_of(trace, wide))) + "\n"
 
 
 class Scale:
@@ -68,7 +65,7 @@ class Scale:
         self.left = 16 + 6.6 * max(width(name) for name in sheet.names)
         self.per_unit = (self.right - self.left) / ((view.end - view.start) or 1.0)
         self.start, self.sheet, self.story = view.start, sheet, story
-        self.words = remarks(view, _BARS)
+        self.words = footnotes(view, _BARS)
         self.top, self.floor = float(_TOP), self.y(sheet.bottom)
         self.height = self.floor + 66 + 16 * len(self.words)
 
@@ -89,22 +86,22 @@ class Scale:
         return f"{edges[0]} to {edges[1]} {unit.short} ({say(end - start)})"
 
 
-def scale_of(recording: "Recording", wide: int = _WIDTH) -> Scale:
+def scale_of(trace: Trace, wide: int = _WIDTH) -> Scale:
     """Return where everything is in a recording's picture of that width."""
-    view = view_of(recording)
+    view = view_of(trace)
     sheet = lay_sheet(view, page=(wide - _RIGHT) / _INCH)
-    return Scale(view, sheet, recording.unit == "minutes", wide)
+    return Scale(view, sheet, trace.unit == "minutes", wide)
 
 
-def _lines(recording: "Recording", scale: Scale) -> Iterator[str]:
+def _lines(trace: Trace, scale: Scale) -> Iterator[str]:
     story, sheet, view, floor = scale.story, scale.sheet, scale.sheet.view, scale.floor
     words, wide, height = scale.words, scale.width, scale.height
-    title = clip(recording.title, wide // 11)
+    title = clip(trace.title, wide // 11)
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{height:.0f}" '
         f'viewBox="0 0 {wide} {height:.0f}" role="img" aria-label="Timeline: {_safe(title)}">'
     )
-    yield f"<desc>{_safe(recording.describe())}</desc>"
+    yield f"<desc>{_safe(describe(trace))}</desc>"
     yield f"<style>{_STYLE}</style><defs>{_HATCH}</defs>"
     yield f'<rect class="card" width="{wide}" height="{height:.0f}" rx="6"/>'
     yield _text(scale.left, 24, title, "title")
@@ -117,16 +114,16 @@ def _lines(recording: "Recording", scale: Scale) -> Iterator[str]:
     yield from _blocks(view, scale)
     yield from _outcomes(view, scale)
     yield from _axis(view, scale, floor, story)
-    for number, remark in enumerate(words):
-        yield _text(scale.left, floor + 40 + 16 * number, remark, "note")
+    for number, footnote in enumerate(words):
+        yield _text(scale.left, floor + 40 + 16 * number, footnote, "note")
     yield from _legend(scale.left, height - 14, bool(sheet.outlines()))
     yield "</svg>"
 
 
 def _bars(view: View, scale: Scale, many: np.ndarray) -> Iterator[str]:
-    find, rows = wait_finder(view.tape), view.tape.rows
+    find, rows = wait_finder(view.trace), view.trace.rows
     exact = view.slices[~many[view.lane]]
-    held = {(block.task, block.start): block for block in view.tape.blocks}
+    held = {(block.task, block.start): block for block in view.trace.blocks}
     order = np.argsort(-exact.state, kind="stable")  # what is short and solid lies on top
     columns = (exact.task, exact.state, exact.start, exact.end)
     for task, state, start, end in zip(*(c[order].tolist() for c in columns), strict=True):
@@ -191,7 +188,7 @@ def _blocks(view: View, scale: Scale) -> Iterator[str]:
 
 
 def _outcomes(view: View, scale: Scale) -> Iterator[str]:
-    rows = view.tape.rows
+    rows = view.trace.rows
     for lane, middle in zip(view.lanes, scale.sheet.middles, strict=True):
         if lane.folded or lane.rows[0] >= len(rows):
             continue

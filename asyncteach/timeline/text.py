@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,10 +9,7 @@ from asyncteach.labels import clip, pad, width
 from asyncteach.timeline import units
 from asyncteach.timeline.lanes import LOOPS, Lane, View, lay_out, name_of
 from asyncteach.timeline.raster import occupancy
-from asyncteach.trace import READY, RUNNING, STATES, WAITING, Block, Tape
-
-if TYPE_CHECKING:
-    from asyncteach.recording import Recording
+from asyncteach.trace import READY, RUNNING, STATES, WAITING, Block, Trace
 
 _COLUMNS = 60
 _LANES = 40
@@ -31,35 +27,39 @@ def say(amount: float, unit: str) -> str:
     return f"{amount:.1f} minutes" if unit == "minutes" else units.say(amount)
 
 
-def draw(recording: "Recording") -> str:
+def heading(trace: Trace) -> str:
+    """Return the title and how long it took, as one line."""
+    return f"{clip(trace.title, 60)}: {say(trace.duration, trace.unit)}"
+
+
+def draw(trace: Trace) -> str:
     """Return the timeline in characters: a line for you or the loop, a line a task."""
-    story, tape = recording.unit == "minutes", recording.tape
+    story = trace.unit == "minutes"
     if story:
-        view = lay_out(tape, story=True, most=_LANES, only=range(_LANES))
+        view = lay_out(trace, story=True, most=_LANES, only=range(_LANES))
     else:
-        view = lay_out(tape, most=_LANES - min(len(tape.loops), LOOPS + 1))
+        view = lay_out(trace, most=_LANES - min(len(trace.loops), LOOPS + 1))
     names = [_label(lane) for lane in view.lanes]
     margin = max(width(name) for name in names) + 2
-    lines = [recording.heading()]
-    endings = [_ending(tape, lane) for lane in view.lanes]
+    lines = [heading(trace)]
+    endings = [_ending(trace, lane) for lane in view.lanes]
     room = _COLUMNS if any(endings) else 0
     for name, marks, ending in zip(names, _draw_lanes(view), endings, strict=True):
         lines.append((pad(name, margin) + marks.ljust(room) + ending).rstrip())
-    if view.tasks < len(tape.rows):
-        lines.append(f"... and {len(tape.rows) - view.tasks} more tasks")
+    if view.tasks < len(trace.rows):
+        lines.append(f"... and {len(trace.rows) - view.tasks} more tasks")
     legend = ", ".join(f"{_MARKS[state]} {state}" for state in STATES)
     lines.append(f"{pad('', margin)}{legend}")
     if not story:
-        lines += [*_say_folds(view), *_say_blocks(tape), *_say_dropped(tape)]
+        lines += [*_say_folds(view), *_say_blocks(trace), *_say_dropped(trace)]
     return "\n".join(lines)
 
 
-def describe(recording: "Recording") -> str:
+def describe(trace: Trace) -> str:
     """Return what the timeline shows as a sentence or two."""
-    if recording.unit == "minutes":
-        return _describe_story(recording)
-    tape = recording.tape
-    view = lay_out(tape, most=12)
+    if trace.unit == "minutes":
+        return _describe_story(trace)
+    view = lay_out(trace, most=12)
     totals = view.totals()
     lanes = []
     for lane, sums in zip(view.lanes, totals, strict=True):
@@ -71,18 +71,17 @@ def describe(recording: "Recording") -> str:
         if lane.kind == "loop":
             lanes.append(f"{clip(lane.name, 40)}: busy for {units.say(float(sums[0]))}")
         else:
-            ending = _ending(tape, lane).strip()
+            ending = _ending(trace, lane).strip()
             parts += [ending] if ending else []
             lanes.append(f"{_label(lane).strip()}: {', '.join(parts) or 'a moment'}")
-    words = [f"Timeline. {recording.heading()}", "; ".join(lanes)]
-    return ". ".join([*words, *_say_blocks(tape), *_say_dropped(tape)]) + "."
+    words = [f"Timeline. {heading(trace)}", "; ".join(lanes)]
+    return ". ".join([*words, *_say_blocks(trace), *_say_dropped(trace)]) + "."
 
 
-def _describe_story(recording: "Recording") -> str:
-    tape = recording.tape
-    slices = tape.slices[tape.slices.task < 12]
+def _describe_story(trace: Trace) -> str:
+    slices = trace.slices[trace.slices.task < 12]
     lanes = []
-    for index, row in enumerate(tape.rows[:12]):
+    for index, row in enumerate(trace.rows[:12]):
         own = slices[(slices.task == index) & (slices.end > slices.start)]
         columns = (own.state.tolist(), own.start.tolist(), own.end.tolist())
         parts = [f"{STATES[s]} {a:.1f} to {b:.1f}" for s, a, b in zip(*columns, strict=True)]
@@ -91,13 +90,13 @@ def _describe_story(recording: "Recording") -> str:
             parts = [f"{state} {total:.1f}" for state, total in sums if total]
             parts[0] = f"{len(own.of(RUNNING))} turns, in all {parts[0]}"
         lanes.append(f"{clip(row.name, 40)}: {', '.join(parts) or 'a moment'}")
-    if len(tape.rows) > 12:
-        lanes.append(f"and {len(tape.rows) - 12} more tasks")
-    if tape.head == "you":
-        busy = f"you are busy for {recording.attention:.1f} of them"
+    if len(trace.rows) > 12:
+        lanes.append(f"and {len(trace.rows) - 12} more tasks")
+    if trace.head == "you":
+        busy = f"you are busy for {trace.attention:.1f} of them"
     else:
-        busy = f"running for {recording.attention:.1f} in all"
-    return f"Timeline. {recording.heading()}, {busy}. {'; '.join(lanes)}."
+        busy = f"running for {trace.attention:.1f} in all"
+    return f"Timeline. {heading(trace)}, {busy}. {'; '.join(lanes)}."
 
 
 def _draw_lanes(view: View) -> list[str]:
@@ -136,16 +135,16 @@ def _label(lane: Lane) -> str:
     return "  " * min(lane.depth, 8) + name
 
 
-def _ending(tape: Tape, lane: Lane) -> str:
+def _ending(trace: Trace, lane: Lane) -> str:
     """Return how a lane's tasks ended, where they didn't return."""
     if lane.kind in ("you", "loop"):
         return ""
     if not lane.folded:
-        row = tape.rows[lane.rows[0]]
+        row = trace.rows[lane.rows[0]]
         # Who has opened the recording goes on after it: that's no news.
         is_plain = row.outcome == "returned" or row.was_there
         return "" if is_plain else f"  {clip(row.outcome, 50)}"
-    first = Counter(tape.rows[row].outcome.partition(" ")[0] for row in lane.rows)
+    first = Counter(trace.rows[row].outcome.partition(" ")[0] for row in lane.rows)
     counted = [
         f"{first[word]:,} {word.replace('still', 'still running')}"
         for word in ("raised", "cancelled", "still")
@@ -168,32 +167,32 @@ def _say_folds(view: View) -> list[str]:
     return lines
 
 
-def _say_blocks(tape: Tape) -> list[str]:
+def _say_blocks(trace: Trace) -> list[str]:
     """Return a line for each of the longest blocks: who, how long, where, and who waited."""
-    longest = sorted(tape.blocks, key=lambda block: block.start - block.end)
-    lines = [_say_block(tape, block) for block in longest[:_FEW]]
+    longest = sorted(trace.blocks, key=lambda block: block.start - block.end)
+    lines = [_say_block(trace, block) for block in longest[:_FEW]]
     if len(longest) > _FEW:
         lines.append(f"{len(longest) - _FEW:,} shorter ones held it too")
     return lines
 
 
-def _say_block(tape: Tape, block: Block) -> str:
+def _say_block(trace: Trace, block: Block) -> str:
     # The ones that waited longest come first.
     late = [task for task, _ in sorted(block.delayed, key=lambda pair: -pair[1])]
-    who = block.who if block.task is None else name_of(tape.rows[block.task])
+    who = block.who if block.task is None else name_of(trace.rows[block.task])
     where = f" at {clip(block.place, 60)}" if block.place else ""
     long = units.say(block.end - block.start)
     line = f"{clip(who or 'something', 40)} held the loop for {long}{where}"
     if late:
-        line += f": {_list(name_of(tape.rows[task]) for task in late[:_FEW])}"
+        line += f": {_list(name_of(trace.rows[task]) for task in late[:_FEW])}"
         line += f" and {len(late) - _FEW:,} more waited" if len(late) > _FEW else " waited"
     return line
 
 
-def _say_dropped(tape: Tape) -> list[str]:
-    if not tape.dropped:
+def _say_dropped(trace: Trace) -> list[str]:
+    if not trace.dropped:
         return []
-    return [f"{tape.dropped:,} steps beyond max_slices were counted and not kept"]
+    return [f"{trace.dropped:,} steps beyond max_slices were counted and not kept"]
 
 
 def _list(names: Iterable[str]) -> str:

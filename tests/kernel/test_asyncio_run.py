@@ -8,7 +8,7 @@ import pytest
 
 from .harness import faults, live_kernel, run_all
 
-ON = "from asyncteach.notebook.asyncio_run import disable_asyncio_run, enable_asyncio_run\nenable_asyncio_run()"
+ON = "from asyncteach import disable_asyncio_run, enable_asyncio_run\nenable_asyncio_run()"
 OFF = "disable_asyncio_run()"
 NEW_IPYKERNEL = ipykernel.version_info[:2] >= (7, 1)
 

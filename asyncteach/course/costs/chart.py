@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from asyncteach.course.costs.amounts import say_amount
-from asyncteach.course.costs.plan import Row
+from asyncteach.course.costs.plan import TaskRecord
 from asyncteach.timeline.figure import Picture
 
 _TITLES = {
@@ -34,7 +34,7 @@ _MARKS = {
 }
 
 
-def draw_costs(rows: list[Row], alt: str) -> Picture:
+def draw_costs(rows: list[TaskRecord], alt: str) -> Picture:
     """Draw a panel for each kind of cost that was measured; `alt` says it in words."""
     kinds = [kind for kind in _TITLES if any(row["kind"] == kind for row in rows)]
     panels = [[row for row in rows if row["kind"] == kind] for kind in kinds]
@@ -55,11 +55,11 @@ def draw_costs(rows: list[Row], alt: str) -> Picture:
     return picture
 
 
-def _lanes(rows: list[Row]) -> list[tuple[str, int]]:
+def _lanes(rows: list[TaskRecord]) -> list[tuple[str, int]]:
     return list(dict.fromkeys((row["what"], row["number"]) for row in rows))
 
 
-def _draw_panel(ax: Axes, rows: list[Row]) -> None:
+def _draw_panel(ax: Axes, rows: list[TaskRecord]) -> None:
     ax.set_xscale("log")
     lanes = _lanes(rows)
     for row in rows:
@@ -99,7 +99,7 @@ def _draw_panel(ax: Axes, rows: list[Row]) -> None:
         ax.spines[side].set_visible(False)
 
 
-def _share_axis(axes: list[Axes], rows: list[Row]) -> None:
+def _share_axis(axes: list[Axes], rows: list[TaskRecord]) -> None:
     """Give all panels the room that the widest needs, and write the numbers below the last."""
     for ax in axes:
         if ax is not axes[0]:
@@ -116,7 +116,7 @@ def _name(what: str, number: int) -> str:
     return what if number == 1 else f"{what} ({number:,})"
 
 
-def _actor(row: Row) -> str:
+def _actor(row: TaskRecord) -> str:
     what = row["what"]
     if row["kind"] == "lateness" or "task" in what or "generator" in what:
         return "generator or task"

@@ -3,40 +3,40 @@
 from typing import Any
 
 from asyncteach.course.costs.amounts import say_amount, times
-from asyncteach.course.costs.plan import Row
+from asyncteach.course.costs.plan import TaskRecord
 
 
 class _Reading:
     """Looks up rows, and compares them with care where both spreads overlap."""
 
-    def __init__(self, rows: list[Row]) -> None:
+    def __init__(self, rows: list[TaskRecord]) -> None:
         self._rows = {(row["kind"], row["what"], row["number"]): row for row in rows}
 
     def numbers(self, kind: str, what: str) -> list[int]:
         return sorted(key[2] for key in self._rows if key[:2] == (kind, what))
 
-    def find(self, kind: str, what: str, number: int | None = None) -> Row | None:
+    def find(self, kind: str, what: str, number: int | None = None) -> TaskRecord | None:
         """Return a row, of the greatest number if none is given."""
         if number is None:
             number = max(self.numbers(kind, what), default=-1)
         return self._rows.get((kind, what, number))
 
 
-def explain(rows: list[Row], facts: dict[str, Any]) -> list[str]:
+def explain(rows: list[TaskRecord], facts: dict[str, Any]) -> list[str]:
     """Return sentences about what was measured: about what is missing there is none."""
     read = _Reading(rows)
     parts = (_switching(read), _starting(read), _holding(read), _lateness(read, facts))
     return [sentence for part in parts for sentence in part] + _conclude(read)
 
 
-def compare(one: Row, other: Row) -> str:
+def compare(one: TaskRecord, other: TaskRecord) -> str:
     """Say how much longer one took than the other, if that is beyond both spreads."""
     if one["low"] <= other["high"] and other["low"] <= one["high"]:
         return "about as long as"
     return f"{times(one['median'] / other['median'])} times as long as"
 
 
-def _ratio(one: Row | None, other: Row | None) -> float | None:
+def _ratio(one: TaskRecord | None, other: TaskRecord | None) -> float | None:
     return one["median"] / other["median"] if one and other and other["median"] > 0 else None
 
 
@@ -126,5 +126,5 @@ def _conclude(read: _Reading) -> list[str]:
     ]
 
 
-def _amount(row: Row) -> str:
+def _amount(row: TaskRecord) -> str:
     return say_amount(row["median"], row["unit"])

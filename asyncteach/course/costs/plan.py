@@ -9,7 +9,7 @@ from asyncteach.course.costs import bounds
 from asyncteach.course.costs.amounts import say_bytes, say_digits
 from asyncteach.course.costs.jobs import run_job
 
-Row = dict[str, Any]
+TaskRecord = dict[str, Any]
 """A row of the table of costs."""
 
 Key = tuple[str, str, int]

@@ -8,7 +8,7 @@ from typing import Any
 
 from asyncteach.course.costs.amounts import say_amount
 from asyncteach.course.costs.meaning import explain
-from asyncteach.course.costs.plan import Key, Row
+from asyncteach.course.costs.plan import Key, TaskRecord
 
 TITLES = {
     "switch": "Switching: to hand over once",
@@ -45,7 +45,7 @@ def heading(facts: dict[str, Any]) -> str:
     return f"Costs on this machine; hand-overs and starts {where}."
 
 
-def write_table(rows: list[Row], missing: list[Row], facts: dict[str, Any]) -> str:
+def write_table(rows: list[TaskRecord], missing: list[TaskRecord], facts: dict[str, Any]) -> str:
     """Write everything as text, in groups, with amounts as people read them."""
     lines = [heading(facts)]
     cells = [(row["kind"], _cells(row)) for row in rows]
@@ -66,7 +66,7 @@ def write_table(rows: list[Row], missing: list[Row], facts: dict[str, Any]) -> s
     return "\n".join(lines)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: TaskRecord) -> tuple[str, ...]:
     low, middle, high = (say_amount(row[name], row["unit"]) for name in ("low", "median", "high"))
     if low.split()[-1] == high.split()[-1]:
         low = low.split()[0]
@@ -74,7 +74,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     return row["what"], number, middle, f"({low} to {high})", row["note"]
 
 
-def left_out(missing: list[Row]) -> list[str]:
+def left_out(missing: list[TaskRecord]) -> list[str]:
     """Return a line for each reason, with all that was left out for it."""
     named: dict[str, list[str]] = {}
     for row in missing:
@@ -83,7 +83,7 @@ def left_out(missing: list[Row]) -> list[str]:
     return [f"{', '.join(names)}: {why}" for why, names in named.items()]
 
 
-def write_html(table: str, said: str, missing: list[Row]) -> str:
+def write_html(table: str, said: str, missing: list[TaskRecord]) -> str:
     """Put the sentences and what was left out below a table."""
     notes = "".join(f"<li>{html.escape(line)}</li>" for line in left_out(missing))
     below = f"<p>Left out:</p><ul>{notes}</ul>" if notes else ""

@@ -125,7 +125,7 @@ class Outing:
 
 def _say_why(verdict: Check) -> Check:
     """Of a crawler that had to be stopped: a worker that failed is what the others wait for."""
-    for row in verdict.recording.tape.rows:
+    for row in verdict.recording.trace.rows:
         if row.outcome.startswith("raised "):
             said = row.outcome.removesuffix(".")
             return check(verdict.recording, name="the crawler").that(

@@ -4,25 +4,25 @@ import numpy as np
 
 from asyncteach import Recording
 from asyncteach.places import Place
-from asyncteach.trace import STATES, Block, Row, Slices, Tape, Wait, make_slices
+from asyncteach.trace import STATES, Block, Slices, TaskRecord, Trace, Wait, make_slices
 
 LINE = Place("In [7]", 3, "fetch")
 
 
-def record_of(tape, title="by hand"):
-    return Recording.from_source(title, lambda: (tape, True))
+def record_of(trace, title="by hand"):
+    return Recording.from_source(title, lambda: (trace, True))
 
 
 def make(rows, slices, *, blocks=(), waits=(), idle=(), title="by hand", **more):
     """Return a recording of (name, state, start, end) and of rows, or of their names."""
-    rows = [one if isinstance(one, Row) else row(one) for one in rows]
+    rows = [one if isinstance(one, TaskRecord) else row(one) for one in rows]
     names = [one.name for one in rows]
     columns = [
         (names.index(name), STATES.index(state), start, end) for name, state, start, end in slices
     ]
     table = make_slices(*zip(*columns, strict=True)) if columns else make_slices([], [], [], [])
     began, ended = (np.array([pair[n] for pair in idle], dtype=float) for n in (0, 1))
-    tape = Tape(
+    trace = Trace(
         rows,
         table.ordered(),
         max((end for *_, end in columns), default=0.0),
@@ -32,12 +32,12 @@ def make(rows, slices, *, blocks=(), waits=(), idle=(), title="by hand", **more)
         find_waits=lambda: list(waits),
         **more,
     )
-    return record_of(tape, title)
+    return record_of(trace, title)
 
 
 def row(name, **more):
     more = {"label": name, "coroutine": "fetch", "outcome": "returned", "spawned": 0.0, **more}
-    return Row(name, **more)
+    return TaskRecord(name, **more)
 
 
 def block(task, start, end, place=LINE, delayed=(), who="fetch-1"):
@@ -83,4 +83,4 @@ def many(tasks, steps=1, title="many"):
     rows += [
         row(f"fetch-{n + 1}", parent=0, finished=float(time) + 1) for n, time in enumerate(start)
     ]
-    return record_of(Tape(rows, slices, float(slices.end.max()), loops=["loop"]), title)
+    return record_of(Trace(rows, slices, float(slices.end.max()), loops=["loop"]), title)
