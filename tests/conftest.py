@@ -5,6 +5,20 @@ import signal
 import pytest
 
 
+def pytest_addoption(parser):
+    """Add `--full`: what takes long and is rarely broken runs only with it."""
+    parser.addoption("--full", action="store_true", help="run the tests marked full, too")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out the tests marked full, unless they are asked for."""
+    if config.getoption("--full"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("full")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
 @pytest.fixture(autouse=True)
 def _interrupts_arrive():
     """Let SIGINT be what it is in a terminal: jobs in the background are started to ignore it."""
