@@ -38,6 +38,11 @@ def listing(items: Sequence[str], most: int = 4) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
+def article(noun: str) -> str:
+    """Return the noun with its article: `a task`, `an event`."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
 def called(function: str) -> str:
     """Return how one speaks of a function of that qualified name: `parse()`; empty for a cell."""
     if not function:

@@ -1,0 +1,152 @@
+"""Checks of arguments: what is wrong with one is said in one sentence, with its value and a fix."""
+
+import difflib
+import inspect
+import math
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, cast
+
+from asyncteach.formatting import article, listing
+from asyncteach.labels import clip
+
+if TYPE_CHECKING:
+    from asyncteach.recording import Recording
+
+
+def check_number(
+    value: Any,
+    what: str,
+    *,
+    unit: str = "",
+    least: float = 0,
+    most: float = math.inf,
+    above: bool = False,
+    fix: str = "write it as in 2.5",
+) -> float:
+    """Return a finite number from `least` to `most`; with `above` it must be more than `least`.
+
+    `what` names the argument as the caller wrote it: `record(threshold=...)`.
+
+    >>> check_number(-1, "minutes")
+    Traceback (most recent call last):
+    ValueError: minutes takes a number, 0 or more, and got -1: write it as in 2.5.
+    """
+    __tracebackhide__ = True
+    takes = f"{what} takes a number{unit and f' of {unit}'}"
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(_sentence(takes, value, fix))
+    try:
+        number = float(value)
+    except OverflowError:  # an int that no float can hold
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(_sentence(takes.replace("a number", "a finite number"), value, fix))
+    if not least <= number <= most or (above and number == least):
+        raise ValueError(_sentence(f"{takes}, {_bounds(least, most, above)},", value, fix))
+    return number
+
+
+def check_whole(
+    value: Any,
+    what: str,
+    *,
+    least: float = 1,
+    most: float = math.inf,
+    fix: str = "write it as in 2",
+) -> int:
+    """Return a whole number from `least` to `most`; `-math.inf` allows any."""
+    __tracebackhide__ = True
+    takes = f"{what} takes a whole number"
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(_sentence(takes, value, fix))
+    if not least <= (whole := int(value)) <= most:
+        raise ValueError(_sentence(f"{takes}, {_bounds(least, most, False)},", value, fix))
+    return whole
+
+
+def check_text(value: Any, what: str, *, fix: str, empty: bool = False) -> str:
+    """Return a string that isn't blank."""
+    __tracebackhide__ = True
+    if not isinstance(value, str):
+        raise TypeError(_sentence(f"{what} takes a text", value, fix))
+    if not empty and not value.strip():
+        raise ValueError(_sentence(f"{what} takes a text that isn't empty", value, fix))
+    return value
+
+
+def check_list(value: Any, what: str, *, fix: str) -> list[Any]:
+    """Return what is in a list, or in anything that can be looped over but a text; never none."""
+    __tracebackhide__ = True
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise TypeError(_sentence(f"{what} takes a list", value, fix))
+    found = list(value)
+    if not found:
+        raise ValueError(f"{what} takes a list and got an empty one: {fix}.")
+    return found
+
+
+def check_word(value: Any, what: str, words: Sequence[str]) -> str:
+    """Return one of some words; ValueError names them, or the one that was probably meant."""
+    __tracebackhide__ = True
+    if isinstance(value, str) and value in words:
+        return value
+    raise ValueError(f"{what} doesn't know {show(value)}: {suggest(value, words)}")
+
+
+def check_options(
+    function: str, given: Iterable[str], known: Sequence[str], hint: str = ""
+) -> None:
+    """Raise TypeError for a keyword that a function doesn't have."""
+    __tracebackhide__ = True
+    for name in given:
+        if name not in known:
+            fix = f"{hint}." if hint else suggest(name, known, "it takes")
+            raise TypeError(f"{function}() has no option {name!r}: {fix}")
+
+
+def check_recording(value: Any, function: str, verb: str = "draws", fix: str = "") -> "Recording":
+    """Return a Recording; TypeError for a comparison, for one not awaited, and for others."""
+    __tracebackhide__ = True
+    from asyncteach.trace import Trace  # NumPy takes a while to load
+
+    if isinstance(getattr(value, "trace", None), Trace):
+        return cast("Recording", value)
+    if hasattr(value, "recordings"):
+        fix = 'pass one of its ways, as in comparison.recordings["together"]'
+    elif inspect.isawaitable(value):
+        fix = f"await it first, as in `{function}(await run_together(CHORES))`"
+    elif type(value).__name__ == "record":
+        fix = f"write `with record() as recording:`, and below it {function}(recording)"
+    fix = fix or "pass what `with record() as recording:` or `run_in_turn(CHORES)` gives"
+    kind = type(value).__name__.lstrip("_")
+    raise TypeError(f"{function}() {verb} a Recording and got {article(kind)}: {fix}.")
+
+
+def suggest(value: Any, words: Sequence[str], lead: str = "take one of") -> str:
+    """Return the end of a sentence on an unknown word: the nearest one, or all of them."""
+    near = difflib.get_close_matches(str(value), words, 1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"{lead} {listing([repr(word) for word in words], 10)}."
+
+
+def show(value: Any) -> str:
+    """Return a value as a sentence shows it: `'5'`, `main() (a coroutine)`."""
+    name = getattr(value, "__name__", "")
+    if inspect.iscoroutinefunction(value):
+        return f"{name} (a coroutine function, and calling it gives a coroutine)"
+    if inspect.iscoroutine(value):
+        return f"{name}() (a coroutine)"
+    return f"{name} (a function)" if callable(value) and name else clip(repr(value), 60)
+
+
+def _sentence(takes: str, value: Any, fix: str) -> str:
+    fix = "await it first" if inspect.isawaitable(value) else fix
+    return f"{takes} and got {show(value)}: {fix}."
+
+
+def _bounds(least: float, most: float, above: bool) -> str:
+    if most < math.inf:
+        return f"from {least:,} to {most:,}"
+    return f"more than {least:,}" if above else f"{least:,} or more"
