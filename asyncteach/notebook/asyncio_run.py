@@ -5,16 +5,20 @@ inside it. The native answer is a top-level ``await main()``; this is for script
 """
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import importlib
 import inspect
+import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from asyncteach.notebook.interrupts import interrupt_cancels
+from asyncteach.replacements import Replacements
 
 __all__ = ["disable_asyncio_run", "enable_asyncio_run"]
 
@@ -29,15 +33,11 @@ class _Enabled:
     """What has to be known to put everything back."""
 
     library: str
-    loop: asyncio.BaseEventLoop
+    loop: asyncio.AbstractEventLoop
     replaced: list[tuple[Any, str, Any]]
 
 
 _enabled: _Enabled | None = None
-_under_way: set[object] = set()
-
-# What Python's own asyncio.run() raises for anything that it can't run.
-_REFUSAL = TypeError if sys.version_info >= (3, 14) else ValueError
 
 
 def enable_asyncio_run() -> None:
@@ -56,12 +56,12 @@ def enable_asyncio_run() -> None:
 
     What it costs, until ``disable_asyncio_run()``:
 
-    - up to Python 3.13 every task is the pure-Python one: work takes 1.2 to 2 times as long
-    - other tasks can run inside a stretch of code that has no ``await`` (it calls
-      ``asyncio.run()``), so timelines no longer show plain asyncio: leave it off for those;
+    - up to Python 3.13 every task is the pure-Python one: work takes 1.2 to 2 times as long;
+    - other tasks can run during code without an ``await``, if it calls ``asyncio.run()``, so
+      timelines no longer show plain asyncio: leave it off for those;
     - ``asyncio.Runner`` still refuses to run: write ``await main()`` instead.
 
-    Raises RuntimeError on a loop that can't run inside itself, such as uvloop's.
+    Raises ValueError on a loop that can't run inside itself, such as uvloop's.
 
     >>> enable_asyncio_run()
     No event loop is running here, so asyncio.run() works as it is: nothing changed.
@@ -77,14 +77,8 @@ def enable_asyncio_run() -> None:
         return
     if hasattr(asyncio, "_nest_patched") or hasattr(loop, "_nest_patched"):
         owner = "nest_asyncio2" if hasattr(asyncio, "_nest_asyncio2") else "nest_asyncio"
-        print(f"Somebody else has applied {owner} here already: nothing changed.")
+        print(f"{owner} has already been applied here: nothing changed.")
         return
-    if not isinstance(loop, asyncio.BaseEventLoop):
-        kind = f"{type(loop).__module__}.{type(loop).__qualname__}"
-        raise RuntimeError(
-            f"asyncio.run() can't work in this notebook, because its event loop ({kind}) can't "
-            "run inside itself: write `await main()` at the top level of a cell instead"
-        )
     ipykernel = getattr(sys.modules.get("ipykernel"), "version_info", None)
     library, reason = _choose(sys.version_info[:2], ipykernel)
     nest = importlib.import_module(library)
@@ -98,8 +92,9 @@ def enable_asyncio_run() -> None:
 def disable_asyncio_run() -> None:
     """Put everything back as it was before ``enable_asyncio_run()``, and say so in one line.
 
-    ``asyncio.run()`` in a cell then fails again, as it does in every fresh notebook. What
-    somebody else has patched is left alone. Raises RuntimeError inside ``asyncio.run()``.
+    ``asyncio.run()`` in a cell then fails again, as it does in every fresh notebook. A
+    patch that you applied yourself stays. Call it in a cell of its own, not inside
+    ``asyncio.run()``.
 
     >>> disable_asyncio_run()
     Nothing to undo: enable_asyncio_run() is not on.
@@ -108,11 +103,6 @@ def disable_asyncio_run() -> None:
     if _enabled is None:
         print("Nothing to undo: enable_asyncio_run() is not on.")
         return
-    if _under_way:
-        raise RuntimeError(
-            "disable_asyncio_run() can't take asyncio.run() away while it is running: call it "
-            "after asyncio.run(main()), in a cell of its own"
-        )
     for namespace, name, value in _enabled.replaced:
         if value is _ABSENT:
             delattr(namespace, name)
@@ -139,7 +129,7 @@ def _choose(python: tuple[int, ...], ipykernel: tuple[int, ...] | None) -> tuple
     return "nest_asyncio", "which is sound with this version of Python and of ipykernel"
 
 
-def _namespaces(loop: asyncio.BaseEventLoop, nest: Any) -> list[Any]:
+def _namespaces(loop: asyncio.AbstractEventLoop, nest: Any) -> list[Any]:
     """Return every module and class in which ``apply()`` may replace a name, asyncio first."""
     modules = [
         module
@@ -165,39 +155,27 @@ def _replaced(before: list[tuple[Any, dict[str, Any]]]) -> list[tuple[Any, str, 
 
 def _nested(plain_run: Callable[..., Any]) -> Callable[..., Any]:
     """Return an ``asyncio.run()`` that also runs where a loop is running already."""
-    signature = inspect.signature(plain_run)
 
     @functools.wraps(plain_run)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        call = signature.bind(*args, **kwargs)
-        run_id = object()
-        _under_way.add(run_id)
+    def run(main: Any, *, debug: bool | None = None, **options: Any) -> Any:
+        if inspect.iscoroutinefunction(main):
+            name = getattr(main, "__name__", "main")
+            raise TypeError(
+                f"asyncio.run() needs a coroutine: write asyncio.run({name}()), with brackets"
+            )
         try:
-            main = call.arguments["main"] = _as_coroutine(call.arguments["main"])
-            loop = asyncio._get_running_loop()
-            # A thread without a loop needs no nesting, and a name kept from
-            # `from asyncio import run` outlives disable_asyncio_run().
-            if loop is None or _enabled is None:
-                return plain_run(*call.args, **call.kwargs)
-            return _run_on(loop, main, call.arguments.get("debug"), run_id)
-        finally:
-            _under_way.discard(run_id)
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        # A thread without a loop needs no nesting, and a name kept from `from asyncio import run`
+        # outlives disable_asyncio_run().
+        if loop is None or _enabled is None:
+            return plain_run(main, debug=debug, **options)
+        if inspect.isawaitable(main) and not asyncio.iscoroutine(main):
+            main = _awaited(main)  # Python 3.14 and later take any awaitable
+        return _run_on(loop, main, debug)
 
     return run
-
-
-def _as_coroutine(main: Any) -> Coroutine[Any, Any, Any]:
-    """Return ``main`` as Python's own ``asyncio.run()`` takes it, or raise what that raises."""
-    if asyncio.iscoroutine(main):
-        return main
-    if inspect.iscoroutinefunction(main):
-        name = getattr(main, "__name__", "main")
-        raise _REFUSAL(
-            f"asyncio.run() needs a coroutine: write asyncio.run({name}()), with brackets"
-        )
-    if sys.version_info >= (3, 14) and inspect.isawaitable(main):
-        return _awaited(main)
-    raise _REFUSAL(f"asyncio.run() needs a coroutine, such as main(), and got {main!r}")
 
 
 async def _awaited(awaitable: Awaitable[Any]) -> Any:
@@ -205,12 +183,10 @@ async def _awaited(awaitable: Awaitable[Any]) -> Any:
 
 
 def _run_on(
-    loop: asyncio.AbstractEventLoop,
-    main: Coroutine[Any, Any, Any],
-    debug: bool | None,
-    run_id: object,
+    loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, Any], debug: bool | None
 ) -> Any:
     """Run ``main`` on a loop that may run inside itself, and cancel the tasks it leaves."""
+    run_id = object()
     context = contextvars.copy_context()
     context.run(_belongs_to.set, run_id)
     debug_before = loop.get_debug()
@@ -218,37 +194,86 @@ def _run_on(
         loop.set_debug(debug)
     task = loop.create_task(main, context=context)
     try:
-        with interrupt_cancels(task, loop):
+        with _own_tasks(task, loop, run_id), _interrupt_cancels(task, loop):
             return loop.run_until_complete(task)
     finally:
-        try:
-            _cancel_tasks_of(loop, run_id)
-        finally:
-            loop.set_debug(debug_before)
-            # An interrupt leaves past its task, which would complain of that in a later cell.
-            if task.done() and not task.cancelled():
-                task.exception()
+        loop.set_debug(debug_before)
+        # An interrupt leaves past its task, which would complain of that in a later cell.
+        if task.done() and not task.cancelled():
+            task.exception()
 
 
-def _cancel_tasks_of(loop: asyncio.AbstractEventLoop, run_id: object) -> None:
+@contextlib.contextmanager
+def _own_tasks(
+    main: "asyncio.Task[Any]", loop: asyncio.AbstractEventLoop, run_id: object
+) -> Iterator[None]:
     """Cancel what this ``asyncio.run()`` spawned and wait for its end, as Python's own does."""
-    leftovers = [task for task in asyncio.all_tasks(loop) if _run_of(task) is run_id]
-    for task in leftovers:
+    spawned: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet([main])
+    replacements = Replacements()
+    plain_create_task = replacements.take(loop, "create_task")
+
+    def create_task(*args: Any, **kwargs: Any) -> Any:
+        task = plain_create_task(*args, **kwargs)
+        if _belongs_to.get(None) is run_id:
+            spawned.add(task)
+        return task
+
+    replacements.put(loop, "create_task", create_task)
+    try:
+        yield
+    finally:
+        replacements.undo()
+        leftovers = [task for task in spawned if not task.done()]
+        for task in leftovers:
+            task.cancel()
+        if leftovers:
+            loop.run_until_complete(asyncio.gather(*leftovers, return_exceptions=True))
+        for task in leftovers:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                loop.call_exception_handler(
+                    {
+                        "message": "unhandled exception during asyncio.run() shutdown",
+                        "exception": error,
+                        "task": task,
+                    }
+                )
+
+
+@contextlib.contextmanager
+def _interrupt_cancels(
+    task: "asyncio.Task[Any]", loop: asyncio.AbstractEventLoop
+) -> Iterator[None]:
+    """Let the first interrupt cancel `task` and become a KeyboardInterrupt when that has ended.
+
+    `asyncio.run()` does the same: an exception raised at whatever line the thread happens to be at
+    may land between two lines of asyncio's own, and leave a task that never runs again. A second
+    interrupt is raised at once. An interrupt handler that the user installed is left alone.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    # ipykernel has a handler of its own for cells with a top-level await: it cancels the cell's
+    # task, which can't hear of it while it runs the loop itself.
+    module = getattr(before, "__module__", None) or ""
+    is_usual = before is signal.default_int_handler or module.startswith("ipykernel.")
+    if threading.current_thread() is not threading.main_thread() or not is_usual:
+        yield
+        return
+    interrupts = 0
+
+    def handle(number: int, frame: Any) -> None:
+        nonlocal interrupts
+        interrupts += 1
+        if interrupts > 1 or task.done():
+            raise KeyboardInterrupt
         task.cancel()
-    if leftovers:
-        loop.run_until_complete(asyncio.gather(*leftovers, return_exceptions=True))
-    for task in leftovers:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            loop.call_exception_handler(
-                {
-                    "message": "unhandled exception during asyncio.run() shutdown",
-                    "exception": error,
-                    "task": task,
-                }
-            )
+        loop.call_soon_threadsafe(lambda: None)  # an idle loop is asleep in its select
 
-
-def _run_of(task: Any) -> object:
-    # Python 3.11 has no get_context(); its pure-Python tasks have the attribute.
-    context = task.get_context() if hasattr(task, "get_context") else getattr(task, "_context", {})
-    return context.get(_belongs_to)
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if interrupts and task.uncancel() == 0:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if signal.getsignal(signal.SIGINT) is handle:
+            signal.signal(signal.SIGINT, before)

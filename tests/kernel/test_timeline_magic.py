@@ -303,7 +303,7 @@ def test_asyncio_run_in_the_cell_without_being_enabled(kernel):
 def test_wrong_options(kernel):
     run_ = run(kernel, "%%timeline --threshhold 1\nran = True")
     assert run_.error.ename == "UsageError"
-    assert "has no option '--threshhold'" in run_.stderr
+    assert "unrecognized arguments: --threshhold 1" in run_.stderr
     assert value(kernel, "'ran' in globals()") == "False"
 
 

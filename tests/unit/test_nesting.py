@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-import doctest
 import functools
 import gc
 import subprocess
@@ -18,7 +17,6 @@ LOSES_CELLS = (
 )
 BREAKS_GROUPS = "because from Python 3.14 on nest_asyncio breaks TaskGroup and asyncio.timeout()"
 SOUND = "which is sound with this version of Python and of ipykernel"
-REFUSAL = TypeError if sys.version_info >= (3, 14) else ValueError
 PACKAGES = ["nest_asyncio2"] if sys.version_info >= (3, 14) else ["nest_asyncio", "nest_asyncio2"]
 
 
@@ -78,13 +76,6 @@ def test_importing_it_imports_nothing_that_it_may_not_need():
     assert done.stdout == "\n"
 
 
-def test_the_examples_in_the_docstrings():
-    """The examples run as written."""
-    results = doctest.testmod(nesting)
-    assert results.attempted == 2
-    assert results.failed == 0
-
-
 def test_a_script_needs_nothing(capsys):
     """Without a running loop nothing is changed, and asyncio.run() works anyway."""
     run = asyncio.run
@@ -94,18 +85,9 @@ def test_a_script_needs_nothing(capsys):
     assert asyncio.run(asyncio.sleep(0, "ran")) == "ran"
 
 
-def test_a_loop_that_cannot_run_inside_itself_is_refused(monkeypatch):
-    """The error names the loop and what to write instead."""
-    uvloop_loop = type("Loop", (), {"__module__": "uvloop"})()
-    monkeypatch.setattr(asyncio, "get_running_loop", lambda: uvloop_loop)
-    with pytest.raises(RuntimeError, match=r"\(uvloop.Loop\) can't run inside itself: write `aw"):
-        enable_asyncio_run()
-    assert not hasattr(asyncio, "_nest_patched")
-
-
 @pytest.mark.parametrize("marks", [["_nest_patched"], ["_nest_patched", "_nest_asyncio2"]])
-def test_somebody_elses_patch_is_left_alone(marks, monkeypatch, capsys):
-    """Somebody else's patch is named, and neither doubled nor undone."""
+def test_a_patch_of_the_users_own_is_left_alone(marks, monkeypatch, capsys):
+    """It is named, and neither doubled nor undone."""
     for mark in marks:
         monkeypatch.setattr(asyncio, mark, True, raising=False)
     run = asyncio.run
@@ -117,7 +99,7 @@ def test_somebody_elses_patch_is_left_alone(marks, monkeypatch, capsys):
     run(cell())
     said = capsys.readouterr().out
     assert ("nest_asyncio2" in said) == ("_nest_asyncio2" in marks)
-    assert "Somebody else has applied nest_asyncio" in said
+    assert "has already been applied here" in said
     assert "Nothing to undo" in said
     assert asyncio.run is run
 
@@ -151,38 +133,24 @@ def test_it_is_on_once_and_then_off(package, capsys):
 
 @pytest.mark.usefixtures("package")
 @in_a_notebook
-async def test_it_has_the_signature_of_pythons_own():
-    """Help and completion show what Python's own asyncio.run() shows, and so do its errors."""
-    assert asyncio.run.__doc__ == asyncio.runners.run.__doc__
-    assert asyncio.run.__wrapped__ is asyncio.runners.run
-    with pytest.raises(TypeError):
-        asyncio.run()
-    with pytest.raises(TypeError, match="nonsense"):
-        asyncio.run(None, nonsense=True)
-
-
-@pytest.mark.usefixtures("package")
-@in_a_notebook
 async def test_what_is_no_coroutine_is_refused():
     """A function without its brackets is answered with the line to write."""
 
     async def chores(*names):
         return names
 
-    with pytest.raises(REFUSAL, match=r"write asyncio\.run\(chores\(\)\), with brackets"):
+    with pytest.raises(TypeError, match=r"write asyncio\.run\(chores\(\)\), with brackets"):
         asyncio.run(chores)
-    with pytest.raises(REFUSAL, match=r"write asyncio\.run\(main\(\)\), with brackets"):
-        asyncio.run(functools.partial(chores, "rice"))
-    with pytest.raises(REFUSAL, match="and got 42"):
+    with pytest.raises(TypeError, match="42"):
         asyncio.run(42)
     assert asyncio.run(chores("rice")) == ("rice",)
+    assert asyncio.run.__doc__ == asyncio.runners.run.__doc__
 
 
-@pytest.mark.skipif(sys.version_info < (3, 14), reason="Python 3.14 began to take any awaitable")
 @pytest.mark.usefixtures("package")
 @in_a_notebook
-async def test_any_awaitable_runs_where_python_takes_it():
-    """A future is run as Python's own asyncio.run() runs it."""
+async def test_any_awaitable_runs():
+    """As from Python 3.14 on."""
     future = asyncio.get_running_loop().create_future()
     future.set_result("washed")
     assert asyncio.run(future) == "washed"
@@ -286,17 +254,3 @@ def test_a_name_that_is_kept_works_while_it_is_on():
 
     run = asyncio.run(cell())
     assert run(asyncio.sleep(0, "no loop")) == "no loop"
-
-
-@pytest.mark.usefixtures("package")
-@in_a_notebook
-async def test_it_cannot_be_taken_away_while_it_runs():
-    """disable_asyncio_run() is refused inside asyncio.run(), in a thread of its own too."""
-
-    async def main():
-        disable_asyncio_run()
-
-    with pytest.raises(RuntimeError, match=r"call it after asyncio\.run\(main\(\)\)"):
-        asyncio.run(main())
-    with pytest.raises(RuntimeError, match=r"call it after asyncio\.run\(main\(\)\)"):
-        await asyncio.to_thread(lambda: asyncio.run(main()))
