@@ -1,25 +1,23 @@
-"""What is to be done: chores that machines do, leisure that needs you, and two timed helpers."""
+"""Things to do: chores that machines do, leisure that needs you, and two timed helpers."""
 
 import asyncio
-import inspect
 import math
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from asyncteach.labels import printable
+from asyncteach.arguments import check_list, check_number, check_text, show
+from asyncteach.labels import clip, printable
 
-MAX_MINUTES = 525_600.0
+MAX_MINUTES = 525_600
 """The longest activity, in story minutes: a year of them."""
 
-MAX_SECONDS = 7_200.0
-"""The longest that anything here waits in real time, in seconds: two hours."""
+MAX_SECONDS = 7_200
+"""The longest wait in real time, in seconds: two hours."""
 
 
 class Step(NamedTuple):
-    """A stretch of an activity, in story minutes, that either needs you or doesn't."""
+    """A part of an activity, in story minutes, that either needs you or doesn't."""
 
     needs_you: bool
     minutes: float
@@ -59,9 +57,9 @@ class Activity:
 def chore(name: str, minutes: float, *, start: float = 0, finish: float = 0) -> Activity:
     """Make a chore: a machine works, you only kick it off.
 
-    `minutes` is the whole of it in story minutes; the first `start` and the last `finish` of them
-    need you, the rest is the machine's. Raises TypeError or ValueError, with one sentence that
-    says why, for what can't be a chore.
+    `minutes` is how long it takes in all, in story minutes. The first `start` and the last
+    `finish` of them need you, the rest is the machine's. Raises TypeError or ValueError for wrong
+    arguments.
 
     >>> rice = chore("cook rice", 40)
     >>> rice.minutes, rice.attention
@@ -69,14 +67,14 @@ def chore(name: str, minutes: float, *, start: float = 0, finish: float = 0) -> 
     >>> chore("wash clothes", 30, start=2, finish=3).attention
     5.0
     """
-    _check_name(name)
+    name = _check_name(name)
     whole = _check_minutes(minutes, "minutes", name)
     first = _check_minutes(start, "start", name)
     last = _check_minutes(finish, "finish", name)
     machine = whole - first - last
     if machine < -1e-9:  # 0.3 - 0.1 - 0.2 is a hair below zero
         raise ValueError(
-            f"{_short(repr(name))} takes {whole:g} minutes, "
+            f"{clip(repr(name), 60)} takes {whole:g} minutes, "
             f"but start={first:g} and finish={last:g} together are {first + last:g}: "
             "make minutes larger, or start and finish smaller."
         )
@@ -91,13 +89,13 @@ def chore(name: str, minutes: float, *, start: float = 0, finish: float = 0) -> 
 def leisure(name: str, minutes: float) -> Activity:
     """Make a pastime: every one of its story minutes needs you.
 
-    Raises TypeError or ValueError, with one sentence that says why, for what can't be one.
+    Raises TypeError or ValueError for wrong arguments.
 
     >>> jog = leisure("jog", 30)
     >>> jog.minutes, jog.attention
     (30.0, 30.0)
     """
-    _check_name(name)
+    name = _check_name(name)
     whole = _check_minutes(minutes, "minutes", name)
     return Activity(name, (Step(True, whole),))
 
@@ -118,7 +116,7 @@ async def async_task(name: str = "task", seconds: float = 2) -> float:
     await asyncio.sleep(seconds / 2)
     print(f"Doing async tasks: {printable(name)}")
     await asyncio.sleep(seconds / 2)
-    return _say_elapsed(name, started)
+    return _print_elapsed(name, started)
 
 
 def sync_task(name: str = "task", seconds: float = 2) -> float:
@@ -137,62 +135,15 @@ def sync_task(name: str = "task", seconds: float = 2) -> float:
     time.sleep(seconds / 2)
     print(f"Doing sync tasks: {printable(name)}")
     time.sleep(seconds / 2)
-    return _say_elapsed(name, started)
-
-
-def check_amount(amount: object, what: str, most: float, *, unit: str, example: float) -> float:
-    """Return `amount` as a float, or say in one sentence why it can't be a length of time."""
-    __tracebackhide__ = True
-    if not isinstance(amount, Real) or isinstance(amount, bool):
-        raise TypeError(
-            f"{what} must be a number of {unit} such as {example:g}, not {_short(repr(amount))}."
-        )
-    try:
-        number = float(amount)
-    except OverflowError:  # an int that no float can hold
-        number = math.inf
-    if math.isnan(number):
-        raise ValueError(f"{what} can't be nan: give a number of {unit} such as {example:g}.")
-    if number < 0:
-        raise ValueError(
-            f"{what} can't be {number:g}: time doesn't run backwards, so give a number of {unit} "
-            f"such as {example:g}."
-        )
-    if number > most:
-        raise ValueError(f"{what} can't be {number:g}: give at most {most:,.0f} {unit}.")
-    return number
-
-
-def _check_minutes(minutes: object, which: str, name: str) -> float:
-    __tracebackhide__ = True
-    what = f"{which} of {_short(repr(name))}"
-    example = 30 if which == "minutes" else 2
-    return check_amount(minutes, what, MAX_MINUTES, unit="minutes", example=example)
-
-
-def _check_seconds(seconds: object, helper: str) -> float:
-    __tracebackhide__ = True
-    return check_amount(seconds, f"seconds of {helper}", MAX_SECONDS, unit="seconds", example=2)
+    return _print_elapsed(name, started)
 
 
 def check_activities(activities: object) -> list[Activity]:
-    """Return the activities as a list, or say in one sentence what else was given."""
+    """Return the activities as a list; TypeError or ValueError for anything else."""
     __tracebackhide__ = True
     if isinstance(activities, Activity):
-        raise TypeError(
-            "one activity came where a list of them is meant: write [activity], "
-            "with square brackets."
-        )
-    if isinstance(activities, str) or not isinstance(activities, Iterable):
-        raise TypeError(
-            f"activities must be a list such as CHORES, not {_describe(activities)}: "
-            'write [chore("cook rice", 40)], say.'
-        )
-    found = list(activities)
-    if not found:
-        raise ValueError(
-            'there is nothing to do, the list of activities is empty: add chore("cook rice", 40).'
-        )
+        raise TypeError("activities takes a list and got one activity: write [activity].")
+    found = check_list(activities, "activities", fix='write [chore("cook rice", 40)]')
     for thing in found:
         if isinstance(thing, list | tuple):
             raise TypeError(
@@ -201,40 +152,29 @@ def check_activities(activities: object) -> list[Activity]:
             )
         if not isinstance(thing, Activity):
             raise TypeError(
-                f"{_describe(thing)} is no activity: make one with chore(name, minutes) "
-                "or leisure(name, minutes)."
+                f"activities takes activities and got {show(thing)}: make one with "
+                "chore(name, minutes) or leisure(name, minutes)."
             )
     return found
 
 
-def _check_name(name: object) -> None:
+def _check_name(name: object) -> str:
     __tracebackhide__ = True
-    if not isinstance(name, str):
-        raise TypeError(
-            f"the name of an activity is a text, not {_describe(name)}: "
-            'write chore("cook rice", 40).'
-        )
-    if not name.strip():
-        raise ValueError('an activity needs a name: write chore("cook rice", 40), say.')
+    return check_text(name, "the name of an activity", fix='write chore("cook rice", 40)')
 
 
-def _describe(thing: Any) -> str:
-    """Say what a learner probably passed, in the field's words."""
-    name = getattr(thing, "__name__", "")
-    if inspect.iscoroutinefunction(thing):
-        return f"{name} (a coroutine function, and calling it gives a coroutine)"
-    if inspect.iscoroutine(thing):
-        return f"{name}() (a coroutine)"
-    if callable(thing) and name:
-        return f"{name} (a function)"
-    return _short(repr(thing))
+def _check_minutes(minutes: object, which: str, name: str) -> float:
+    __tracebackhide__ = True
+    what = f"{which} of {clip(repr(name), 60)}"
+    return check_number(minutes, what, most=MAX_MINUTES)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:59] + "…"
+def _check_seconds(seconds: object, helper: str) -> float:
+    __tracebackhide__ = True
+    return check_number(seconds, f"seconds of {helper}", most=MAX_SECONDS)
 
 
-def _say_elapsed(name: str, started: float) -> float:
+def _print_elapsed(name: str, started: float) -> float:
     elapsed = time.perf_counter() - started
     print(f"{printable(name)} took {elapsed:.1f} seconds")
     return elapsed

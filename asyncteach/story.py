@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from asyncteach.activities import MAX_SECONDS, Activity, check_activities, check_amount
+from asyncteach.activities import MAX_SECONDS, Activity, check_activities
+from asyncteach.arguments import check_number
 from asyncteach.labels import printable, tell_apart
 from asyncteach.recording import Recording
 from asyncteach.runners.diary import Diary, Stretch, attend
@@ -91,7 +92,7 @@ def _check_clock(clock: object) -> bool:
 
 def _check_minute(minute: object, activities: list[Activity], *, virtual: bool) -> float:
     __tracebackhide__ = True
-    seconds = check_amount(minute, "minute", MAX_SECONDS, unit="seconds", example=MINUTE)
+    seconds = check_number(minute, "minute", unit="seconds", most=MAX_SECONDS)
     if seconds < SHORTEST_MINUTE:
         raise ValueError(
             f"minute is {seconds:g} seconds, which is too short for a clock to tell: "

@@ -454,7 +454,7 @@ def test_bad_keywords_are_refused_at_once(keywords):
 
 
 def test_bad_activities_are_refused_at_once():
-    with pytest.raises(ValueError, match="nothing to do"):
+    with pytest.raises(ValueError, match="an empty one"):
         run_on_dask([])
 
 

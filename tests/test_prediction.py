@@ -457,8 +457,8 @@ def test_in_a_terminal_it_is_text():
         (
             CHORES,
             {"together": -1},
-            "together can't be -1: time doesn't run backwards, so give a number of minutes such "
-            "as 25.",
+            "together takes a number of minutes, from 0 to 525,600, and got -1: write it as in "
+            "2.5.",
         ),
         (
             CHORES,
@@ -498,11 +498,15 @@ def test_in_a_terminal_it_is_text():
             {"together": {3: 4}},
             'A task has a text for a name, not 3: write together={"cook rice": 25}.',
         ),
-        (CHORES, {"together": True}, "together must be a number of minutes such as 25, not True."),
+        (
+            CHORES,
+            {"together": True},
+            "together takes a number of minutes and got True: write it as in 2.5.",
+        ),
         (
             CHORES,
             {"together": float("nan")},
-            "together can't be nan: give a number of minutes such as 25.",
+            "together takes a finite number of minutes and got nan: write it as in 2.5.",
         ),
         (6, {}, "predict(6) lacks a unit: write predict(minutes=6) or predict(seconds=6)."),
         (
@@ -514,8 +518,7 @@ def test_in_a_terminal_it_is_text():
         (
             CHORES[0],
             {"together": 40},
-            "one activity came where a list of them is meant: write [activity], with square "
-            "brackets.",
+            "activities takes a list and got one activity: write [activity].",
         ),
         (
             None,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from types import EllipsisType
 from typing import Any
 
-from asyncteach.activities import MAX_MINUTES, Activity, check_amount
+from asyncteach.activities import MAX_MINUTES, Activity
+from asyncteach.arguments import check_number
 from asyncteach.labels import clip, printable, tell_apart
 
 WAYS = {
@@ -140,7 +141,7 @@ def check_time(value: object, what: str, unit: str) -> float:
     if isinstance(value, str):
         raise TypeError(f"{what} is the text {_short(value)}: write a number, without quotes.")
     most = MAX_MINUTES if unit == "minutes" else MAX_MINUTES * 60
-    return check_amount(value, what, most, unit=unit, example=25)
+    return check_number(value, what, unit=unit, most=most)
 
 
 def check_known(name: str, names: Sequence[str], where: str) -> None:
