@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from asyncteach.course.costs.measure_costs import measure_costs
     from asyncteach.course.grading import check_answer
     from asyncteach.course.progress import show_progress
-    from asyncteach.course.server.slow_server import make_site, slow_server
+    from asyncteach.course.server.site import make_site
+    from asyncteach.course.server.slow_server import slow_server
     from asyncteach.dask.run_on_dask import run_on_dask
     from asyncteach.explorer import explore
     from asyncteach.interleavings import every_order
@@ -100,7 +101,8 @@ _HOMES = {
         "run_in_turn",
         "run_together",
     ),
-    "course.server.slow_server": ("make_site", "slow_server"),
+    "course.server.site": ("make_site",),
+    "course.server.slow_server": ("slow_server",),
     "thread_recorder.record_threads": ("record_threads",),
     "timeline.figure": ("draw_timelines", "plot_timeline"),
 }

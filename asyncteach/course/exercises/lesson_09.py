@@ -42,7 +42,7 @@ _TOWNS = ("Oslo", "Rome", "Lima", "Cork", "Bern", "Riga", "Pisa", "Graz")
 async def _read(fetch_all: Any, pages: Mapping[str, str], rate: tuple[int, float] | None) -> Check:
     import httpx
 
-    server = slow_server(latency=LATENCY, jitter=0.1, rate=rate, pages=pages, patience=20)
+    server = slow_server(latency=LATENCY, jitter=0.1, rate=rate, pages=pages)
     async with httpx.AsyncClient(trust_env=False, timeout=15) as client:
         with slow_server(latency=0) as other:
             await client.get(other)  # what httpx does once is not the answer's

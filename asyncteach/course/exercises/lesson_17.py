@@ -8,7 +8,7 @@ from typing import Any
 from asyncteach.checks.check import Check
 from asyncteach.course.exercises import exercise
 from asyncteach.course.exercises.outing import Outing
-from asyncteach.course.server.slow_server import make_site
+from asyncteach.course.server.site import make_site
 
 STARTER = """\
 async def crawl(client, start, most=10, show=None): ...

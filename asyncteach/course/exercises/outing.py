@@ -48,7 +48,7 @@ class Outing:
         host, _, port = self.server.url.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         try:
-            writer.write(f"GET {path}?latency=0 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
             await reader.readline()
         finally:
             writer.close()

@@ -1,1 +1,1 @@
-"""The server of the I/O lessons: what it does with whom, the thread it lives in, and a site."""
+"""The server of the I/O lessons: what it answers, the thread that it runs in, and a site."""

@@ -1,8 +1,14 @@
 """A site to crawl: pages that link to each other, all of them to be found from the first."""
 
+import math
 import random
 from html import escape
 
+from asyncteach.arguments import check_whole
+
+__all__ = ["make_site"]
+
+MOST_PAGES = 20_000
 MOST_LINKS = 6
 
 # fmt: off
@@ -14,8 +20,20 @@ WORDS = (
 # fmt: on
 
 
-def build(count: int, seed: int) -> dict[str, str]:
-    """Return `count` pages by path: each is linked from an earlier one, and others across."""
+def make_site(count: int = 200, *, seed: int = 0) -> dict[str, str]:
+    """Return a site to crawl: `count` pages of HTML by path, for `slow_server(pages=...)`.
+
+    The first is "/", and links lead from it to every other page, by one way or several: pages link
+    to each other, back, to themselves and twice to the same. The same `seed` gives the same site.
+    Raises TypeError or ValueError, one sentence, for a count that makes no sense.
+
+    >>> site = make_site(3)
+    >>> len(site), list(site)[0], site["/"].count("<a href=") > 0
+    (3, '/', True)
+    """
+    __tracebackhide__ = True
+    check_whole(count, "make_site(count=...)", most=MOST_PAGES, fix="write it as in make_site(200)")
+    check_whole(seed, "make_site(seed=...)", least=-math.inf)
     chance = random.Random(f"site {seed}")
     paths = ["/", *(f"/{chance.choice(WORDS)}-{number}" for number in range(1, count))]
     links: list[list[int]] = [[] for _ in paths]

@@ -1,0 +1,145 @@
+"""How requests are answered: Tornado reads and writes HTTP, in a thread and a loop of its own."""
+
+import _thread
+import asyncio
+import contextlib
+import math
+import socket
+import threading
+from typing import Any
+from urllib.parse import unquote
+
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+from tornado.iostream import StreamClosedError
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+
+from asyncteach.course.server.behaviour import Answer, Behaviour, refuse
+from asyncteach.course.server.request_log import OpenVisit, RequestLog
+
+PIECES = 10
+"""A slow body comes in so many pieces."""
+
+BACKLOG = 256
+"""So many connections may wait for the server to take them."""
+
+
+class ServerThread:
+    """An open server. Close it: its thread keeps it alive.
+
+    The thread is a bare one, so `record_threads()`, which shows those of `threading.Thread`,
+    doesn't show it; and its loop is its own, so `record()` doesn't either.
+    """
+
+    def __init__(self, behaviour: Behaviour, log: RequestLog, most: int) -> None:
+        self._sockets = bind_sockets(0, "127.0.0.1", backlog=BACKLOG)
+        self.url = f"http://127.0.0.1:{self._sockets[0].getsockname()[1]}"
+        options = {"behaviour": behaviour, "log": log, "most": most}
+        self._application = Application(
+            [(r".*", Handler, options)], log_function=lambda handler: None
+        )
+        self._loop = IOLoop(asyncio_loop=asyncio.SelectorEventLoop(), make_current=False)
+        self._stop = asyncio.Event()
+        self._has_ended = threading.Event()
+        _thread.start_new_thread(self._run, ())
+
+    def close(self) -> None:
+        """End it, with all that is open, and wait until it has gone."""
+        self._loop.add_callback(self._stop.set)
+        self._has_ended.wait()
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_sync(self._serve)
+        finally:
+            self._loop.close(all_fds=True)
+            self._has_ended.set()
+
+    async def _serve(self) -> None:
+        server = HTTPServer(self._application)
+        server.add_sockets(self._sockets)
+        await self._stop.wait()
+        server.stop()
+        await server.close_all_connections()
+        requests = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in requests:
+            task.cancel()
+        await asyncio.gather(*requests, return_exceptions=True)
+
+
+class Handler(RequestHandler):
+    """Answers one request, as the server's behaviour says."""
+
+    def initialize(self, behaviour: Behaviour, log: RequestLog, most: int) -> None:
+        """Keep what all requests share: `__init__` belongs to Tornado."""
+        self._behaviour, self._log, self._most = behaviour, log, most
+        self._task: asyncio.Task[Any] | None = None
+
+    def set_default_headers(self) -> None:
+        """Name ourselves, and ask browsers to come again."""
+        self.set_header("Server", "asyncteach")
+        self.set_header("Cache-Control", "no-store")
+
+    def compute_etag(self) -> None:
+        """Send each page, to a client that knows it too."""
+
+    async def answer(self) -> None:
+        """Log the request, and answer it or don't."""
+        self._task = asyncio.current_task()
+        visit = self._log.begin(unquote(self.request.path), self._has_left)
+        if len(self._log.open) > self._most:
+            answer = refuse(503, "Too many requests at once: wait for some of them first.", 1)
+        else:
+            answer = self._behaviour.choose_answer(visit.path, visit.start)
+        # It is cancelled when the client has left, and when the server closes.
+        with contextlib.suppress(asyncio.CancelledError, StreamClosedError):
+            await asyncio.sleep(answer.latency)
+            if answer.fault == "hang":
+                await asyncio.Event().wait()
+            if not answer.fault:
+                await self._send(answer, visit)
+        if visit in self._log.open:  # there was no answer, so the connection is closed
+            self._log.end(visit, None)
+            self.detach().close()
+
+    get = head = post = put = patch = delete = options = answer
+
+    async def _send(self, answer: Answer, visit: OpenVisit) -> None:
+        body = answer.body
+        kind = "html" if body.lstrip().startswith(b"<") else "plain"
+        self.set_status(answer.status)
+        self.set_header("Content-Type", f"text/{kind}; charset=utf-8")
+        self.set_header("Content-Length", str(len(body)))
+        if answer.retry_after:
+            self.set_header("Retry-After", str(answer.retry_after))
+        if answer.drip:
+            await self.flush()
+            size = max(1, math.ceil(len(body) / PIECES))
+            for start in range(0, len(body), size):
+                await asyncio.sleep(answer.drip * size / len(body))
+                self.write(body[start : start + size])
+                if start + size < len(body):
+                    await self.flush()
+        else:
+            self.write(body)
+        # First the log: a client that has the answer may read it at once.
+        self._log.end(visit, answer.status)
+        await self.finish()
+
+    def on_connection_close(self) -> None:
+        """Stop: the client has left."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def _has_left(self) -> bool:
+        """Tell if the client has closed its end, although the loop doesn't know it yet."""
+        stream = self.request.connection.stream
+        if stream is None or stream.closed():
+            return True
+        try:
+            return stream.socket.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
