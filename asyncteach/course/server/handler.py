@@ -73,7 +73,7 @@ class Handler(RequestHandler):
 
     def initialize(self, behaviour: Behaviour, log: RequestLog, most: int) -> None:
         """Keep what all requests share: `__init__` belongs to Tornado."""
-        self._behaviour, self._log, self._most = behaviour, log, most
+        self._behaviour, self._requests, self._most = behaviour, log, most
         self._task: asyncio.Task[Any] | None = None
 
     def set_default_headers(self) -> None:
@@ -87,8 +87,8 @@ class Handler(RequestHandler):
     async def answer(self) -> None:
         """Log the request, and answer it or don't."""
         self._task = asyncio.current_task()
-        visit = self._log.begin(unquote(self.request.path), self._has_left)
-        if len(self._log.open) > self._most:
+        visit = self._requests.begin(unquote(self.request.path), self._has_left)
+        if len(self._requests.open) > self._most:
             answer = refuse(503, "Too many requests at once: wait for some of them first.", 1)
         else:
             answer = self._behaviour.choose_answer(visit.path, visit.start)
@@ -99,8 +99,8 @@ class Handler(RequestHandler):
                 await asyncio.Event().wait()
             if not answer.fault:
                 await self._send(answer, visit)
-        if visit in self._log.open:  # there was no answer, so the connection is closed
-            self._log.end(visit, None)
+        if visit in self._requests.open:  # there was no answer, so the connection is closed
+            self._requests.end(visit, None)
             self.detach().close()
 
     get = head = post = put = patch = delete = options = answer
@@ -124,7 +124,7 @@ class Handler(RequestHandler):
         else:
             self.write(body)
         # First the log: a client that has the answer may read it at once.
-        self._log.end(visit, answer.status)
+        self._requests.end(visit, answer.status)
         await self.finish()
 
     def on_connection_close(self) -> None:
@@ -134,11 +134,11 @@ class Handler(RequestHandler):
 
     def _has_left(self) -> bool:
         """Tell if the client has closed its end, although the loop doesn't know it yet."""
-        stream = self.request.connection.stream
+        stream: Any = getattr(self.request.connection, "stream", None)
         if stream is None or stream.closed():
             return True
         try:
-            return stream.socket.recv(1, socket.MSG_PEEK) == b""
+            return bool(stream.socket.recv(1, socket.MSG_PEEK) == b"")
         except BlockingIOError:
             return False
         except OSError:
