@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asyncteach.places import Place
+from asyncteach.states import READY, RUNNING, STATES, WAITING
 
 __all__ = [
     "READY",
@@ -25,9 +26,6 @@ __all__ = [
     "Wait",
     "make_slices",
 ]
-
-RUNNING, READY, WAITING = STATES = ("running", "ready", "waiting")
-"""The three states: every picture, table and sentence uses the same words."""
 
 Floats = NDArray[np.float64]
 

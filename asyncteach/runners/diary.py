@@ -6,7 +6,7 @@ Workers in other processes and interpreters import this module, so it needs next
 import time
 from collections.abc import Callable, Iterable
 
-from asyncteach.trace import READY, RUNNING, WAITING
+from asyncteach.states import READY, RUNNING, WAITING
 
 NS = 1_000_000_000
 
