@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from asyncteach.arguments import check_list, check_number, check_text, show
-from asyncteach.labels import clip, printable
+from asyncteach.formatting import clip, printable
 
 MAX_MINUTES = 525_600
 """The longest activity, in story minutes: a year of them."""

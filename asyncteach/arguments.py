@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, cast
 
-from asyncteach.formatting import article, listing
-from asyncteach.labels import clip
+from asyncteach.formatting import article, clip, join_words
 
 if TYPE_CHECKING:
     from asyncteach.recording import Recording
@@ -128,7 +127,7 @@ def suggest(value: Any, words: Sequence[str], lead: str = "take one of") -> str:
     near = difflib.get_close_matches(str(value), words, 1)
     if near:
         return f"did you mean {near[0]!r}?"
-    return f"{lead} {listing([repr(word) for word in words], 10)}."
+    return f"{lead} {join_words([repr(word) for word in words], 10)}."
 
 
 def show(value: Any) -> str:

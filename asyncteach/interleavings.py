@@ -9,9 +9,9 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
+from asyncteach.formatting import clip, pad, width
 from asyncteach.interleaving.search import Search
 from asyncteach.interleaving.turns import TurnLoop
-from asyncteach.labels import clip, pad, width
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -5,6 +5,7 @@ from functools import cached_property
 from html import escape
 from typing import Any
 
+from asyncteach.formatting import article
 from asyncteach.interaction.dials import Dial
 from asyncteach.interaction.lines import Library, write_html, write_text
 from asyncteach.interaction.moments import Script
@@ -113,8 +114,7 @@ def _say_wrong(thing: object) -> str:
     else:
         fix = "pass what `with record() as recording:` or `await run_together(CHORES)` gives"
     kind = type(thing).__name__.lstrip("_")
-    article = "an" if kind[:1].lower() in "aeiou" else "a"
-    return f"replay() steps through a Recording and got {article} {kind}: {fix}."
+    return f"replay() steps through a Recording and got {article(kind)}: {fix}."
 
 
 _PAUSE = 1500

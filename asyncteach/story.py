@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from asyncteach.activities import MAX_SECONDS, Activity, check_activities
 from asyncteach.arguments import check_number
-from asyncteach.labels import printable, tell_apart
+from asyncteach.formatting import printable, tell_apart
 from asyncteach.recording import Recording
 from asyncteach.runners.diary import Diary, Stretch, attend
 from asyncteach.virtual_clock.clock import NS, running_clock

@@ -9,7 +9,7 @@ import pytest
 
 from asyncteach import CHORES, LEISURE, Recording, async_task, run_in_turn, run_together
 from asyncteach import virtual_time as virtual_time_block
-from asyncteach.formatting import called, listing, span
+from asyncteach.formatting import called, format_duration, join_words
 from asyncteach.places import Place
 from asyncteach.recorder.record import record
 from asyncteach.trace import (
@@ -818,14 +818,14 @@ def test_an_empty_recording_can_be_explained():
     ],
 )
 def test_amounts_have_the_digits_that_matter(seconds, said):
-    assert span(seconds) == said
+    assert format_duration(seconds, rough=True) == said
 
 
 def test_lists_read_as_one_says_them():
-    assert listing([]) == ""
-    assert listing(["a"]) == "a"
-    assert listing(["a", "b"]) == "a and b"
-    assert listing(list("abcdefg")) == "a, b, c and 4 more"
+    assert join_words([]) == ""
+    assert join_words(["a"]) == "a"
+    assert join_words(["a", "b"]) == "a and b"
+    assert join_words(list("abcdefg")) == "a, b, c and 4 more"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 from asyncteach import CHORES, LEISURE, Recording, chore, leisure, run_in_turn, run_together
-from asyncteach.labels import clip, printable, tell_apart, width
+from asyncteach.formatting import clip, printable, tell_apart, width
 
 
 def together(activities):

@@ -4,8 +4,8 @@ import pytest
 from traces import LINE, block, make, many, row, three
 
 from asyncteach import LEISURE, Recording, run_in_turn
+from asyncteach.formatting import format_duration
 from asyncteach.timeline.lanes import TIMES
-from asyncteach.timeline.units import say
 
 
 def test_the_text_form_of_code_is_a_timeline_with_what_held_the_loop():
@@ -119,4 +119,4 @@ def test_nothing_at_all_is_said_too():
     ],
 )
 def test_amounts_are_said_to_three_digits(seconds, words):
-    assert say(seconds) == words
+    assert format_duration(seconds) == words

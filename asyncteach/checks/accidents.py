@@ -10,8 +10,7 @@ import numpy as np
 from asyncteach.checks.judgement import Judgement, Mark, no
 from asyncteach.checks.mistakes import find_hints
 from asyncteach.checks.running import Run
-from asyncteach.formatting import at
-from asyncteach.labels import clip
+from asyncteach.formatting import at, clip
 from asyncteach.places import Place, is_users, place_of
 from asyncteach.recorder.witness import say_error
 from asyncteach.trace import Trace

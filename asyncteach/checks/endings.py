@@ -7,7 +7,7 @@ from typing import Any
 from asyncteach.checks.judgement import Judgement, Mark, no, when, yes
 from asyncteach.checks.tasknames import find_tasks, say_missing, speak
 from asyncteach.checks.underway import is_inside, lifetime, lifetimes
-from asyncteach.formatting import at, listing
+from asyncteach.formatting import at, join_words
 from asyncteach.recording import Recording
 from asyncteach.trace import TaskRecord, Trace
 
@@ -54,7 +54,7 @@ def judge_outcome(recording: Recording, name: str, wanted: str, error: Any = Non
             Mark(start, end, f"not {what}", (index,)),
         )
     verb = {"cancelled": "cancelled"}.get(wanted)
-    names = listing([speak(trace.rows[row]) for row in rows], 6)
+    names = join_words([speak(trace.rows[row]) for row in rows], 6)
     if verb:
         return yes(f"{names} {'was' if len(rows) == 1 else 'were'} {verb}")
     return yes(f"{names} {wanted}{f' {_say_errors(error)}' if known else ''}")
@@ -162,7 +162,7 @@ def judge_rest(recording: Recording) -> Judgement:
     marks = [Mark(lifetime(trace, n).start, trace.duration, "", (n,)) for n in left[:8]]
     marks[0] = marks[0]._replace(label="still running")
     return no(
-        f"{listing(names)} {'was' if len(left) == 1 else 'were'} {how}",
+        f"{join_words(names)} {'was' if len(left) == 1 else 'were'} {how}",
         "Who awaits it? And who stops it when it is no longer needed?",
         "Each task that is started has to be awaited, or cancelled and then awaited, before its "
         "parent returns. A TaskGroup sees to that by itself.",

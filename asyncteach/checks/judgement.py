@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from asyncteach.timeline.text import say
+from asyncteach.formatting import format_time
 
 
 class Mark(NamedTuple):
@@ -44,4 +44,4 @@ def when(at: float, unit: str) -> str:
     >>> when(0.0, "seconds"), when(40.0, "minutes")
     ('at the very start', 'after 40.0 minutes')
     """
-    return f"after {say(at, unit)}" if at > 1e-3 else "at the very start"
+    return f"after {format_time(at, unit)}" if at > 1e-3 else "at the very start"

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from asyncteach.checks.underway import is_virtual
-from asyncteach.labels import clip
+from asyncteach.formatting import article, clip
 from asyncteach.recording import Recording
 
 
@@ -22,8 +22,8 @@ def check_answer_kind(answer: Any) -> None:
         )
     if isinstance(answer, asyncio.Future):
         raise TypeError(
-            f"check() got {_a(type(answer).__name__)} that is under way already, so nobody has "
-            "recorded it: give it the coroutine function itself, as in `await check(main)`."
+            f"check() got {article(type(answer).__name__)} that is under way already, so nobody "
+            "has recorded it: give it the coroutine function itself, as in `await check(main)`."
         )
     if type(answer).__name__ == "record" and type(answer).__module__.startswith("asyncteach"):
         raise TypeError(
@@ -34,9 +34,9 @@ def check_answer_kind(answer: Any) -> None:
         return
     if not callable(answer):
         raise TypeError(
-            f"check() takes a Recording, or code to run, and got {_a(type(answer).__name__)}: pass "
-            "what `record()` or a runner has given, or a coroutine function as in "
-            "`await check(main)`."
+            "check() takes a Recording, or code to run, and got "
+            f"{article(type(answer).__name__)}: pass what `record()` or a runner has given, or a "
+            "coroutine function as in `await check(main)`."
         )
     _check_arguments(answer)
 
@@ -72,9 +72,9 @@ def check_amount(function: str, name: str, amount: Any, *, zero: bool = True) ->
     """Return a number that is finite and not below 0, or raise."""
     __tracebackhide__ = True
     if isinstance(amount, bool) or not isinstance(amount, (int, float)):
+        kind = article(type(amount).__name__)
         raise TypeError(
-            f"{function}({name}=...) takes a number and got {_a(type(amount).__name__)}: write it "
-            f"as in {name}=40."
+            f"{function}({name}=...) takes a number and got {kind}: write it as in {name}=40."
         )
     if not math.isfinite(amount) or amount < 0 or (amount == 0 and not zero):
         least = "0 or more" if zero else "more than 0"
@@ -141,10 +141,6 @@ def check_seconds_of(recording: Recording, function: str) -> None:
             f"{function}() is about code on an event loop and {clip(recording.title, 40)!r} is a "
             "story in minutes: ask that of a recording made by record()."
         )
-
-
-def _a(noun: str) -> str:
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def check_condition(condition: Any, sentence: Any) -> None:

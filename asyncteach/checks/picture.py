@@ -8,15 +8,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from asyncteach.checks.judgement import Mark
-from asyncteach.formatting import listing
-from asyncteach.labels import clip
+from asyncteach.formatting import clip, format_time, join_words
 from asyncteach.recording import Recording
 from asyncteach.timeline.figure import Picture, draw_timelines
 from asyncteach.timeline.fonts import drawable, families
 from asyncteach.timeline.interval import view_of
 from asyncteach.timeline.lanes import View, name_of
 from asyncteach.timeline.sheet import Sheet, lay_sheet
-from asyncteach.timeline.text import say
 
 _WIDTH = 9.0
 _EDGE = 0.16
@@ -104,9 +102,9 @@ def _boxes(sheet: Sheet, mark: Mark) -> list[tuple[float, float]]:
 def _describe(recording: Recording, view: View, mark: Mark) -> str:
     """Return a mark in words."""
     names = [clip(name_of(view.trace.rows[row]), 40) for row in mark.rows]
-    who = listing(names, _MOST) or "all"
+    who = join_words(names, _MOST) or "all"
     unit = recording.unit
-    when = f"from {say(mark.start, unit)} to {say(mark.end, unit)}"
+    when = f"from {format_time(mark.start, unit)} to {format_time(mark.end, unit)}"
     if mark.end - mark.start <= 0:
-        when = f"at {say(mark.start, unit)}"
+        when = f"at {format_time(mark.start, unit)}"
     return f"Marked: {who} {when}{f': {mark.label}' if mark.label else ''}."

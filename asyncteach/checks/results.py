@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from asyncteach.checks.judgement import Judgement, no, yes
-from asyncteach.labels import clip
+from asyncteach.formatting import article, clip
 
 _ROOM = 70
 
@@ -45,8 +45,8 @@ def _different(actual: Any, expected: Any, got: str, wanted: str) -> Judgement:
     if type(actual) is not type(expected) and not _both_numbers(actual, expected):
         ours, theirs = type(actual).__name__, type(expected).__name__
         return no(
-            f"{clause}: {_a(ours)} instead of {_a(theirs)}",
-            f"Look at the `return`: is it {_a(theirs)}?",
+            f"{clause}: {article(ours)} instead of {article(theirs)}",
+            f"Look at the `return`: is it {article(theirs)}?",
             "`asyncio.gather` gives a list, `asyncio.wait` two sets of tasks, a task its result "
             "when it is awaited.",
         )
@@ -70,7 +70,7 @@ def show(value: Any) -> str:
     try:
         return clip(repr(value), _ROOM)
     except Exception:
-        return f"{_a(type(value).__name__)} that can't be shown"
+        return f"{article(type(value).__name__)} that can't be shown"
 
 
 def unfinished(value: Any) -> str:
@@ -80,11 +80,11 @@ def unfinished(value: Any) -> str:
     if isinstance(value, asyncio.Task):
         return "a task and not its result"
     if asyncio.isfuture(value) or inspect.isawaitable(value):
-        return f"{_a(type(value).__name__.lstrip('_'))} that nobody has awaited"
+        return f"{article(type(value).__name__.lstrip('_'))} that nobody has awaited"
     if inspect.isasyncgen(value):
         return "an async generator that nobody has gone through"
     inside = next((words for one in _items(value) if (words := _one_unfinished(one))), "")
-    return f"{_a(type(value).__name__)} with {inside} in it" if inside else ""
+    return f"{article(type(value).__name__)} with {inside} in it" if inside else ""
 
 
 def _one_unfinished(value: Any) -> str:
@@ -128,7 +128,3 @@ def _same_items(actual: Any, expected: Any) -> bool:
         else:
             return False
     return not left
-
-
-def _a(noun: str) -> str:
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

@@ -2,8 +2,7 @@
 
 import re
 
-from asyncteach.formatting import listing
-from asyncteach.labels import clip
+from asyncteach.formatting import clip, join_words
 from asyncteach.trace import TaskRecord, Trace
 
 _APART = re.compile(r" \(\d+\)$")
@@ -78,4 +77,4 @@ def say_tasks(trace: Trace) -> str:
         return "there is no task but the one that ran the code"
     if len(names) == 1:
         return f"the only task is {names[0]}"
-    return f"the tasks are {listing(names, 8)}"
+    return f"the tasks are {join_words(names, 8)}"

@@ -3,11 +3,9 @@
 from asyncteach.checks.judgement import Judgement, Mark, no, yes
 from asyncteach.checks.underway import is_virtual
 from asyncteach.findings import speak
-from asyncteach.formatting import at, called, listing, span
+from asyncteach.formatting import at, called, format_duration, format_time, join_words
 from asyncteach.places import is_users
 from asyncteach.recording import Recording
-from asyncteach.timeline.text import say
-from asyncteach.timeline.units import say as say_seconds
 from asyncteach.trace import RUNNING, Block, Trace
 
 _LONG = (
@@ -41,7 +39,7 @@ def judge_length(
         late = _LATE * expected + (_SLACK if recording.unit == "seconds" else 0.0) * (
             1 / 60 if unit == "minutes" else 1
         )
-    own, wanted = say(took, unit), say(expected, unit)
+    own, wanted = format_time(took, unit), format_time(expected, unit)
     scale = _scale(recording.unit, unit)
     if took > expected + late + 1e-9:
         least = "at most " if not exactly else ""
@@ -84,7 +82,7 @@ def judge_blocks(recording: Recording, seconds: float) -> Judgement:
             if trace.rows[row].kind == "task" and end - start > seconds + 1e-9:
                 who = trace.rows[row].name
                 return _blocked(trace, Block(row, who, start, end, None, (), "", ()))
-    return yes(f"the loop was never held for longer than {span(seconds)}")
+    return yes(f"the loop was never held for longer than {format_duration(seconds, rough=True)}")
 
 
 def _is_to_blame(recording: Recording, block: Block, seconds: float) -> bool:
@@ -100,13 +98,13 @@ def _is_to_blame(recording: Recording, block: Block, seconds: float) -> bool:
 
 
 def _blocked(trace: Trace, block: Block) -> Judgement:
-    length = say_seconds(block.end - block.start)
+    length = format_duration(block.end - block.start)
     function = called(block.place.function) if block.place else ""
     who = block.who if block.task is None else speak(trace.rows[block.task])
     late = [speak(trace.rows[row]) for row, _ in sorted(block.delayed, key=lambda one: -one[1])]
     clause = f"{function or who} held the loop for {length}{at(block.place)}"
     if late:
-        clause += f", and {listing(late)} had to wait for it"
+        clause += f", and {join_words(late)} had to wait for it"
     label = f"{length}{at(block.place)}"
     rows = () if block.task is None else (block.task,)
     return no(clause, *_BLOCK, Mark(block.start, block.end, label, rows))

@@ -13,7 +13,7 @@ from asyncteach.checks.underway import (
     lifetimes,
     most_at_once,
 )
-from asyncteach.formatting import listing, spell
+from asyncteach.formatting import join_words, spell
 from asyncteach.recording import Recording
 
 _OVERLAP = (
@@ -50,7 +50,7 @@ def judge_overlap(recording: Recording, names: tuple[str, ...]) -> Judgement:
         if early.end - late.start <= least(trace, recording.unit) and early.row != late.row:
             return _apart(recording, early, late)
         early = min(early, late, key=lambda one: one.end)
-    together = listing([speak(trace.rows[one.row]) for one in lives], 6)
+    together = join_words([speak(trace.rows[one.row]) for one in lives], 6)
     return yes(f"{together} were under way at the same time")
 
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-from asyncteach.labels import clip
+from asyncteach.formatting import clip
 from asyncteach.runners.python import start_python
 
 _LOCALHOST = "127.0.0.1"

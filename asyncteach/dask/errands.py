@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from asyncteach.labels import clip, printable
+from asyncteach.formatting import clip, printable
 from asyncteach.runners.diary import Plan, Stretch, perform
 from asyncteach.story import Story
 

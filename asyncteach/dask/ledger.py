@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from asyncteach.activities import Activity
 from asyncteach.dask.errands import Errands, Start
-from asyncteach.labels import printable, tell_apart
+from asyncteach.formatting import printable, tell_apart
 from asyncteach.runners.diary import NS
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, TaskRecord, Trace, make_slices
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from asyncteach.labels import clip
+from asyncteach.formatting import clip
 from asyncteach.places import Place
 from asyncteach.trace import TaskRecord
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from asyncteach.findings import Finding, finding, speak
 from asyncteach.findings.advice import COMPUTED, advise, read_chain
-from asyncteach.formatting import at, called, count, listing, span, spell
+from asyncteach.formatting import at, called, count, format_duration, join_words, spell
 from asyncteach.places import Place
 from asyncteach.trace import Block, Trace
 
@@ -26,7 +26,10 @@ def find_blocks(trace: Trace) -> Iterator[Finding]:
             for task, seconds in block.delayed:
                 delays[task] = delays.get(task, 0.0) + seconds
         worst = sorted(delays.items(), key=lambda pair: -pair[1])
-        names = [(speak(trace.rows[task]), span(seconds)) for task, seconds in worst]
+        names = [
+            (speak(trace.rows[task]), format_duration(seconds, rough=True))
+            for task, seconds in worst
+        ]
         message = f"{say_block(trace, group)}: {_victims(names)}."
         longest = _longest(group)
         if idle := read_chain(longest.places)[2]:
@@ -40,7 +43,9 @@ def find_blocks(trace: Trace) -> Iterator[Finding]:
             # Each look at a function that computes sees another line of it.
             is_same = longest.busy >= COMPUTED and where.partition(" ")[0] in message
             if not is_same and at(other) not in message:
-                message += f" For about {span(amount)} of that it was {where}."
+                message += (
+                    f" For about {format_duration(amount, rough=True)} of that it was {where}."
+                )
         if longest.unseen > _UNSEEN * (longest.end - longest.start):
             message += (
                 " The line was seen only at the end: either C code kept the GIL, here or earlier, "
@@ -78,11 +83,12 @@ def say_block(trace: Trace, blocks: list[Block]) -> str:
     task = "" if longest.task is None else speak(trace.rows[longest.task])
     who = (called(place.function) if place else "") or task or f"The callback {longest.who}"
     who = f"{who[0].upper()}{who[1:]}" if who.startswith(("this ", "a ")) else who
+    total = format_duration(_total(blocks), rough=True)
     if len(blocks) == 1:
-        held = f"{who} held the loop for {span(_total(blocks))}{at(place)}"
+        held = f"{who} held the loop for {total}{at(place)}"
     else:
         times = "twice" if len(blocks) == 2 else f"{spell(len(blocks))} times"
-        held = f"{who} held the loop {times}{at(place)}, for {span(_total(blocks))} in all"
+        held = f"{who} held the loop {times}{at(place)}, for {total} in all"
     if place is None and longest.doing:
         held += f" inside {longest.doing}()"
     held += "".join(_callers(longest)[:_MOST_CALLS])
@@ -113,7 +119,7 @@ def _victims(names: list[tuple[str, str]]) -> str:
     """Say which tasks waited for how long."""
     first, seconds = names[0]
     if all(other == seconds for _, other in names):
-        return f"{listing([name for name, _ in names])} waited {seconds} for it"
+        return f"{join_words([name for name, _ in names])} waited {seconds} for it"
     others = [f"{name} {long}" for name, long in names[1:]]
-    said = listing([f"{first} waited {seconds} for it", *others])
+    said = join_words([f"{first} waited {seconds} for it", *others])
     return f"{said} tasks" if said.endswith(" more") else said

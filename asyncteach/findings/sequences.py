@@ -25,7 +25,7 @@ from asyncteach.findings.source import (
     stores,
     walk_own,
 )
-from asyncteach.formatting import at, called, listing, span, spell
+from asyncteach.formatting import at, called, format_duration, join_words, spell
 from asyncteach.places import Place
 from asyncteach.trace import Trace
 
@@ -340,10 +340,11 @@ def _tell(trace: Trace, place: Place, times: list[tuple[int, Run, float, float]]
         calls = f"*({call} for {ast.unparse(one.target)} in {ast.unparse(one.iter)})"
     if shared := {name for _, r, *_ in times for name in r.shared}:
         names = [f"`{name}`" for name in sorted(shared)]
-        none += f", and if {listing(names)} can serve several at once"
+        none += f", and if {join_words(names)} can serve several at once"
     message = (
         f"{what}{f' in {where}' if where else ''}{at(place)}{until} ran one after another{often}: "
-        f"{span(total)}{average}; if {none}, together they could take {span(together)}."
+        f"{format_duration(total, rough=True)}{average}; if {none}, together they could take "
+        f"{format_duration(together, rough=True)}."
     )
     fix = (
         f"If so, start them together: `await asyncio.gather({calls if len(calls) < 99 else '...'})`"

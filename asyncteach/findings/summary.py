@@ -4,9 +4,8 @@ import numpy as np
 
 from asyncteach.findings import speak
 from asyncteach.findings.blocking import group_blocks, say_block
-from asyncteach.formatting import at, count, span, spell
-from asyncteach.intervals import sweep
-from asyncteach.timeline.text import say
+from asyncteach.formatting import at, count, format_duration, format_time, spell
+from asyncteach.intervals import covered, sweep
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, Slices, Trace
 
 OTHERS = (*("task", "tasks", "lock", "semaphore", "queue", "condition", "event", "barrier"),)
@@ -14,7 +13,7 @@ OTHERS = (*("task", "tasks", "lock", "semaphore", "queue", "condition", "event",
 
 
 def _amount(amount: float, unit: str) -> str:
-    return say(amount, unit) if unit == "minutes" else span(amount)
+    return format_time(amount, unit) if unit == "minutes" else format_duration(amount, rough=True)
 
 
 def list_totals(trace: Trace) -> list[str]:
@@ -52,8 +51,8 @@ def praise(trace: Trace, *, held_up: bool) -> str:
     unit = trace.unit
     own = _own_waiting(trace)
     total = float(own.seconds().sum())
-    times, depth = sweep(own.start, own.end)
-    took, most = float(np.diff(times)[depth[:-1] > 0].sum()), int(depth.max(initial=0))
+    took = covered(own.start, own.end)
+    most = int(sweep(own.start, own.end)[1].max(initial=0))
     sentences = []
     if most > 1 and total > 1.05 * took:
         sentences.append(
@@ -75,7 +74,8 @@ def praise(trace: Trace, *, held_up: bool) -> str:
             f"{_amount(running, unit)} of {_amount(trace.duration, unit)} was work of your own"
         )
     if unit == "seconds" and not held_up:
-        sentences.append(f"the loop was never held for longer than {span(trace.threshold)}")
+        longest = format_duration(trace.threshold, rough=True)
+        sentences.append(f"the loop was never held for longer than {longest}")
     return "; ".join(sentences) + "."
 
 
@@ -98,7 +98,7 @@ def say_held(trace: Trace) -> list[str]:
     sentences = [f"{say_block(trace, group)}, while no other task was ready." for group in groups]
     if trace.stalls:
         lost = max(stall.lost for stall in trace.stalls)
-        longest = f"for {span(lost)}"
+        longest = f"for {format_duration(lost, rough=True)}"
         if len(trace.stalls) > 1:
             longest = f"{spell(len(trace.stalls))} times, {longest} at the longest"
         sentences.append(f"The computer gave this program no time {longest}.")
@@ -107,9 +107,12 @@ def say_held(trace: Trace) -> list[str]:
     ready = ready[np.array([row.kind == "task" for row in trace.rows] or [False])[ready.task]]
     long = ready.seconds()
     if len(ready) and long.max() > trace.threshold and not trace.blocks:
-        name, late = speak(trace.rows[int(ready.task[long.argmax()])]), span(float(long.max()))
+        name, late = (
+            speak(trace.rows[int(ready.task[long.argmax()])]),
+            format_duration(float(long.max()), rough=True),
+        )
         sentences.append(
             f"{name} was ready for {late} before it ran, though no step took longer than "
-            f"{span(trace.threshold)}."
+            f"{format_duration(trace.threshold, rough=True)}."
         )
     return sentences

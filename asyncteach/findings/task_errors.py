@@ -6,8 +6,7 @@ from math import isnan
 
 from asyncteach.findings import Finding, finding, speak
 from asyncteach.findings.source import line_of
-from asyncteach.formatting import at, called, count, listing, span
-from asyncteach.labels import clip
+from asyncteach.formatting import at, called, clip, count, format_duration, join_words
 from asyncteach.places import Place
 from asyncteach.trace import RUNNING, Event, TaskRecord, Trace, Wait
 
@@ -238,8 +237,8 @@ def _ran_on(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
     seconds = max(trace.duration if isnan(end) else end for end in ends) - event.at
     if seconds < _AT_ONCE and not still:
         return None
-    names = listing([speak(trace.rows[index]) for index in sorted(left)])
-    went_on = f" for {span(seconds)}" if seconds >= _AT_ONCE else ""
+    names = join_words([speak(trace.rows[index]) for index in sorted(left)])
+    went_on = f" for {format_duration(seconds, rough=True)}" if seconds >= _AT_ONCE else ""
     went_on += ", past the end of the recording" if still else ""
     place = event.place or (row.place if row else None)
     message = (
@@ -277,7 +276,7 @@ def _outlived(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
     if event.seconds < _MOMENT and not still:
         return None
     place = event.place or job.place
-    long = f"{span(event.seconds)} " if event.seconds >= _AT_ONCE else ""
+    long = f"{format_duration(event.seconds, rough=True)} " if event.seconds >= _AT_ONCE else ""
     when = "when the recording ended, " if still else "for "
     message = (
         f"{speak(job)} was still at work in its thread {when}{long}after the waiting for it"

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from asyncteach.formatting import listing
+from asyncteach.formatting import Unit, clip, join_words, unit_for
 from asyncteach.interaction.moments import (
     DONE,
     END,
@@ -14,9 +14,7 @@ from asyncteach.interaction.moments import (
     Script,
     Situation,
 )
-from asyncteach.labels import clip
 from asyncteach.timeline.lanes import name_of
-from asyncteach.timeline.units import Unit, unit_for
 from asyncteach.trace import READY, RUNNING, WAITING, TaskRecord
 
 _MINUTES = Unit("minutes", "min", 1.0)
@@ -126,4 +124,4 @@ class Teller:
 
 def _list(names: list[str], number: int, most: int) -> str:
     """Return so many things as one reads them aloud; a thousand need not all have their names."""
-    return listing([*names, *[""] * (number - len(names))], most)
+    return join_words([*names, *[""] * (number - len(names))], most)

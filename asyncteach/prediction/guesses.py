@@ -8,7 +8,7 @@ from typing import Any
 
 from asyncteach.activities import MAX_MINUTES, Activity
 from asyncteach.arguments import check_number
-from asyncteach.labels import clip, printable, tell_apart
+from asyncteach.formatting import clip, printable, tell_apart
 
 WAYS = {
     "in_turn": "in turn",

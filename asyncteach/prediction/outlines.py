@@ -9,7 +9,7 @@ from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 
-from asyncteach.labels import clip
+from asyncteach.formatting import clip
 from asyncteach.prediction.facts import Hit, Place, find_row
 from asyncteach.prediction.reasons import say
 from asyncteach.recording import Recording

@@ -6,7 +6,7 @@ from numbers import Real
 from typing import Any
 
 from asyncteach.activities import Activity
-from asyncteach.labels import clip, printable
+from asyncteach.formatting import clip, printable
 from asyncteach.prediction import facts, sentences
 from asyncteach.prediction.guesses import WAYS, Guess, read_way
 from asyncteach.prediction.keywords import check_keyword, read_activities, read_plain

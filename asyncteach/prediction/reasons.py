@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from asyncteach.labels import clip
+from asyncteach.formatting import clip, format_duration
 from asyncteach.prediction.facts import Hit, leaves
 from asyncteach.recording import Recording
-from asyncteach.timeline import units
 from asyncteach.trace import READY, RUNNING, WAITING, Trace
 
 _NOTICEABLE = 0.02
@@ -16,7 +15,7 @@ _NOTICEABLE = 0.02
 def say(amount: float, unit: str) -> str:
     """Return an amount of time as people say it: `40 minutes`, `1 minute`, `310 ms`."""
     if unit == "seconds":
-        return units.say(amount)
+        return format_duration(amount)
     number = f"{amount:.1f}".removesuffix(".0") if amount >= 1 else f"{amount:.2g}"
     return f"{number} minute" if number == "1" else f"{number} minutes"
 
@@ -73,7 +72,7 @@ def _of_late(recording: Recording, row: int, name: str) -> str:
             default=None,
         )
         if block is not None and block.place is not None:
-            held = units.say(block.end - block.start)
+            held = format_duration(block.end - block.start)
             return f"{name} was ready for {long}, and {block.place} held the loop for {held}"
         if trace.head in ("you", "loop"):
             busy = _who_ran(trace, row)

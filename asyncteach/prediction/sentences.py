@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from asyncteach.activities import Activity
-from asyncteach.labels import clip
+from asyncteach.formatting import clip
 from asyncteach.prediction.facts import Hit, Place
 from asyncteach.prediction.guesses import Guess, Span, names_of
 from asyncteach.prediction.reasons import join, reason_for, say

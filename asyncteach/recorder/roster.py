@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asyncteach.labels import printable, tell_apart
+from asyncteach.formatting import printable, tell_apart
 from asyncteach.places import place_of
 from asyncteach.recorder.entry import Entry
 from asyncteach.recorder.scope import Session

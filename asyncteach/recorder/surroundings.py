@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from asyncteach.labels import printable
+from asyncteach.formatting import printable
 from asyncteach.recorder.callbacks import users_line, warn
 from asyncteach.recorder.entry import Entry, Job
 from asyncteach.recorder.scope import RawEvent, Session, current_session, open_session

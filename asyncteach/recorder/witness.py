@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from asyncteach.labels import clip, printable
+from asyncteach.formatting import clip, printable
 from asyncteach.places import is_users
 from asyncteach.recorder.callbacks import name_callback, users_line
 from asyncteach.recorder.entry import Entry, Job

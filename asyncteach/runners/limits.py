@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from asyncteach.activities import Activity
+from asyncteach.formatting import clip
 from asyncteach.intervals import sweep
-from asyncteach.labels import clip
 from asyncteach.recording import Recording
 from asyncteach.runners.machine import count_cores, has_gil
 from asyncteach.runners.processes import MOST_WORKERS

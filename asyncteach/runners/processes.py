@@ -14,7 +14,7 @@ from functools import partial
 from typing import IO, Any
 
 from asyncteach.activities import Activity
-from asyncteach.labels import clip
+from asyncteach.formatting import clip
 from asyncteach.runners.diary import Stretch
 from asyncteach.runners.helpers import Helpers
 from asyncteach.runners.python import say_no_room, start_python

@@ -2,12 +2,11 @@
 
 from math import nan
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from asyncteach.intervals import sweep
+from asyncteach.intervals import covered
 from asyncteach.thread_recorder.gaps import Piece, Reading
 from asyncteach.trace import READY, RUNNING, WAITING, Slices
 
@@ -64,9 +63,9 @@ def measure(
         turns=tuple(turn / _BILLION for turn in turns),
         stamps=stamps,
         apart=length / stamps if stamps else nan,
-        overlap=_times(starts, ends)[1] / _BILLION,
-        parallel=_times(running.start, running.end)[1],
-        covered=_times(running.start, running.end)[0],
+        overlap=covered(starts, ends, 2) / _BILLION,
+        parallel=covered(running.start, running.end, 2),
+        covered=covered(running.start, running.end),
         preempted=preempted,
     )
 
@@ -98,10 +97,3 @@ def _states_after(reading: Reading, piece: Piece) -> set[str]:
     if piece.number >= len(reading.gaps[piece.thread]):
         return set()
     return {part[0] for part in reading.divide(piece.thread, piece.number)}
-
-
-def _times(starts: NDArray[Any], ends: NDArray[Any]) -> tuple[float, float]:
-    """Return for how long there was anything, and for how long two things or more."""
-    times, depth = sweep(starts, ends)
-    lengths, depth = np.diff(times), depth[:-1]
-    return float(lengths[depth > 0].sum()), float(lengths[depth > 1].sum())

@@ -2,9 +2,8 @@
 
 from math import isnan
 
-from asyncteach.formatting import count
+from asyncteach.formatting import count, format_duration
 from asyncteach.thread_recorder.states import ThreadTrace
-from asyncteach.timeline.text import say
 
 _NOTABLE = 0.05  # of the time
 
@@ -21,35 +20,35 @@ def explain_threads(trace: ThreadTrace) -> str:
     """
     measures, all_of_it = trace.measures, trace.duration or 1.0
     assert measures is not None
-    lines = [f"{count(len(trace.rows), 'thread')}, {say(trace.duration, 'seconds')}."]
+    lines = [f"{count(len(trace.rows), 'thread')}, {format_duration(trace.duration)}."]
     parallel = measures.parallel - measures.overlap
     if measures.has_gil:
         lines[0] += f" The GIL changed hands {count(measures.switches, 'time')}"
-        interval = say(measures.interval, "seconds")
+        interval = format_duration(measures.interval)
         if isnan(measures.kept):
             lines[0] += f", and nobody had to let go of it (the switch interval is {interval})."
         else:
-            kept = say(measures.kept, "seconds")
+            kept = format_duration(measures.kept)
             lines[0] += (
                 f"; a thread that had to let another one go on had had it for {kept} at the "
                 f"median (the switch interval is {interval})."
             )
         if measures.first_interval != measures.interval:
-            lines[0] += f" It was {say(measures.first_interval, 'seconds')} at the beginning."
+            lines[0] += f" It was {format_duration(measures.first_interval)} at the beginning."
         if parallel > _NOTABLE * all_of_it:
             lines.append(
-                f"Two or more threads ran at once for {say(parallel, 'seconds')}: in calls into C "
+                f"Two or more threads ran at once for {format_duration(parallel)}: in calls into C "
                 "that let go of the GIL."
             )
     else:
         lines[0] += (
             " This Python has no GIL: two or more threads ran at once for "
-            f"{say(measures.parallel, 'seconds')}."
+            f"{format_duration(measures.parallel)}."
         )
     lines.append(f"Somebody ran for {_share(measures.covered, all_of_it)} of the time.")
     if measures.preempted > _NOTABLE * all_of_it:
         lines.append(
-            f"Added up, threads were ready for {say(measures.preempted, 'seconds')} because the "
+            f"Added up, threads were ready for {format_duration(measures.preempted)} because the "
             "processor did something else: other programs are busy."
         )
     lines += ["", _say_error(trace)]
@@ -64,7 +63,7 @@ def _say_error(trace: ThreadTrace) -> str:
     assert measures is not None
     said = f"Measured by the threads themselves, with {measures.stamps:,} looks at the clock"
     if not isnan(measures.apart):
-        said += f", one every {say(measures.apart, 'seconds')} while one runs"
+        said += f", one every {format_duration(measures.apart)} while one runs"
     said += "."
     if measures.has_gil:
         share = _share(measures.overlap, trace.duration or 1.0)

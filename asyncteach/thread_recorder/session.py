@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from asyncteach.labels import printable
+from asyncteach.formatting import printable
 from asyncteach.recorder.surroundings import name_function
 from asyncteach.recorder.witness import say_error
 from asyncteach.replacements import Replacements, hide_frame

@@ -5,7 +5,7 @@ from functools import partial
 from math import nan
 from typing import Any
 
-from asyncteach.labels import tell_apart
+from asyncteach.formatting import tell_apart
 from asyncteach.places import Place, place_of
 from asyncteach.thread_recorder.gaps import Gap, Reading
 from asyncteach.thread_recorder.log import ENTRY, UNKNOWN, Log

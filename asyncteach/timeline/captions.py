@@ -10,13 +10,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from asyncteach.labels import clip
+from asyncteach.formatting import Unit, clip, format_duration
 from asyncteach.timeline.artists import COLORS, HATCHES, NARROW, OUTCOMES, TEXT
 from asyncteach.timeline.crowd import crowded
 from asyncteach.timeline.fonts import drawable, families
 from asyncteach.timeline.lanes import View, has_jobs
 from asyncteach.timeline.sheet import Sheet
-from asyncteach.timeline.units import Unit, say
 from asyncteach.trace import READY, RUNNING, STATES, WAITING
 
 MEANINGS = {
@@ -53,7 +52,7 @@ def mark_total(ax: Axes, sheet: Sheet, limit: float, story: bool) -> None:
         total + limit * 0.008,
         # Beside the loop's lane no mark of an outcome is in the way.
         (1 if lanes > TALL else (lanes - 1) / 2) if story else 0,
-        _story_total(total) if story else say(total),
+        _story_total(total) if story else format_duration(total),
         color=ink,
         fontsize=TEXT,
         fontweight="bold",

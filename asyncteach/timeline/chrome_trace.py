@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from asyncteach.labels import clip
+from asyncteach.formatting import clip
 from asyncteach.timeline.lanes import busy_slices, has_jobs, name_of
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, Block, Slices, TaskRecord, Trace, Wait
 

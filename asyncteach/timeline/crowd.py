@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from asyncteach.intervals import occupancy
 from asyncteach.timeline.lanes import View
-from asyncteach.timeline.raster import occupancy
 from asyncteach.trace import RUNNING, STATES, Floats
 
 _MOMENTS = 60

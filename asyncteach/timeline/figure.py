@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from asyncteach.labels import clip
+from asyncteach.formatting import MINUTES, article, clip, unit_for
 from asyncteach.timeline.artists import (
     COLORS,
     HATCHES,
@@ -37,7 +37,6 @@ from asyncteach.timeline.lanes import View
 from asyncteach.timeline.overlay import Overlay
 from asyncteach.timeline.sheet import Sheet, lay_sheet
 from asyncteach.timeline.text import describe
-from asyncteach.timeline.units import MINUTES, unit_for
 from asyncteach.trace import Trace
 
 if TYPE_CHECKING:
@@ -230,17 +229,13 @@ def _trace_of(recording: object, function: str) -> Trace:
     else:
         fix = "pass what `run_in_turn(CHORES)` or `await run_together(CHORES)` returns"
     kind = type(recording).__name__.lstrip("_")
-    raise TypeError(f"{function}() draws a Recording and got {_a(kind)}: {fix}.")
+    raise TypeError(f"{function}() draws a Recording and got {article(kind)}: {fix}.")
 
 
 def _check_axes(ax: object) -> None:
     __tracebackhide__ = True
     if not isinstance(ax, Axes):
         raise TypeError(
-            f"ax must be one Axes and is {_a(type(ax).__name__)}: of several pick one, "
+            f"ax must be one Axes and is {article(type(ax).__name__)}: of several pick one, "
             "as in axes[0]."
         )
-
-
-def _a(noun: str) -> str:
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

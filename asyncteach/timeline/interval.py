@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import isfinite
 from numbers import Real
 
-from asyncteach.labels import clip
+from asyncteach.formatting import clip
 from asyncteach.timeline.lanes import View, lay_out
 from asyncteach.trace import Trace
 

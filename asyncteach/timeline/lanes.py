@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from asyncteach.timeline.raster import union
+from asyncteach.intervals import union
 from asyncteach.trace import RUNNING, STATES, Floats, Slices, TaskRecord, Trace
 
 TIMES = "\N{MULTIPLICATION SIGN}"

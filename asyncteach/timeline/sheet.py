@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from asyncteach.labels import clip, width
+from asyncteach.formatting import clip, width
 from asyncteach.timeline.lanes import Lane, View
 from asyncteach.trace import Block
 

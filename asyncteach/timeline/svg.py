@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from asyncteach.labels import clip, width
+from asyncteach.formatting import Unit, clip, format_duration, unit_for, width
 from asyncteach.timeline.chrome_trace import say_block, say_wait, wait_finder
 from asyncteach.timeline.crowd import crowded, footnotes, shares_of
 from asyncteach.timeline.interval import view_of
 from asyncteach.timeline.lanes import View, name_of
 from asyncteach.timeline.sheet import Sheet, lay_sheet
 from asyncteach.timeline.text import describe
-from asyncteach.timeline.units import Unit, say, unit_for
 from asyncteach.trace import STATES, WAITING, Trace
 
 _WIDTH = 900
@@ -76,14 +75,14 @@ class Scale:
         return _TOP + (units - self.sheet.top) * self.sheet.inches * _INCH
 
     def say(self, amount: float) -> str:
-        return f"{amount:.4g} min" if self.story else say(amount)
+        return f"{amount:.4g} min" if self.story else format_duration(amount)
 
     def stretch(self, start: float, end: float) -> str:
         if self.story:
             return f"{start:.4g} to {end:.4g} min ({end - start:.4g} min)"
         unit = unit_for(end)
         edges = [f"{edge * unit.per_second:.6g}" for edge in (start, end)]
-        return f"{edges[0]} to {edges[1]} {unit.short} ({say(end - start)})"
+        return f"{edges[0]} to {edges[1]} {unit.short} ({format_duration(end - start)})"
 
 
 def scale_of(trace: Trace, wide: int = _WIDTH) -> Scale:

@@ -5,10 +5,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from asyncteach.labels import clip, pad, width
-from asyncteach.timeline import units
+from asyncteach.formatting import clip, format_duration, format_time, pad, width
+from asyncteach.intervals import occupancy
 from asyncteach.timeline.lanes import LOOPS, Lane, View, lay_out, name_of
-from asyncteach.timeline.raster import occupancy
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, Block, Trace
 
 _COLUMNS = 60
@@ -22,14 +21,9 @@ _TURNS = 12
 _FEW = 5
 
 
-def say(amount: float, unit: str) -> str:
-    """Return an amount of time with its unit, as people say it: `40.0 minutes`, `310 ms`."""
-    return f"{amount:.1f} minutes" if unit == "minutes" else units.say(amount)
-
-
 def heading(trace: Trace) -> str:
     """Return the title and how long it took, as one line."""
-    return f"{clip(trace.title, 60)}: {say(trace.duration, trace.unit)}"
+    return f"{clip(trace.title, 60)}: {format_time(trace.duration, trace.unit)}"
 
 
 def draw(trace: Trace) -> str:
@@ -64,12 +58,12 @@ def describe(trace: Trace) -> str:
     lanes = []
     for lane, sums in zip(view.lanes, totals, strict=True):
         parts = [
-            f"{state} {units.say(amount)}"
+            f"{state} {format_duration(amount)}"
             for state, amount in zip(STATES, sums.tolist(), strict=True)
             if amount > 0
         ]
         if lane.kind == "loop":
-            lanes.append(f"{clip(lane.name, 40)}: busy for {units.say(float(sums[0]))}")
+            lanes.append(f"{clip(lane.name, 40)}: busy for {format_duration(float(sums[0]))}")
         else:
             ending = _ending(trace, lane).strip()
             parts += [ending] if ending else []
@@ -160,7 +154,7 @@ def _say_folds(view: View) -> list[str]:
     for lane, sums in zip(view.lanes, totals, strict=True):
         if lane.folded and lane.kind != "loop":
             times = zip(STATES, sums, strict=True)
-            words = ", ".join(f"{state} {units.say(amount)}" for state, amount in times)
+            words = ", ".join(f"{state} {format_duration(amount)}" for state, amount in times)
             lines.append(f"{clip(lane.name, 40)}, in one lane: {words} in all")
     if len(lines) > _FEW:
         lines[_FEW:] = [f"{len(lines) - _FEW:,} more lanes stand for many tasks each"]
@@ -181,7 +175,7 @@ def _say_block(trace: Trace, block: Block) -> str:
     late = [task for task, _ in sorted(block.delayed, key=lambda pair: -pair[1])]
     who = block.who if block.task is None else name_of(trace.rows[block.task])
     where = f" at {clip(block.place, 60)}" if block.place else ""
-    long = units.say(block.end - block.start)
+    long = format_duration(block.end - block.start)
     line = f"{clip(who or 'something', 40)} held the loop for {long}{where}"
     if late:
         line += f": {_list(name_of(trace.rows[task]) for task in late[:_FEW])}"

@@ -1,6 +1,6 @@
 """Amounts as people read them: microseconds, kilobytes, ratios."""
 
-from asyncteach.timeline.units import say
+from asyncteach.formatting import format_duration
 
 _PER_SECOND = {"µs": 1e6, "ms": 1e3}
 
@@ -16,7 +16,7 @@ def say_amount(amount: float, unit: str) -> str:
     if unit == "µs" and 0 < amount < 0.9995:
         return f"{amount * 1000:.3g} ns"
     if unit in _PER_SECOND:
-        return say(amount / _PER_SECOND[unit])
+        return format_duration(amount / _PER_SECOND[unit])
     if unit == "kB":
         return say_bytes(amount * 1000)
     return f"{say_digits(amount)} {unit}"

@@ -4,7 +4,7 @@ import ast
 from typing import Any
 
 from asyncteach.course.exercises import Exercise
-from asyncteach.labels import clip
+from asyncteach.formatting import article, clip
 
 
 def find_wrong_kind(exercise: Exercise, answer: tuple[Any, ...]) -> Any:
@@ -34,5 +34,4 @@ def find_wrong_kind(exercise: Exercise, answer: tuple[Any, ...]) -> Any:
 def _say(one: Any) -> str:
     if one is None or isinstance(one, bool | int | float):
         return repr(one)
-    kind = type(one).__name__
-    return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"
+    return article(type(one).__name__)

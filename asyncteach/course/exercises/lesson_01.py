@@ -5,6 +5,7 @@ from typing import Any
 from asyncteach.activities import CHORES, LEISURE, Activity
 from asyncteach.checks.check import Check, check
 from asyncteach.course.exercises import exercise
+from asyncteach.formatting import article
 from asyncteach.runners.run import run_together
 
 
@@ -56,5 +57,4 @@ async def judge_evening(tonight: Any) -> Check:
 def _say(tonight: Any) -> str:
     if tonight is None:
         return "None, as what changes a list in its place gives back"
-    kind = type(tonight).__name__
-    return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"
+    return article(type(tonight).__name__)
