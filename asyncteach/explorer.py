@@ -1,18 +1,124 @@
 """explore(): sliders that change an evening of chores, and its timeline at once."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
-from asyncteach.interaction.dials import Dial
-from asyncteach.interaction.kitchen import MOST, RANGES, Settings, check, say
-from asyncteach.interaction.pictures import show_image
-from asyncteach.interaction.shelf import add_view, find_widgets, say_missing, wants_static
+from asyncteach.activities import Activity, chore
+from asyncteach.arguments import check_options, check_whole
+from asyncteach.formatting import count
+from asyncteach.interaction.widgets import Slider, format_status, show_image, show_view
 from asyncteach.recording import Recording
+from asyncteach.runners.loop import run_on_own_loop
+from asyncteach.story import Story
 from asyncteach.timeline.svg import draw_svg
 
 __all__ = ["Explorer", "explore"]
+
+MOST = 12
+
+
+class Setting(NamedTuple):
+    """What a setting is called, between which numbers it lies, and what it means."""
+
+    name: str
+    least: int
+    most: int
+    meaning: str
+
+
+SETTINGS = {
+    "chores": Setting("Chores", 1, MOST, "how many chores there are"),
+    "start": Setting(
+        "Your minutes at the start", 0, 15, "the minutes that each chore needs you at its start"
+    ),
+    "machine": Setting(
+        "The machine's minutes", 0, 60, "the minutes that the machine works on each chore"
+    ),
+    "finish": Setting(
+        "Your minutes at the end", 0, 15, "the minutes that each chore needs you at its end"
+    ),
+    "at_once": Setting("At most at once", 1, MOST, "how many chores may be under way at once"),
+}
+
+
+@dataclass(frozen=True)
+class Evening:
+    """An evening of chores that are all alike."""
+
+    chores: int = 6
+    start: int = 2
+    machine: int = 25
+    finish: int = 3
+    at_once: int = MOST
+    """As many as there are chores, or more: no limit."""
+
+    @property
+    def limited(self) -> bool:
+        """Return whether there are more chores than may be under way at once."""
+        return self.at_once < self.chores
+
+    @property
+    def each(self) -> int:
+        """How long a chore takes by itself, in story minutes."""
+        return self.start + self.machine + self.finish
+
+    @property
+    def attention(self) -> int:
+        """How many minutes of you they need in all."""
+        return self.chores * (self.start + self.finish)
+
+    def activities(self) -> list[Activity]:
+        """Return the chores."""
+        return [
+            chore(f"chore {number}", self.each, start=self.start, finish=self.finish)
+            for number in range(1, self.chores + 1)
+        ]
+
+    def run(self) -> Recording:
+        """Do them together, in virtual time."""
+        story = Story(self.activities(), clock="virtual", minute=1)
+        recording = run_on_own_loop(story, self.at_once if self.limited else None)
+        recording.title = self.title()
+        return recording
+
+    def title(self) -> str:
+        """Return what a picture is called."""
+        limit = f", at most {self.at_once} at once" if self.limited else ""
+        return f"{count(self.chores, 'chore')}{limit}"
+
+    def describe(self, recording: Recording) -> str:
+        """Return how long they take, what limits it and what it would be without, in sentences."""
+        total, alone = recording.minutes, self.chores * self.each
+        words = f"{_amount(self.chores, 'chore')} of {_amount(self.each)}"
+        if self.chores == 1:
+            words += f" takes {_amount(total)}"
+        else:
+            words += f" each: {_amount(total)} together, {_amount(alone)} one after another"
+        words += f". You are busy for {_amount(self.attention)}. "
+        return words + self._describe_limit(recording)
+
+    def _describe_limit(self, recording: Recording) -> str:
+        total = recording.minutes
+        free = replace(self, at_once=MOST).run().minutes if self.limited else total
+        if total > free + 1e-9:
+            return (
+                f"What limits it: at most {self.at_once} at once; with no limit it would be "
+                f"{_amount(free)}."
+            )
+        if total > self.each:
+            return "What limits it: your attention; chores are ready and you are busy with others."
+        return "What limits it: the length of a chore; more hands would not make it shorter."
+
+
+def _amount(amount: float, noun: str = "minute") -> str:
+    """Return a number with its noun.
+
+    >>> _amount(1), _amount(2.5), _amount(6, "chore")
+    ('1 minute', '2.5 minutes', '6 chores')
+    """
+    return f"{amount:.4g} {noun}{'' if amount == 1 else 's'}"
 
 
 class Explorer:
@@ -22,7 +128,7 @@ class Explorer:
     what limits it, and `change()` sets what the sliders set.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Evening) -> None:
         self.settings = settings
 
     @cached_property
@@ -33,12 +139,12 @@ class Explorer:
     @cached_property
     def sentence(self) -> str:
         """How long it took, and what limits it."""
-        return self.settings.tell(self.recording)
+        return self.settings.describe(self.recording)
 
     def change(self, **settings: int) -> "Explorer":
         """Set some of `chores`, `start`, `machine`, `finish` and `at_once`; return the Explorer."""
         __tracebackhide__ = True
-        check(settings)
+        _check(settings)
         self.settings = replace(self.settings, **settings)
         self.__dict__.pop("recording", None)
         self.__dict__.pop("sentence", None)
@@ -47,12 +153,12 @@ class Explorer:
     def __str__(self) -> str:
         """Return the timeline in characters, and what changes if one thing changes."""
         lines = [str(self.recording), "", self.sentence]
-        lines += [f"One change: {words}: {say(one.minutes)}." for words, one in self._changed()]
+        lines += [f"One change: {words}: {_amount(one.minutes)}." for words, one in self._changed()]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value}" for name, value in asdict(self.settings).items())
-        return f"<Explorer: {settings}: {say(self.recording.minutes)}>"
+        return f"<Explorer: {settings}: {_amount(self.recording.minutes)}>"
 
     def _changed(self) -> list[tuple[str, Recording]]:
         """Return what a reader without sliders would try: one thing changed at a time."""
@@ -62,7 +168,7 @@ class Explorer:
         elif now.chores > 2:
             tries.append(("at most 2 at once", replace(now, at_once=2)))
         more = min(15, now.start + 3)
-        tries.append((f"{say(more)} of yours at each start", replace(now, start=more)))
+        tries.append((f"{_amount(more)} of yours at each start", replace(now, start=more)))
         found = []
         for words, settings in tries:
             recording = settings.run()
@@ -75,14 +181,16 @@ class Explorer:
 
         shown = [self.recording, *(recording for _, recording in self._changed())]
         png, about = draw_timelines(shown)._repr_png_()
-        data: dict[str, Any] = {"image/png": png, "text/plain": str(self)}
-        widgets = None if wants_static() else find_widgets()
-        if widgets is not None:
-            panel = Panel(widgets, self)
-            add_view(data, panel.root, [])
-        elif not wants_static():
-            print(say_missing("sliders"))
-        return data, {"image/png": about}
+        show_view(lambda widgets: Panel(widgets, self).root, "sliders")
+        return {"image/png": png, "text/plain": str(self)}, {"image/png": about}
+
+
+def _check(settings: dict[str, Any]) -> None:
+    __tracebackhide__ = True
+    check_options("explore", settings, list(SETTINGS))
+    for name, amount in settings.items():
+        known = SETTINGS[name]
+        check_whole(amount, name, least=known.least, most=known.most, fix=f"it is {known.meaning}")
 
 
 def explore(**settings: int) -> Explorer:
@@ -103,8 +211,8 @@ def explore(**settings: int) -> Explorer:
     45.0
     """
     __tracebackhide__ = True
-    check(settings)
-    return Explorer(Settings(**settings))
+    _check(settings)
+    return Explorer(Evening(**settings))
 
 
 class Panel:
@@ -112,18 +220,18 @@ class Panel:
 
     def __init__(self, widgets: Any, explorer: Explorer) -> None:
         self._explorer = explorer
-        self.dials = {}
-        for name, known in RANGES.items():
+        self.sliders = {}
+        for name, known in SETTINGS.items():
             value = getattr(explorer.settings, name)
-            dial = Dial(
+            slider = Slider(
                 widgets, known.name, known.meaning, value, known.least, known.most, room=190
             )
-            dial.observe(partial(self._change, name))
-            self.dials[name] = dial
+            slider.observe(partial(self._change, name))
+            self.sliders[name] = slider
         self.sentence = widgets.HTML()
         self.picture = widgets.HTML()
         self.picture.layout.max_width = "900px"
-        controls = widgets.VBox([dial.box for dial in self.dials.values()])
+        controls = widgets.VBox([slider.box for slider in self.sliders.values()])
         self.root = widgets.VBox([controls, self.sentence, self.picture])
         self._show("status")
 
@@ -133,8 +241,5 @@ class Panel:
 
     def _show(self, role: str) -> None:
         recording = self._explorer.recording
-        self.sentence.value = (
-            f'<div role="{role}" style="font-size:1.05em;line-height:1.5;min-height:3em">'
-            f"{escape(self._explorer.sentence)}</div>"
-        )
+        self.sentence.value = format_status(escape(self._explorer.sentence), role)
         self.picture.value = show_image(draw_svg(recording.trace), recording.describe())

@@ -1,17 +1,17 @@
 """replay(): a recording step by step, with the source beside it."""
 
-import inspect
+import linecache
+from collections.abc import Sequence
 from functools import cached_property
 from html import escape
-from typing import Any
+from textwrap import wrap
+from typing import Any, NamedTuple
 
-from asyncteach.formatting import article
-from asyncteach.interaction.dials import Dial
-from asyncteach.interaction.lines import Library, write_html, write_text
-from asyncteach.interaction.moments import Script
-from asyncteach.interaction.pictures import Curtain
-from asyncteach.interaction.shelf import add_view, find_widgets, say_missing, wants_static
-from asyncteach.interaction.telling import Teller
+from asyncteach.arguments import check_options, check_recording
+from asyncteach.formatting import printable
+from asyncteach.interaction.moments import MomentSentences, Script
+from asyncteach.interaction.widgets import Playhead, Slider, format_status, show_view
+from asyncteach.places import Place
 from asyncteach.recording import Recording
 
 __all__ = ["Player", "replay"]
@@ -29,8 +29,8 @@ class Player:
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.script = Script(recording.trace)
-        self.teller = Teller(self.script, recording.unit)
-        self.library = Library()
+        self.sentence_maker = MomentSentences(self.script, recording.unit)
+        self.source_lines = SourceLines()
 
     def __len__(self) -> int:
         """Return how many moments there are."""
@@ -39,22 +39,22 @@ class Player:
     @cached_property
     def sentences(self) -> list[str]:
         """What happens, a sentence for each moment."""
-        return self._tell_first(len(self))
+        return self._describe_first(len(self))
 
-    def _tell_first(self, number: int) -> list[str]:
-        return [self.teller.sentence(index) for index in range(min(number, len(self)))]
+    def _describe_first(self, number: int) -> list[str]:
+        return [self.sentence_maker.sentence(index) for index in range(min(number, len(self)))]
 
     def source(self, number: int) -> str:
         """Return the lines around the one at which the moment of that number, from 1, is."""
         if not 1 <= number <= len(self):
             raise IndexError(f"there is no moment {number}: choose one from 1 to {len(self)}.")
-        return write_text(self.library.around(self.script.moments[number - 1].places))
+        return format_text(self.source_lines.around(self.script.moments[number - 1].places))
 
     def __str__(self) -> str:
         """Return the list of the moments."""
         width = len(str(len(self)))
         lines = [f"Replay of {self.recording.heading()}"]
-        shown = self._tell_first(_LISTED)
+        shown = self._describe_first(_LISTED)
         lines += [f"{number:>{width}}. {text}" for number, text in enumerate(shown, 1)]
         left = len(self) - len(shown)
         if left or self.script.cut:
@@ -65,21 +65,13 @@ class Player:
         return f"<Replay of {len(self)} moments: {self.recording.heading()}>"
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        from asyncteach.interaction.filmstrip import draw_filmstrip
-
-        png, about = draw_filmstrip(self.recording, self._tell_first(_LISTED))._repr_png_()
-        data: dict[str, Any] = {"image/png": png, "text/plain": str(self)}
-        widgets = None if wants_static() else find_widgets()
-        if widgets is not None:
-            screen = Screen(widgets, self)
-            add_view(data, screen.root, screen.parts)
-        elif not wants_static():
-            print(say_missing("buttons"))
-        return data, {"image/png": about}
+        png, about = draw_filmstrip(self.recording, self._describe_first(_LISTED))._repr_png_()
+        show_view(lambda widgets: Screen(widgets, self).root, "buttons")
+        return {"image/png": png, "text/plain": str(self)}, {"image/png": about}
 
 
 def replay(recording: Recording, **others: object) -> Player:
-    """Step through a recording: who starts and stops running, gets ready, waits for what.
+    """Step through a recording: which task starts and stops running, gets ready, waits for what.
 
     Shows itself at the end of a notebook's cell: buttons and a slider, the timeline up to the
     moment, what happens then in a sentence, and the line of source where the task is, marked by
@@ -88,7 +80,8 @@ def replay(recording: Recording, **others: object) -> Player:
     of the recording, story minutes or seconds. Of more than 2,000 steps the first are shown.
 
     The Player that comes back has the same for other uses: `sentences`, a list, and
-    `source(number)`. Raises TypeError for what isn't a Recording, and for options: it has none.
+    `source(number)`. Raises TypeError for
+    anything but a Recording, and for options: it has none.
 
     >>> from asyncteach import CHORES, run_in_turn
     >>> player = replay(run_in_turn(CHORES, clock="virtual"))
@@ -96,25 +89,50 @@ def replay(recording: Recording, **others: object) -> Player:
     At 40 min cook rice runs for a moment and is done.
     """
     __tracebackhide__ = True
-    if not isinstance(recording, Recording):
-        raise TypeError(_say_wrong(recording))
-    for name in others:
-        raise TypeError(
-            f"replay() has no option {name!r}: it steps through the whole recording; to see a "
-            "part of it, draw it with recording.plot(start=0.1, end=0.4)."
-        )
-    return Player(recording)
+    check_options(
+        "replay",
+        others,
+        (),
+        "it steps through the whole recording; to see a part of it, draw it with "
+        "recording.plot(start=0.1, end=0.4)",
+    )
+    return Player(check_recording(recording, "replay", "steps through"))
 
 
-def _say_wrong(thing: object) -> str:
-    if hasattr(thing, "recordings"):
-        fix = 'pass one of its ways, as in comparison.recordings["together"]'
-    elif inspect.isawaitable(thing):
-        fix = "await it first, as in `replay(await run_together(CHORES))`"
-    else:
-        fix = "pass what `with record() as recording:` or `await run_together(CHORES)` gives"
-    kind = type(thing).__name__.lstrip("_")
-    return f"replay() steps through a Recording and got {article(kind)}: {fix}."
+_INCHES = 9.0
+_SHOWN = 24
+"""So many lines of sentences stand below the picture."""
+
+
+def draw_filmstrip(recording: Recording, sentences: Sequence[str]) -> Any:
+    """Return the picture where nothing can be clicked: the words are in it, and in its alt text."""
+    import matplotlib as mpl
+
+    from asyncteach.timeline.figure import Picture, plot_timeline
+    from asyncteach.timeline.fonts import drawable, families
+    from asyncteach.timeline.interval import view_of
+    from asyncteach.timeline.sheet import lay_sheet
+
+    lines = []
+    for number, text in enumerate(sentences, 1):
+        first, *more = wrap(text, 112)
+        lines += [f"{number:>3}. {first}", *(f"       {line}" for line in more)]
+    if len(lines) > _SHOWN:
+        lines[_SHOWN - 1 :] = ["       and so on"]
+    sheet = lay_sheet(view_of(recording.trace), page=_INCHES)
+    heights = [1.2 + sheet.height, 0.1 + 0.19 * len(lines)]
+    picture = Picture(figsize=(_INCHES, sum(heights)), layout="constrained")
+    above, below = picture.subplots(2, height_ratios=heights)
+    plot_timeline(recording, ax=above)
+    below.set_axis_off()
+    shown = [drawable(line) for line in lines]
+    below.text(
+        0, 1, "\n".join(shown), fontsize=9.0, fontfamily=families(shown), linespacing=1.45,
+        color=mpl.rcParams["text.color"], verticalalignment="top", parse_math=False,
+        transform=below.transAxes,
+    )  # fmt: skip
+    picture.alt = f"{recording.describe()} Moment by moment: {' '.join(sentences[:_SHOWN])}"
+    return picture
 
 
 _PAUSE = 1500
@@ -129,41 +147,40 @@ class Screen:
         self._player = player
         last = len(player) - 1
         has_source = any(moment.places for moment in player.script.moments)
-        self._curtain = Curtain(player.recording, _NARROW if has_source else _WIDE)
+        self._playhead = Playhead(player.recording, _NARROW if has_source else _WIDE)
         self.back = widgets.Button(description="Back", tooltip="Go one moment back")
         self.next = widgets.Button(description="Next", tooltip="Go on to the next moment")
         self.play = widgets.ToggleButton(description="Play", tooltip="Go on by itself, or pause")
         for button in (self.back, self.next, self.play):
             button.layout.width = "80px"
-        self.dial = Dial(widgets, "Moment", "Which moment is shown", 1, 1, last + 1)
+        self.slider = Slider(widgets, "Moment", "Which moment is shown", 1, 1, last + 1)
         motor = widgets.Play(min=1, max=last + 1, value=1, interval=_PAUSE)
         motor.layout.display = "none"  # its own buttons have no names
         self.motor = motor
         self.sentence = widgets.HTML()
-        self.picture = widgets.HTML(self._curtain.picture())
-        self.curtain = widgets.HTML()
+        self.picture = widgets.HTML(self._playhead.picture())
+        self.playhead = widgets.HTML()
         self.source = widgets.HTML() if has_source else None
         self.states = widgets.HTML()
         self.root = self._arrange(widgets, has_source)
         # The front end moves the slider by itself: nothing here has to keep the time.
-        link = widgets.jslink((motor, "value"), (self.dial.slider, "value"))
-        self.parts = [link]
+        self.link = widgets.jslink((motor, "value"), (self.slider.slider, "value"))
         self._connect()
         self._show(1, "status")
 
     def _arrange(self, widgets: Any, has_source: bool) -> Any:
         flow = {"flex_flow": "row wrap", "align_items": "center"}
         controls = widgets.Box(
-            [self.back, self.play, self.next, self.dial.box, self.motor], layout=flow
+            [self.back, self.play, self.next, self.slider.box, self.motor], layout=flow
         )
-        for one in (self.picture, self.curtain):
+        for one in (self.picture, self.playhead):
             one.layout.grid_area = "all"
             one.layout.margin = "0"
         picture = widgets.GridBox(
-            [self.picture, self.curtain],
+            [self.picture, self.playhead],
             layout={"grid_template_areas": '"all"', "grid_template_columns": "100%"},
         )
-        wide = self._curtain.wide
+        wide = self._playhead.wide
         left = widgets.VBox([picture, self.states])
         left.layout.flex, left.layout.max_width = f"1 1 {wide * 2 // 3}px", f"{wide}px"
         beside = [left]
@@ -176,15 +193,15 @@ class Screen:
         return widgets.VBox([controls, self.sentence, stage])
 
     def _connect(self) -> None:
-        dial, play, motor = self.dial, self.play, self.motor
+        slider, play, motor = self.slider, self.play, self.motor
 
         def step(by: int) -> None:
             motor.playing = False
-            dial.value += by
+            slider.value += by
 
         def toggle(change: Any) -> None:
-            if change.new and dial.value == len(self._player):
-                dial.value = 1
+            if change.new and slider.value == len(self._player):
+                slider.value = 1
             motor.playing = change.new
             play.description = "Pause" if change.new else "Play"
 
@@ -192,25 +209,21 @@ class Screen:
         self.next.on_click(lambda _: step(1))
         play.observe(toggle, "value")
         motor.observe(lambda change: setattr(play, "value", change.new), "playing")
-        dial.observe(lambda number: self._show(number, "alert"))
+        slider.observe(lambda number: self._show(number, "alert"))
 
     def _show(self, number: int, role: str) -> None:
         player, index = self._player, number - 1
         moment = player.script.moments[index]
-        words = escape(player.teller.sentence(index))
+        words = escape(player.sentence_maker.sentence(index))
         count = f"Moment {number:,} of {len(player):,}"
-        # A new element with that role is read out by screen readers.
-        self.sentence.value = (
-            f'<div role="{role}" style="font-size:1.05em;line-height:1.5;min-height:3em">'
-            f"<strong>{count}.</strong> {words}</div>"
-        )
-        self.curtain.value = self._curtain.drawn_to(moment.at)
+        self.sentence.value = format_status(f"<strong>{count}.</strong> {words}", role)
+        self.playhead.value = self._playhead.drawn_to(moment.at)
         if self.source is not None:
             self.source.value = self._write_source(index)
         self.states.value = "".join(
             f'<div style="line-height:1.5">{_SIGNS[state]} <strong>{state}</strong>: '
-            f"{escape(who)}</div>"
-            for state, who in player.teller.states(index)
+            f"{escape(names)}</div>"
+            for state, names in player.sentence_maker.states(index)
         )
         self.back.disabled = number == 1
         self.next.disabled = number == len(player)
@@ -221,7 +234,72 @@ class Screen:
             return ""
         here = places[-1]
         name = here.file if here.file.startswith("In [") else here.file.rpartition("/")[2]
-        lines = self._player.library.around(places)
+        lines = self._player.source_lines.around(places)
         if not lines:
             return f"<p>{escape(str(here))} (its source can't be read)</p>"
-        return f"<div><strong>{escape(name)}</strong></div>{write_html(lines)}"
+        return f"<div><strong>{escape(name)}</strong></div>{format_html(lines)}"
+
+
+HERE, CALLER = "\N{BLACK RIGHT-POINTING POINTER}", "\N{WHITE RIGHT-POINTING POINTER}"
+"""The signs before the line that it is at, and before the lines from which that was called."""
+
+_LINES = 15
+_COLUMNS = 90
+
+
+class Line(NamedTuple):
+    """A line of source: its number, its text, and the sign before it."""
+
+    number: int
+    text: str
+    sign: str = " "
+
+
+class SourceLines:
+    """The user's files and cells as they were when they were first looked at."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, list[str]] = {}
+
+    def around(self, places: Sequence[Place]) -> list[Line]:
+        """Return the lines around the last of the places; none where they can't be read."""
+        if not places:
+            return []
+        here = places[-1]
+        text = self._read(here.path or here.file)
+        if not 1 <= here.line <= len(text):
+            return []
+        first = max(1, min(here.line - _LINES // 2, len(text) - _LINES + 1))
+        signs = {place.line: CALLER for place in places if place.file == here.file}
+        signs[here.line] = HERE
+        return [
+            Line(number, _shorten(text[number - 1]), signs.get(number, " "))
+            for number in range(first, min(first + _LINES, len(text) + 1))
+        ]
+
+    def _read(self, path: str) -> list[str]:
+        if path not in self._files:
+            self._files[path] = [line.rstrip("\r\n") for line in linecache.getlines(path)]
+        return self._files[path]
+
+
+def _shorten(text: str) -> str:
+    text = "".join(c if c.isprintable() else " " for c in printable(text.expandtabs(4)))
+    return text if len(text) <= _COLUMNS else text[: _COLUMNS - 1] + "…"
+
+
+def format_text(lines: Sequence[Line]) -> str:
+    """Return the lines as text."""
+    room = len(str(lines[-1].number)) if lines else 0
+    return "\n".join(f"{one.sign} {one.number:>{room}}  {one.text}".rstrip() for one in lines)
+
+
+def format_html(lines: Sequence[Line]) -> str:
+    """Return the lines as HTML; a screen reader hears which is the current one."""
+    parts = []
+    for text, one in zip(format_text(lines).split("\n"), lines, strict=True):
+        current = ' aria-current="true"' if one.sign == HERE else ""
+        tag = "strong" if one.sign == HERE else "span"
+        parts.append(f"<{tag}{current}>{escape(text)}</{tag}>")
+    style = "margin:0;padding:2px 8px;overflow-x:auto;white-space:pre;line-height:1.4"
+    return f'<pre style="{style}">' + "\n".join(parts) + "</pre>"

@@ -1,16 +1,18 @@
-"""A recording as a row of moments: each time that somebody starts, stops or has to wait."""
+"""A recording as a row of moments, in data and in words: a task starts, stops or has to wait."""
 
 from collections import defaultdict
-from collections.abc import Iterator
-from math import inf, isnan
+from collections.abc import Iterator, Sequence
+from math import floor, inf, isnan, log10
 from typing import NamedTuple
 
+from asyncteach.formatting import Unit, clip, join_words, unit_for
 from asyncteach.places import Place
 from asyncteach.timeline.chrome_trace import wait_finder
-from asyncteach.trace import READY, RUNNING, STATES, WAITING, Slices, Trace, Wait
+from asyncteach.timeline.lanes import name_of
+from asyncteach.trace import READY, RUNNING, STATES, WAITING, Slices, TaskRecord, Trace, Wait
 
 MOST = 2000
-"""So many steps are shown one by one: nobody clicks more often."""
+"""So many steps are shown one by one: more than a person clicks through."""
 
 _SHORT = 0.004
 """What takes a smaller part of the whole can't be seen: it is a moment."""
@@ -74,10 +76,10 @@ class Script:
             if one.state == RUNNING and one.end - one.start > self.short
         }
         strands = [one for row in self._own for one in self._strand(row)]
-        # What happens at one time comes in the order of the steps, then who got ready meanwhile.
+        # At one time the order is that of the steps; tasks that got ready meanwhile come last.
         self.moments = [moment for *_, moment in sorted(strands, key=lambda one: one[:3])]
         self._rows = sorted(self._own.items())
-        self._told: tuple[int, dict[int, Moment]] = 0, {}
+        self._read: tuple[int, dict[int, Moment]] = 0, {}
         if not self.cut:
             self.moments.append(Moment(trace.duration, END, -1, DONE, trace.duration, "", ()))
 
@@ -98,13 +100,13 @@ class Script:
         return Situation(running, ready, waiting, self._idle_until(index, running + ready))
 
     def _last_moments(self, index: int) -> dict[int, Moment]:
-        """Return the last moment of each row; who goes through all of them goes on from there."""
-        told, last = self._told
-        if index + 1 < told:
-            told, last = 0, {}
-        for moment in self.moments[told : index + 1]:
+        """Return the last moment of each row; the next call goes on from there."""
+        done, last = self._read
+        if index + 1 < done:
+            done, last = 0, {}
+        for moment in self.moments[done : index + 1]:
             last[moment.row] = moment
-        self._told = index + 1, last
+        self._read = index + 1, last
         return last
 
     def _idle_until(self, index: int, busy: list[int]) -> float | None:
@@ -122,12 +124,12 @@ class Script:
             if state == RUNNING:
                 for n, moment in enumerate(self._run(row, index, start, end)):
                     yield moment.at, order, n, moment
-            elif state == READY and end - start > self.short and not self._is_told(row, index):
+            elif state == READY and end - start > self.short and not self._is_known(row, index):
                 _, places = self._came_from(row, index)
                 yield start, inf, order, Moment(start, LATE, row, READY, end, "", places)
 
-    def _is_told(self, row: int, index: int) -> bool:
-        """Tell if the moment at which somebody starts or stops tells already who is ready."""
+    def _is_known(self, row: int, index: int) -> bool:
+        """Return whether another moment at that time, a start or a stop, says it already."""
         own = self._own[row]
         return own[index].start in self._starts or (index > 0 and own[index - 1].state == RUNNING)
 
@@ -162,11 +164,9 @@ class Script:
         if state != WAITING:
             return READY, end, "", ()
         wait = self._find_wait(row, start, end)
-        return WAITING, end, _say(wait), wait.places if wait else ()
-
-
-def _say(wait: Wait | None) -> str:
-    return (wait.what or wait.kind) if wait else ""
+        if wait is None:
+            return WAITING, end, "", ()
+        return WAITING, end, wait.what or wait.kind, wait.places
 
 
 def _first_of(slices: Slices) -> tuple[Slices, int]:
@@ -187,3 +187,111 @@ def _by_row(slices: Slices) -> dict[int, list[_Slice]]:
         # A step that took no time comes before what begins where it ended.
         own.sort(key=lambda one: (one.start, one.end))
     return found
+
+
+_MINUTES = Unit("minutes", "min", 1.0)
+_NAME = 40
+_WHY = 60
+_FEW = 6
+
+
+class MomentSentences:
+    """Moments as sentences: about you in a story, the loop in code, the GIL among threads."""
+
+    def __init__(self, script: Script, unit: str) -> None:
+        self.script = script
+        self.trace = script.trace
+        self.story = unit == "minutes"
+        self.unit = _MINUTES if self.story else unit_for(self.trace.duration)
+        self.head = self.trace.head or ""
+        whole = self.trace.duration * self.unit.per_second
+        self._digits = max(0, 3 - floor(log10(whole))) if whole > 0 else 0
+
+    def time(self, at: float) -> str:
+        """Return a time in the unit of the whole recording: times are to be compared."""
+        amount = round(at * self.unit.per_second, self._digits) + 0.0
+        return f"{amount:.10g} {self.unit.short}"
+
+    def name(self, row: int) -> str:
+        """Return what a sentence calls a row, short and on one line."""
+        one = self.trace.rows[row]
+        name = clip(name_of(one), _NAME)
+        return f"{name} (in a {one.kind})" if self._is_job(one) else name
+
+    def sentence(self, index: int) -> str:
+        """Return what happens at the moment of that index, as a sentence or two."""
+        moment = self.script.moments[index]
+        if moment.kind == END:
+            return f"At {self.time(moment.at)} it is all over."
+        now = self.script.situation(index)
+        words = f"At {self.time(moment.at)} {self.name(moment.row)} {self._happens(moment)}"
+        words += f"{self._consequence(moment, now)}."
+        if now.idle_until is not None and self.head:
+            head = "you" if self.head == "you" else self._the_head()
+            words += f" Nothing needs {head} until {self.time(now.idle_until)}."
+        return words
+
+    def states(self, index: int) -> list[tuple[str, str]]:
+        """Return for each state the tasks that are in it right after that moment."""
+        now = self.script.situation(index)
+        waiting = [
+            f"{self.name(row)} ({clip(why, _WHY)})" if why else self.name(row)
+            for row, why in now.waiting[:_FEW]
+        ]
+        # A thousand need not all have their names.
+        waiting += [""] * (len(now.waiting) - len(waiting))
+        return [
+            (RUNNING, self._list(now.running, _FEW) or "none"),
+            (READY, self._list(now.ready, _FEW) or "none"),
+            (WAITING, join_words(waiting, _FEW) or "none"),
+        ]
+
+    def _list(self, rows: Sequence[int], most: int) -> str:
+        names = [self.name(row) for row in rows[:most]]
+        return join_words([*names, *[""] * (len(rows) - len(names))], most)
+
+    def _is_job(self, row: TaskRecord) -> bool:
+        return row.kind != "task" and self.head == "loop"
+
+    def _the_head(self) -> str:
+        return self.head if self.head.startswith("the ") else f"the {self.head}"
+
+    def _happens(self, moment: Moment) -> str:
+        where = f", at {moment.places[-1]}" if moment.places else ""
+        if moment.kind == START:
+            return f"starts running{where}"
+        if moment.kind == LATE:
+            onward = f" to go on at {moment.places[-1]}," if moment.places else ""
+            return f"is ready{onward} and has to wait"
+        now = "runs for a moment" if moment.kind == PASS else "stops running"
+        return now + self._goes_to(moment, where)
+
+    def _goes_to(self, moment: Moment, where: str) -> str:
+        if moment.state == DONE:
+            if moment.why == "returned":
+                return " and is done"
+            if self.trace.rows[moment.row].was_there:
+                return " and goes on after the recording"
+            outcome = clip(moment.why, 120)
+            return f": it {outcome}" if outcome.startswith("raised") else f" and is {outcome}"
+        if moment.state == READY:
+            return f" and is ready to go on{where}"
+        if self.story:
+            return f"; its machine works for {self.time(moment.until - moment.at)}"
+        what = f" for {clip(moment.why, _WHY)}" if moment.why else ""
+        return f", then waits{what}{where}"
+
+    def _consequence(self, moment: Moment, now: Situation) -> str:
+        """Return which rows have to wait because of it, or which row this one waits for."""
+        rows = self.trace.rows
+        if not self.head or self._is_job(rows[moment.row]):
+            return ""  # what it runs on is not shared
+        if moment.kind == LATE:
+            holders = [row for row in now.running if not self._is_job(rows[row])]
+            what = "your hands" if self.head == "you" else self._the_head()
+            return f": {self.name(holders[0])} has {what}" if holders else ""
+        late = [row for row in now.ready if row != moment.row]
+        if moment.kind == START and late:
+            verb = "is ready and has" if len(late) == 1 else "are ready and have"
+            return f"; {self._list(late, 4)} {verb} to wait"
+        return " (your hands are on it)" if moment.kind == START and self.head == "you" else ""

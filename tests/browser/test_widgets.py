@@ -1,9 +1,11 @@
-"""replay() and explore() by keyboard alone, and what a cell that runs again leaves behind."""
+"""replay() and explore() by keyboard alone, and what is seen of them without a kernel."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +30,6 @@ CELLS = {
     ),
     "replay": "replay(recording)",
     "explore": "explore()",
-    "count": "import ipywidgets\nprint('widgets:', len(ipywidgets.widgets.widget._instances))",
 }
 FOCUS = """
 const e = document.activeElement;
@@ -139,15 +140,25 @@ def test_sliders_redraw_the_timeline_by_keyboard(page: Page) -> None:
     wait_for("six chores", lambda: "6 chores of 30 minutes" in "".join(page.text("[role]")))
 
 
-def test_a_cell_that_runs_again_closes_the_widgets_of_before(page: Page) -> None:
-    """After a second Run All the kernel holds as many widgets as after the first."""
+def is_seen(page: Page, selector: str) -> list[bool]:
+    """Return for each element that the selector finds whether it takes any room."""
+    return [element.is_displayed() for element in page.find(selector)]
 
-    def counts() -> list[str]:
-        return re.findall(r"widgets: \d+", "".join(page.text(".jp-OutputArea-output")))
 
-    before = counts()
-    assert len(before) == 1
-    page.choose("Run", "runmenu:run-all")
-    last = f"[{2 * len(CELLS)}]:"
-    wait_for("the last cell's number", lambda: page.prompts()[-1] == last)
-    wait_for("the same count", lambda: counts() == before)
+def test_one_of_widget_and_picture_is_seen_and_without_a_kernel_the_picture(
+    page: Page, browser: Any, lab: Lab, tmp_path: Path
+) -> None:
+    """What is stored is opened again: no error where the widgets were, but their pictures."""
+    views = ".jp-OutputArea-child .widget-vbox"
+    pictures = ".jp-OutputArea-output.jp-RenderedImage img"
+    assert any(is_seen(page, views))
+    assert is_seen(page, pictures) == [False, False]
+    page.save(len(CELLS))
+    shots = Path(os.environ.get("ASYNCTEACH_SCREENSHOTS", tmp_path))
+    page.screenshot(shots / "widgets.png")
+    page.close()
+    again = Page(browser, lab.address, page.notebook)
+    wait_for("the pictures", lambda: is_seen(again, pictures) == [True, True])
+    wait_for("the error", lambda: "model not found" in "".join(again.text(".jupyter-widgets")))
+    assert is_seen(again, ".jp-OutputArea-output.jupyter-widgets") == [False, False]
+    again.screenshot(shots / "widgets-stored.png")

@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import os
 import signal
 
 import pytest
@@ -17,6 +18,15 @@ def pytest_collection_modifyitems(config, items):
     left_out = [item for item in items if item.get_closest_marker("full")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Run the notebooks as their outputs were stored: a widget would have no kernel there."""
+    if item.path.suffix == ".ipynb":
+        os.environ["ASYNCTEACH_STATIC"] = "1"
+    else:
+        os.environ.pop("ASYNCTEACH_STATIC", None)
 
 
 @pytest.fixture(autouse=True)

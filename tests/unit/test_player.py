@@ -24,10 +24,10 @@ from asyncteach import (
     run_together,
     virtual_time,
 )
-from asyncteach.interaction import shelf
+from asyncteach.interaction import widgets as parts
 from asyncteach.interaction.moments import MOST
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 EVENING = [
     chore("wash clothes", 30, start=2, finish=3),
     chore("cook rice", 40, start=1),
@@ -84,7 +84,7 @@ def line_of(function, text):
     return start + 1 + next(n for n, line in enumerate(lines[start:]) if text in line)
 
 
-def test_the_sentences_tell_who_runs_who_is_ready_and_who_waits(broken):
+def test_the_sentences_name_what_runs_what_is_ready_and_what_waits(broken):
     """News holds the loop while weather and sports get ready, at lines of this file."""
     sleep = f"test_player.py:{line_of('async def download(waits):', 'await')}"
     block = f"test_player.py:{line_of('def save():', 'sleep')}"
@@ -98,13 +98,13 @@ def test_the_sentences_tell_who_runs_who_is_ready_and_who_waits(broken):
     ]
     assert sentences[at - 1] == (
         f"At 0 s sports runs for a moment, then waits for a sleep of 4 s, at {sleep}. "
-        "Nobody needs the loop until 2 s."
+        "Nothing needs the loop until 2 s."
     )
     assert sentences[-1] == "At 8 s it is all over."
 
 
-def test_who_is_ready_when_another_starts_is_named():
-    """The sentence of the start names those who have to wait because of it."""
+def test_what_is_ready_when_another_starts_is_named():
+    """The sentence of the start names the tasks that have to wait because of it."""
 
     async def main():
         async def blocked(seconds):
@@ -120,12 +120,6 @@ def test_who_is_ready_when_another_starts_is_named():
     assert start.endswith("; weather is ready and has to wait.")
 
 
-def test_the_times_are_in_order_and_each_row_starts_before_it_stops(broken):
-    """Moments never go back in time."""
-    moments = replay(broken).script.moments
-    assert [moment.at for moment in moments] == sorted(moment.at for moment in moments)
-
-
 def test_a_story_speaks_of_your_hands_and_of_machines():
     """A story has no source; its machines work and you are needed."""
     player = replay(together(EVENING))
@@ -138,23 +132,22 @@ def test_a_story_speaks_of_your_hands_and_of_machines():
         "At 27 min wash clothes is ready and has to wait: jog has your hands.",
         "At 33 min jog stops running and is done.",
         "At 33 min wash clothes starts running (your hands are on it).",
-        "At 36 min wash clothes stops running and is done. Nobody needs you until 42 min.",
+        "At 36 min wash clothes stops running and is done. Nothing needs you until 42 min.",
         "At 42 min cook rice runs for a moment and is done.",
         "At 42 min it is all over.",
     ]
     assert player.source(1) == ""
 
 
-def test_threads_speak_of_the_gil_and_processes_of_nobody():
-    """What is shared is called what it is called; processes share nothing."""
+def test_threads_need_the_gil_and_processes_share_nothing():
     threads = replay(run_in_threads(EVENING, clock="virtual"))
-    assert any("Nobody needs the GIL until" in text for text in threads.sentences)
+    assert any("Nothing needs the GIL until" in text for text in threads.sentences)
     processes = replay(run_in_processes(LEISURE, clock="virtual"))
     assert not any("loop" in text or "you" in text for text in processes.sentences)
 
 
 def test_a_job_in_a_thread_does_not_have_the_loop():
-    """The loop is free while a thread works, and the sentence says who is where."""
+    """The loop is free while a thread works."""
 
     async def main():
         async with asyncio.TaskGroup() as group:
@@ -188,6 +181,8 @@ def test_failed_and_cancelled_tasks_are_told_so():
 def test_the_situation_adds_up(broken):
     """At each moment every task that has begun and not ended is in exactly one state."""
     player = replay(broken)
+    times = [moment.at for moment in player.script.moments]
+    assert times == sorted(times)
     rows = broken.trace.rows
     for index, moment in enumerate(player.script.moments):
         now = player.script.situation(index)
@@ -199,7 +194,7 @@ def test_the_situation_adds_up(broken):
 
 
 def test_the_source_has_the_current_line_marked(broken):
-    """The line is marked by a sign, and who called it by another one."""
+    """The line is marked by a sign, and its caller by another one."""
     player = replay(broken)
     at = next(n for n, text in enumerate(player.sentences, 1) if "news starts running" in text)
     lines = player.source(at).splitlines()
@@ -230,8 +225,8 @@ def test_the_text_is_the_same_every_time(broken):
     assert str(again).startswith("Replay of This test: 8 s\n 1. At 0 s ")
 
 
-def test_a_long_recording_is_cut_and_told_so():
-    """Of more steps than anybody clicks through the first are shown."""
+def test_a_long_recording_is_cut():
+    """Of more steps than a person clicks through the first are shown."""
 
     async def main():
         for _ in range(MOST + 500):
@@ -255,7 +250,7 @@ def test_nothing_to_step_through_is_no_error():
 
 def test_its_static_form_is_a_picture_with_words_and_a_text(broken, monkeypatch):
     """What a stored notebook shows where no kernel runs; no widget is in it."""
-    monkeypatch.setenv(shelf.STATIC, "1")
+    monkeypatch.setenv(parts.STATIC, "1")
     player = replay(broken)
     data, about = player._repr_mimebundle_()
     assert set(data) == {"image/png", "text/plain"}
@@ -282,7 +277,7 @@ def test_no_stored_notebook_holds_a_widget(path):
     """Without its kernel a widget shows an error: store outputs with ASYNCTEACH_STATIC=1."""
     book = json.loads(path.read_text(encoding="utf-8"))
     outputs = [output for cell in book["cells"] for output in cell.get("outputs", ())]
-    assert [output for output in outputs if shelf.VIEW in output.get("data", {})] == []
+    assert [output for output in outputs if parts.VIEW in output.get("data", {})] == []
     assert "widgets" not in book["metadata"]
 
 
@@ -294,19 +289,30 @@ def test_no_stored_notebook_holds_a_widget(path):
         (SimpleNamespace(recordings={}), 'comparison.recordings["together"]'),
     ],
 )
-def test_what_is_no_recording_is_told_in_one_sentence(thing, fix):
+def test_what_is_no_recording_gets_one_sentence(thing, fix):
     """The error names what came and what to pass."""
     with pytest.raises(TypeError, match=r"replay\(\) steps through a Recording and got an? ") as e:
         replay(thing)
     assert fix in str(e.value)
 
 
-def test_a_forgotten_await_is_told():
-    """A learner who replays a coroutine hears of await."""
-    coroutine = run_together(CHORES, clock="virtual")
-    with pytest.raises(TypeError, match="await it first"):
-        replay(coroutine)
-    asyncio.run(coroutine)
+def test_an_option_gets_a_sentence(broken):
+    with pytest.raises(TypeError, match="has no option 'start': it steps through the whole"):
+        replay(broken, start=1)
+
+
+def test_a_view_is_published_before_the_picture(broken, monkeypatch):
+    """Only one of the two is seen: a style decides by whether the widget is alive."""
+    pytest.importorskip("ipywidgets")
+    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell
+    published = []
+    publisher = SimpleNamespace(display_pub=SimpleNamespace(publish=published.append))
+    monkeypatch.setattr(shell, "initialized", lambda: True)
+    monkeypatch.setattr(shell, "instance", lambda: publisher)
+    data, _ = replay(broken)._repr_mimebundle_()
+    assert set(data) == {"image/png", "text/plain"}
+    assert [set(one) for one in published] == [{"text/html"}, {parts.VIEW}]
+    assert "asyncteach-view" in published[0]["text/html"]
 
 
 class TestScreen:
@@ -314,43 +320,41 @@ class TestScreen:
 
     @pytest.fixture
     def screen(self, broken):
-        """The widgets of one view, closed at the end."""
+        """The widgets of one view."""
         widgets = pytest.importorskip("ipywidgets")
         from asyncteach.player import Screen
 
-        screen = Screen(widgets, replay(broken))
-        yield screen
-        shelf.close([screen.root, *screen.parts])
+        return Screen(widgets, replay(broken))
 
     def test_the_buttons_step_and_stop_at_the_ends(self, screen):
         """Back is off at the beginning, Next at the end."""
         assert screen.back.disabled
         screen.next.click()
-        assert (screen.dial.value, screen.back.disabled) == (2, False)
+        assert (screen.slider.value, screen.back.disabled) == (2, False)
         screen.back.click()
         screen.back.click()
-        assert screen.dial.value == 1
-        screen.dial.value = 999
-        assert screen.dial.value == 14
+        assert screen.slider.value == 1
+        screen.slider.value = 999
+        assert screen.slider.value == 14
         assert screen.next.disabled
 
-    def test_every_step_changes_sentence_curtain_states_and_source(self, screen):
+    def test_every_step_changes_sentence_playhead_states_and_source(self, screen):
         """What is shown belongs to the moment that the slider shows."""
         for number in range(1, 15):
-            screen.dial.value = number
+            screen.slider.value = number
             sentence = replay(screen._player.recording).sentences[number - 1]
             assert f"Moment {number} of 14." in screen.sentence.value
             assert sentence.replace("'", "&#x27;") in screen.sentence.value
-        screen.dial.value = 5
+        screen.slider.value = 5
         assert '<strong aria-current="true">►' in screen.source.value
         assert "time.sleep(4)" in screen.source.value
         assert "<strong>running</strong>: news" in screen.states.value
 
     def test_play_starts_again_at_the_end(self, screen):
-        """Play at the end begins at the beginning; what moves the slider is told to."""
-        screen.dial.value = 14
+        """Play at the end begins at the beginning."""
+        screen.slider.value = 14
         screen.play.value = True
-        assert (screen.dial.value, screen.motor.playing) == (1, True)
+        assert (screen.slider.value, screen.motor.playing) == (1, True)
         assert screen.play.description == "Pause"
         screen.next.click()
         assert (screen.play.value, screen.play.description) == (False, "Play")
@@ -361,16 +365,16 @@ class TestScreen:
             screen.back,
             screen.play,
             screen.next,
-            screen.dial.slider,
-            screen.dial.field,
+            screen.slider.slider,
+            screen.slider.field,
         ):
             assert control.description
             assert control.tooltip
 
-    def test_pictures_have_words_and_the_curtain_is_decoration(self, screen):
+    def test_pictures_have_words_and_the_playhead_is_decoration(self, screen):
         """The picture says what it shows; what lies over it is not there for a screen reader."""
         assert 'alt="Timeline. This test: 8 s.' in screen.picture.value
-        assert 'alt="" aria-hidden="true"' in screen.curtain.value
+        assert 'alt="" aria-hidden="true"' in screen.playhead.value
 
     def test_names_are_no_markup(self):
         """A task may be called what it wants."""
@@ -382,36 +386,6 @@ class TestScreen:
 
         screen = Screen(widgets, replay(run(main)))
         for number in range(1, len(screen._player) + 1):
-            screen.dial.value = number
+            screen.slider.value = number
             shown = screen.sentence.value + screen.states.value + screen.source.value
             assert "<img" not in shown
-        shelf.close([screen.root, *screen.parts])
-
-
-class TestShelf:
-    """Widgets of a cell that is run again are closed."""
-
-    def show(self, monkeypatch, cell, run):
-        """Show a player as the cell of that id does, in that run."""
-        message = {"metadata": {"cellId": cell} if cell else {}, "header": {"msg_id": run}}
-        shell = SimpleNamespace(get_parent=lambda: message)
-        monkeypatch.setattr("IPython.get_ipython", lambda: shell)
-        return replay(together(CHORES))._repr_mimebundle_()[0][shelf.VIEW]["model_id"]
-
-    def test_only_those_of_earlier_runs_of_that_cell(self, monkeypatch):
-        """Two views in one run stay, and so do those of other cells."""
-        ipywidgets = pytest.importorskip("ipywidgets")
-        pytest.importorskip("IPython")
-        instances = ipywidgets.widgets.widget._instances
-        before = set(instances)
-        first = self.show(monkeypatch, "a", "run 1")
-        second = self.show(monkeypatch, "a", "run 1")
-        other = self.show(monkeypatch, "b", "run 2")
-        assert {first, second, other} <= set(instances)
-        third = self.show(monkeypatch, "a", "run 3")
-        assert {first, second}.isdisjoint(instances)
-        assert {other, third} <= set(instances)
-        for cell in "ab":
-            _, widgets = shelf._shown.pop(cell)
-            shelf.close(widgets)
-        assert set(instances) == before
