@@ -1,4 +1,4 @@
-"""What a kernel has going on, looked at before a lesson and after it: nothing may be left."""
+"""Cells that look at what goes on in a kernel before a lesson and after it: nothing may be left."""
 
 LOOK = '''
 def _look():
@@ -55,14 +55,14 @@ def _look():
             found["file", str(path)] = f"the file {path}"
     return found
 '''
-"""A cell that defines how to look, and what is no lesson's: the kernel's own."""
+"""A cell that defines how to look."""
 
 BEFORE = f"{LOOK}\n_before = _look()"
 
 AFTER = """
 import asyncio
-for _ in range(50):  # what is being closed may take a moment
-    _left = {key: words for key, words in _look().items() if key not in _before}
+for _ in range({patience}):  # what is being closed may take a moment
+    _left = {{key: words for key, words in _look().items() if key not in _before}}
     if not _left:
         break
     await asyncio.sleep(0.1)
