@@ -19,9 +19,13 @@ pytestmark = pytest.mark.skipif(
 
 LESSONS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 SHOTS = os.environ.get("ASYNCTEACH_SCREENSHOTS")
-"""A folder for a picture of each lesson; without it only those are run that need a browser most:
-the map, and those with widgets."""
-CHOSEN = [path for path in LESSONS if SHOTS or path.name[:2] in ("00", "01", "04")]
+"""A folder for a picture of each lesson."""
+
+
+def lesson(path: Path) -> Any:
+    # This one has the magic, figures and widgets.
+    marks = () if path.name.startswith("04") else pytest.mark.full
+    return pytest.param(path, id=path.stem, marks=marks)
 
 
 def is_widget_there(page: Page, views: int) -> bool:
@@ -37,7 +41,7 @@ def test_the_lab_opens_the_first_lesson(lab: Lab) -> None:
     assert f"/lab/tree/{LESSONS[0].name}?token=" in lab.address
 
 
-@pytest.mark.parametrize("lesson", CHOSEN, ids=lambda path: path.stem)
+@pytest.mark.parametrize("lesson", [lesson(path) for path in LESSONS])
 def test_run_all_numbers_every_cell_of_a_lesson_and_draws_its_figures(
     browser: Any, lab: Lab, lesson: Path, tmp_path: Path
 ) -> None:

@@ -67,14 +67,6 @@ def kernel():
         yield kernel
 
 
-def run_clean(kernel, *sources):
-    """Queue the cells with asyncio.run() switched on before and off after, and expect no error."""
-    runs = kernel.run_all([ON, *map(textwrap.dedent, sources), OFF])
-    assert [run.error for run in runs] == [None] * len(runs)
-    assert [run.status for run in runs] == ["ok"] * len(runs)
-    return runs[1:-1]
-
-
 def test_scripts_run_queued_and_undone():
     """Scripts queued behind each other all run, plain awaits go on working, then all is undone."""
     same = "same(before, snapshot())"
@@ -104,65 +96,6 @@ def test_it_says_which_package_it_took(kernel):
     assert off == "asyncio.run() is Python's own again: in a notebook write `await main()`.\n"
 
 
-def test_a_second_call_says_that_it_is_on(kernel):
-    """Calling it twice patches once, and one call undoes it."""
-    again, off = run_clean(kernel, "enable_asyncio_run()", f"{OFF}\n{OFF}\nenable_asyncio_run()")
-    assert again.stdout.startswith("asyncio.run() already works in this notebook, with nest_asyn")
-    assert "Nothing to undo: enable_asyncio_run() is not on.\n" in off.stdout
-
-
-def test_an_error_in_main_keeps_its_type_and_place(kernel):
-    """What main() raises comes out of asyncio.run() with the learner's own line."""
-    on, run, off = kernel.run_all(
-        [ON, "import asyncio\nasync def main():\n    {}['rice']\n\nasyncio.run(main())", OFF],
-        may_raise={1},
-    )
-    assert (on.status, off.status) == ("ok", "ok")
-    assert (run.error.ename, run.error.evalue) == ("KeyError", "'rice'")
-    assert "{}['rice']" in run.error.traceback
-
-
-def test_a_forgotten_bracket_is_named(kernel):
-    """asyncio.run(main) is answered with the line to write."""
-    source = "import asyncio\nasync def main(): pass\nasyncio.run(main)"
-    _, run, _ = kernel.run_all([ON, source, OFF], may_raise={1})
-    assert run.error.ename == "TypeError"
-    assert run.error.evalue == (
-        "asyncio.run() needs a coroutine: write asyncio.run(main()), with brackets"
-    )
-
-
-def test_tasks_left_behind_are_cancelled_and_no_others(kernel):
-    """asyncio.run() cancels what main() spawned; the notebook's own tasks go on."""
-    run, after = run_clean(
-        kernel,
-        """
-        import asyncio
-
-        ended = []
-
-        async def forever(name):
-            try:
-                await asyncio.Event().wait()
-            finally:
-                ended.append(name)
-
-        mine = asyncio.create_task(forever("mine"))
-        await asyncio.sleep(0)
-
-        async def main():
-            asyncio.create_task(forever("left behind"))
-            await asyncio.sleep(0)
-
-        asyncio.run(main())
-        print(ended, mine.done())
-        """,
-        "print(mine.done()); mine.cancel(); await asyncio.wait([mine]); print(ended)",
-    )
-    assert run.stdout == "['left behind'] False\n"
-    assert after.stdout == "False\n['left behind', 'mine']\n"
-
-
 def test_tasks_outlive_the_switch_in_both_directions(kernel):
     """A task spawned before switching on or off goes on after it, timeouts and all."""
     source = """
@@ -184,35 +117,9 @@ def test_tasks_outlive_the_switch_in_both_directions(kernel):
     assert [runs[3].stdout, runs[6].stdout] == ["washed\n", "washed\n"]
 
 
-def test_the_debug_flag_is_put_back(kernel):
-    """debug=True holds inside asyncio.run() only, and without it the flag stays as it is."""
-    (run,) = run_clean(
-        kernel,
-        """
-        import asyncio, sys
-        loop = asyncio.get_running_loop()
-
-        async def flag():
-            return asyncio.get_running_loop().get_debug()
-
-        print(asyncio.run(flag(), debug=True), loop.get_debug())
-        loop.set_debug(True)
-        try:
-            print(asyncio.run(flag()), asyncio.run(flag(), debug=False), loop.get_debug())
-        finally:
-            loop.set_debug(False)
-        await asyncio.sleep(0)
-        print(sys.get_coroutine_origin_tracking_depth())
-        """,
-    )
-    assert run.stdout == "True False\nTrue False True\n0\n"
-
-
 def test_asyncio_run_inside_asyncio_run_and_in_a_thread(kernel):
     """Nested calls each return their own value, and a thread gets a loop of its own as always."""
-    (run,) = run_clean(
-        kernel,
-        """
+    source = """
         import asyncio, threading
 
         async def inner():
@@ -224,28 +131,10 @@ def test_asyncio_run_inside_asyncio_run_and_in_a_thread(kernel):
 
         here, there = asyncio.run(outer())
         print(here is asyncio.get_running_loop(), there is here, there.is_closed())
-        """,
-    )
-    assert run.stdout == "True False True\n"
-
-
-def test_a_runner_still_refuses(kernel):
-    """asyncio.Runner can't be had under either package: Python's own sentence says so."""
-    source = """
-        import asyncio
-
-        async def main(): pass
-
-        coroutine = main()
-        with asyncio.Runner() as runner:
-            try:
-                runner.run(coroutine)
-            except RuntimeError as error:
-                print(error)
-        coroutine.close()
         """
-    (run,) = run_clean(kernel, source)
-    assert "cannot be called from a running event loop" in run.stdout
+    runs = kernel.run_all([ON, textwrap.dedent(source), OFF])
+    assert [run.error for run in runs] == [None] * 3
+    assert runs[1].stdout == "True False True\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an interrupt is not a signal there")
@@ -309,16 +198,3 @@ def test_a_second_interrupt_ends_what_never_awaits(kernel):
     run = kernel.run(textwrap.dedent(source))
     assert run.stdout == "still here\nended True\n", run
     assert kernel.run(OFF).status == "ok"
-
-
-@pytest.mark.parametrize("package", ["nest_asyncio", "nest_asyncio2"])
-def test_a_patch_of_the_users_own_is_left_alone(package):
-    """A package that the user applied is named, and disable_asyncio_run() doesn't undo it."""
-    apply = f"import asyncio, {package}; {package}.apply(); run = asyncio.run"
-    with live_kernel() as kernel:
-        runs = [kernel.run(source) for source in (apply, ON, OFF, "print(asyncio.run is run)")]
-    assert [run.stdout for run in runs[1:]] == [
-        f"{package} has already been applied here: nothing changed.\n",
-        "Nothing to undo: enable_asyncio_run() is not on.\n",
-        "True\n",
-    ]

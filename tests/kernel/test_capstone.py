@@ -31,7 +31,7 @@ OPEN = """
 import threading, time
 site = make_site(200, seed=4)
 first = find_links(site["/"])[0]
-# One page never comes, so somebody is always waiting in the middle of a request.
+# One page never comes, so one worker is always waiting in the middle of a request.
 server = slow_server(latency=0.2, pages=site, hang={first: 99})
 threads = set(threading.enumerate())
 url = server.__enter__()
@@ -79,6 +79,7 @@ def test_the_stop_button_ends_the_crawl_and_nothing_is_left(cells):
         ]
 
 
+@pytest.mark.full
 def test_the_crawler_brings_home_a_whole_site_after_one_that_was_cancelled(cells):
     """A stop leaves nothing behind that a second crawl on the same client could stumble over."""
     again = """

@@ -118,26 +118,6 @@ def test_two_cells_at_once(kernel):
     assert value(kernel, "len(behind.tasks()), len(front.tasks())") == "(3, 2)"
 
 
-def test_threads_and_virtual_time(kernel):
-    run(
-        kernel,
-        """
-        from asyncteach import virtual_time
-        with virtual_time(), record() as recording:
-            await asyncio.gather(asyncio.to_thread(time.sleep, 60), fetch("rice", 2400))
-        """,
-    )
-    assert value(kernel, "recording.seconds, len(recording.tasks())") == "(2400.0, 4)"
-
-
-def test_a_cell_without_await(kernel):
-    """A block without any await, in a cell that the kernel runs without a task of its own."""
-    cell = run(kernel, "with record() as recording:\n    total = sum(range(1000))\nrecording")
-    assert cell.status == "ok", cell.error
-    assert sorted(cell.displays[0]) == ["image/png", "text/plain"]
-    assert value(kernel, "recording.findings") == "[]"
-
-
 @needs_signals
 def test_an_interrupt_ends_the_recording(kernel):
     """It lands in an idle await, and what there was by then is recorded."""
