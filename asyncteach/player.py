@@ -29,7 +29,7 @@ class Player:
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.script = Script(recording.trace)
-        self.sentence_maker = MomentSentences(self.script, recording.unit)
+        self.sentence_maker = MomentSentences(self.script)
         self.source_lines = SourceLines()
 
     def __len__(self) -> int:

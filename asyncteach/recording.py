@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from asyncteach.subjects import STORY, Subject
 from asyncteach.timeline import text as text
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, TaskRecord, Trace, make_slices
 
@@ -44,11 +45,10 @@ class Recording:
     """
 
     def __init__(
-        self, title: str, names: list[str], *, unit: str = "minutes", head: str | None = "you"
+        self, title: str, names: list[str], *, subject: Subject = STORY, head: str | None = "you"
     ) -> None:
         self.title = title
-        self.unit = unit
-        self._head = head
+        self._subject, self._head = subject, head
         self._names = list(names)
         self._task = array("l")
         self._state = array("b")
@@ -59,18 +59,18 @@ class Recording:
 
     @classmethod
     def from_source(cls, title: str, develop: Callable[[], tuple[Trace, bool]]) -> "Recording":
-        """Make a recording in seconds whose trace comes from `develop()`, with whether it is final.
+        """Make a recording whose trace comes from `develop()`, with whether it is final.
 
         It is asked when somebody first looks, and again until what it gives is final.
         """
-        recording = cls(title, [], unit="seconds")
+        recording = cls(title, [])
         recording._develop = develop
         return recording
 
     @classmethod
-    def from_trace(cls, title: str, trace: Trace, *, unit: str = "minutes") -> "Recording":
+    def from_trace(cls, title: str, trace: Trace) -> "Recording":
         """Make a recording of what is known already."""
-        recording = cls(title, [], unit=unit, head=trace.head)
+        recording = cls(title, [])
         recording._trace = trace
         return recording
 
@@ -100,12 +100,17 @@ class Recording:
                 if len(own):
                     row.spawned, row.finished = float(own.start.min()), float(own.end.max())
             duration = float(slices.end.max()) if len(slices) else 0.0
-            self._trace = Trace(rows, slices, duration, head=self._head)
+            self._trace = Trace(rows, slices, duration, subject=self._subject, head=self._head)
         return self._named(self._trace)
 
     def _named(self, trace: Trace) -> Trace:
-        trace.title, trace.unit = self.title, self.unit
+        trace.title = self.title
         return trace
+
+    @property
+    def unit(self) -> str:
+        """What its times are: `minutes` of the story, or `seconds`."""
+        return self.trace.unit
 
     @property
     def names(self) -> list[str]:
@@ -115,18 +120,17 @@ class Recording:
     @property
     def minutes(self) -> float:
         """How long it all took, in story minutes; of a `record()` in minutes of its clock."""
-        return self.trace.duration if self.unit == "minutes" else self.trace.duration / 60
+        return self.trace.duration / (60 / self.trace.subject.seconds)
 
     @property
     def seconds(self) -> float:
         """How long it all took, in seconds; a story minute counts as sixty."""
-        return self.trace.duration * 60 if self.unit == "minutes" else self.trace.duration
+        return self.trace.duration * self.trace.subject.seconds
 
     @property
     def attention(self) -> float:
         """How much of the time needed you: the running of all tasks together, in minutes."""
-        total = self.trace.attention
-        return total if self.unit == "minutes" else total / 60
+        return self.trace.attention / (60 / self.trace.subject.seconds)
 
     @property
     def dropped(self) -> int:
@@ -172,7 +176,7 @@ class Recording:
         names: Any = pandas.Index(self.names, dtype=object)
         states: Any = list(STATES)
         columns: dict[str, Any] = {"task": pandas.Categorical.from_codes(slices.task, names)}
-        if self.unit == "seconds":
+        if self.trace.subject is not STORY:
             labels: Any = pandas.Index([r.label for r in self.trace.rows], dtype=object)
             columns["label"] = pandas.Categorical.from_codes(slices.task, labels)
         columns["state"] = pandas.Categorical.from_codes(slices.state, states)
@@ -191,7 +195,7 @@ class Recording:
 
         trace = self.trace
         table: dict[str, Any] = {"task": self.names}
-        if self.unit == "seconds":
+        if self.trace.subject is not STORY:
             table["label"] = [row.label for row in trace.rows]
             table["parent"] = [
                 None if r.parent is None else trace.rows[r.parent].name for r in trace.rows
@@ -199,7 +203,7 @@ class Recording:
             table["coroutine"] = [row.coroutine for row in trace.rows]
         table["spawned"] = np.array([row.spawned for row in trace.rows], dtype=float)
         table["finished"] = np.array([row.finished for row in trace.rows], dtype=float)
-        if self.unit == "seconds":
+        if self.trace.subject is not STORY:
             table["outcome"] = [row.outcome for row in trace.rows]
         for state in STATES:
             table[state] = trace.slices.total(len(trace.rows), state)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from asyncteach.places import Place
 from asyncteach.states import READY, RUNNING, STATES, WAITING
+from asyncteach.subjects import CODE, Subject
 
 __all__ = [
     "READY",
@@ -168,8 +169,7 @@ class Trace:
     slices: Slices
     duration: float
     title: str = "Recording"
-    unit: str = "seconds"
-    """`minutes` of the story, or `seconds`."""
+    subject: Subject = CODE
     is_final: bool = True
     """False as long as the recording is open: tasks may be at work."""
     events: list[Event] = field(default_factory=list)
@@ -186,6 +186,11 @@ class Trace:
     running, None for no such lane."""
     find_waits: Callable[[], list[Wait]] = list
     find_blocks: Callable[[], list[Block]] = list
+
+    @property
+    def unit(self) -> str:
+        """`minutes` of the story, or `seconds`."""
+        return self.subject.unit
 
     @cached_property
     def waits(self) -> list[Wait]:

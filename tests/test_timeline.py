@@ -28,8 +28,9 @@ from asyncteach import (
     run_together,
 )
 from asyncteach.places import Place
+from asyncteach.subjects import STORY
 from asyncteach.timeline.crowd import crowded, shares_of
-from asyncteach.timeline.figure import COLORS, HATCHES, MEANINGS, draw_timelines
+from asyncteach.timeline.figure import COLORS, HATCHES, draw_timelines
 from asyncteach.timeline.interval import view_of
 from asyncteach.timeline.lanes import TIMES
 
@@ -73,7 +74,7 @@ def test_a_moment_of_attention_is_a_mark_of_fixed_width():
 
 
 def test_states_differ_in_colour_hatching_and_label():
-    assert len(set(COLORS.values())) == len(set(MEANINGS.values())) == 3
+    assert len(set(COLORS.values())) == len(set(STORY.meaning({"you"}).values())) == 3
     assert [state for state, hatch in HATCHES.items() if hatch] == ["ready"]
     greys = sorted(sum(mpl.colors.to_rgb(color)) / 3 for color in COLORS.values())
     assert all(b - a > 0.1 for a, b in pairwise(greys))

@@ -13,6 +13,7 @@ from asyncteach.checks.running import Run, run_answer
 from asyncteach.checks.tries import count_try
 from asyncteach.recording import Recording
 from asyncteach.runners.awaitable import Awaitable
+from asyncteach.subjects import CODE
 
 __all__ = ["Check", "check"]
 
@@ -174,7 +175,7 @@ def check(
         return Check(Run(answer), name or answer.title, ran=False)
     title = name or misuse.name_of(answer)
     if answer is None or answer is ...:
-        verdict = Check(Run(Recording(title, [], unit="seconds", head="loop")), name, ran=True)
+        verdict = Check(Run(Recording(title, [], subject=CODE, head="loop")), name, ran=True)
         verdict._take("nothing", accidents.judge_nothing(answer))
         return verdict
     call = f"check({misuse.name_of(answer)})" if callable(answer) else "check(...)"

@@ -8,6 +8,7 @@ from typing import Any
 from asyncteach.checks.underway import is_virtual
 from asyncteach.formatting import article, clip
 from asyncteach.recording import Recording
+from asyncteach.subjects import STORY
 
 
 def check_answer_kind(answer: Any) -> None:
@@ -136,7 +137,7 @@ def check_threshold(recording: Recording, seconds: float) -> None:
 def check_seconds_of(recording: Recording, function: str) -> None:
     """Raise ValueError for a story: what only code has can't be asked of it."""
     __tracebackhide__ = True
-    if recording.unit == "minutes":
+    if recording.trace.subject is STORY:
         raise ValueError(
             f"{function}() is about code on an event loop and {clip(recording.title, 40)!r} is a "
             "story in minutes: ask that of a recording made by record()."

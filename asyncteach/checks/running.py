@@ -14,6 +14,7 @@ from asyncteach.recorder.record import record
 from asyncteach.recorder.tap import check_loop
 from asyncteach.recorder.witness import say_error
 from asyncteach.recording import Recording
+from asyncteach.subjects import CODE
 from asyncteach.virtual_clock import standins
 from asyncteach.virtual_clock.virtual_time import virtual_time
 
@@ -153,7 +154,7 @@ def _finish(
 ) -> Recording:
     """Return the recording with the answer's own task called by its name, and ended as it has."""
     if not recordings:
-        return Recording(title, [], unit="seconds", head="loop")
+        return Recording(title, [], subject=CODE, head="loop")
     trace = recordings[0].trace
     outcome = "returned"
     if stopped:
@@ -175,4 +176,4 @@ def _finish(
         find_waits=lambda: trace.waits,
         find_blocks=lambda: trace.blocks,
     )
-    return Recording.from_trace(title, whole, unit="seconds")
+    return Recording.from_trace(title, whole)

@@ -9,6 +9,7 @@ from asyncteach.activities import Activity
 from asyncteach.dask.errands import Errands, Start
 from asyncteach.formatting import printable, tell_apart
 from asyncteach.runners.diary import NS
+from asyncteach.subjects import STORY
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, TaskRecord, Trace, make_slices
 
 Span = tuple[str, float, float]
@@ -58,7 +59,9 @@ def make_trace(activities: Sequence[Activity], errands: Errands) -> Trace:
     for row, name in zip(rows, tell_apart([row.name for row in rows]), strict=True):
         row.name = row.label = name
     flat = [(n, STATES.index(state), a, b) for n, row in enumerate(spans) for state, a, b in row]
-    return Trace(rows, make_slices(*zip(*flat, strict=True)).ordered(), end, head=None)
+    return Trace(
+        rows, make_slices(*zip(*flat, strict=True)).ordered(), end, subject=STORY, head=None
+    )
 
 
 def _find_lost(activities: Sequence[Activity], errands: Errands) -> Iterator[Attempt]:

@@ -6,6 +6,7 @@ from asyncteach.findings.sequences import find_sequences
 from asyncteach.findings.source import look_again
 from asyncteach.findings.summary import list_totals, praise, say_held
 from asyncteach.findings.task_errors import find_task_errors
+from asyncteach.subjects import CODE
 from asyncteach.thread_recorder.sentences import explain_threads
 from asyncteach.thread_recorder.states import ThreadTrace
 from asyncteach.trace import Trace
@@ -16,7 +17,7 @@ def find(trace: Trace) -> list[Finding]:
 
     As long as the recording is open (it isn't final), tasks have every right to be at work.
     """
-    if trace.unit == "minutes" or isinstance(trace, ThreadTrace):
+    if trace.subject is not CODE:
         return []  # all that is looked for are mistakes with tasks
     look_again()
     found = [*find_blocks(trace), *find_sequences(trace)]
@@ -34,7 +35,7 @@ def explain(trace: Trace) -> str:
     findings = find(trace)
     for number, one in enumerate(findings, 1):
         lines += ["", f"{number}. {one.message}", f"   {one.fix}"]
-    notes = say_held(trace) if trace.unit == "seconds" else []
+    notes = say_held(trace) if trace.subject is CODE else []
     if not findings:
         lines += ["", praise(trace, held_up=bool(notes or trace.blocks))]
     elif notes:

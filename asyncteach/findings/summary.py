@@ -1,24 +1,23 @@
 """What a recording adds up to: of `explain()` all but the findings."""
 
+from functools import partial
+
 import numpy as np
 
 from asyncteach.findings import speak
 from asyncteach.findings.blocking import group_blocks, say_block
-from asyncteach.formatting import at, count, format_duration, format_time, spell
+from asyncteach.formatting import at, count, format_duration, spell
 from asyncteach.intervals import covered, sweep
+from asyncteach.subjects import CODE
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, Slices, Trace
 
 OTHERS = (*("task", "tasks", "lock", "semaphore", "queue", "condition", "event", "barrier"),)
 """The kinds of waits that are for other tasks: they overlap with those by themselves."""
 
 
-def _amount(amount: float, unit: str) -> str:
-    return format_time(amount, unit) if unit == "minutes" else format_duration(amount, rough=True)
-
-
 def list_totals(trace: Trace) -> list[str]:
     """Return how long it took, in which states the tasks were, and what limits the recording."""
-    unit = trace.unit
+    amount = partial(trace.subject.format, rough=True)
     tasks = np.array([row.kind == "task" for row in trace.rows], dtype=bool)
     jobs = [row.kind for row in trace.rows if row.kind != "task"]
     who = count(int(tasks.sum()), "task")
@@ -29,9 +28,9 @@ def list_totals(trace: Trace) -> list[str]:
         who += f" on {count(jobs.count('worker'), 'worker')}"
     totals = {s: float(trace.slices.total(len(trace.rows), s)[tasks].sum()) for s in STATES}
     lines = [
-        f"{_amount(trace.duration, unit)}, {who}. Added up, they were running for "
-        f"{_amount(totals[RUNNING], unit)}, ready for {_amount(totals[READY], unit)} and waiting "
-        f"for {_amount(totals[WAITING], unit)}."
+        f"{amount(trace.duration)}, {who}. Added up, they were running for "
+        f"{amount(totals[RUNNING])}, ready for {amount(totals[READY])} and waiting "
+        f"for {amount(totals[WAITING])}."
     ]
     for event in trace.events:
         if event.kind == "loop-not-watched":
@@ -48,7 +47,7 @@ def list_totals(trace: Trace) -> list[str]:
 
 def praise(trace: Trace, *, held_up: bool) -> str:
     """Say how much waiting overlapped, and if it was so, that nothing was held up."""
-    unit = trace.unit
+    amount = partial(trace.subject.format, rough=True)
     own = _own_waiting(trace)
     total = float(own.seconds().sum())
     took = covered(own.start, own.end)
@@ -56,24 +55,22 @@ def praise(trace: Trace, *, held_up: bool) -> str:
     sentences = []
     if most > 1 and total > 1.05 * took:
         sentences.append(
-            f"{count(most, 'task')} waited at the same time: {_amount(total, unit)} of waiting "
-            f"took {_amount(took, unit)}"
+            f"{count(most, 'task')} waited at the same time: {amount(total)} of waiting "
+            f"took {amount(took)}"
         )
     elif not trace.rows:
         # uvloop's, for one, can't be.
-        where = " on an event loop that record() can watch" if unit == "seconds" else ""
+        where = " on an event loop that record() can watch" if trace.subject is CODE else ""
         return f"No task ran{where}."
     elif total > 0.5 * trace.duration:
-        share = f"{_amount(total, unit)} of {_amount(trace.duration, unit)}"
+        share = f"{amount(total)} of {amount(trace.duration)}"
         jobs = any(row.kind != "task" for row in trace.rows)  # it may be one of them beside it
         sentences.append(f"{share} was waiting{'' if jobs else ', for one thing at a time'}")
     else:
         tasks = [row.kind == "task" for row in trace.rows]
         running = float(trace.slices.total(len(trace.rows), RUNNING)[tasks].sum())
-        sentences.append(
-            f"{_amount(running, unit)} of {_amount(trace.duration, unit)} was work of your own"
-        )
-    if unit == "seconds" and not held_up:
+        sentences.append(f"{amount(running)} of {amount(trace.duration)} was work of your own")
+    if trace.subject is CODE and not held_up:
         longest = format_duration(trace.threshold, rough=True)
         sentences.append(f"the loop was never held for longer than {longest}")
     return "; ".join(sentences) + "."

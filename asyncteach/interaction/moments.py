@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from math import floor, inf, isnan, log10
 from typing import NamedTuple
 
-from asyncteach.formatting import Unit, clip, join_words, unit_for
+from asyncteach.formatting import clip, join_words
 from asyncteach.places import Place
+from asyncteach.subjects import STORY
 from asyncteach.timeline.chrome_trace import wait_finder
 from asyncteach.timeline.lanes import name_of
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, Slices, TaskRecord, Trace, Wait
@@ -189,7 +190,6 @@ def _by_row(slices: Slices) -> dict[int, list[_Slice]]:
     return found
 
 
-_MINUTES = Unit("minutes", "min", 1.0)
 _NAME = 40
 _WHY = 60
 _FEW = 6
@@ -198,11 +198,10 @@ _FEW = 6
 class MomentSentences:
     """Moments as sentences: about you in a story, the loop in code, the GIL among threads."""
 
-    def __init__(self, script: Script, unit: str) -> None:
+    def __init__(self, script: Script) -> None:
         self.script = script
         self.trace = script.trace
-        self.story = unit == "minutes"
-        self.unit = _MINUTES if self.story else unit_for(self.trace.duration)
+        self.unit = self.trace.subject.axis_unit(self.trace.duration)
         self.head = self.trace.head or ""
         whole = self.trace.duration * self.unit.per_second
         self._digits = max(0, 3 - floor(log10(whole))) if whole > 0 else 0
@@ -276,7 +275,7 @@ class MomentSentences:
             return f": it {outcome}" if outcome.startswith("raised") else f" and is {outcome}"
         if moment.state == READY:
             return f" and is ready to go on{where}"
-        if self.story:
+        if self.trace.subject is STORY:
             return f"; its machine works for {self.time(moment.until - moment.at)}"
         what = f" for {clip(moment.why, _WHY)}" if moment.why else ""
         return f", then waits{what}{where}"

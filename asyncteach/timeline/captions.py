@@ -10,34 +10,14 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from asyncteach.formatting import Unit, clip, format_duration
+from asyncteach.formatting import Unit, clip
+from asyncteach.subjects import STORY
 from asyncteach.timeline.artists import COLORS, HATCHES, NARROW, OUTCOMES, TEXT
 from asyncteach.timeline.crowd import crowded
 from asyncteach.timeline.fonts import drawable, families
-from asyncteach.timeline.lanes import View, has_jobs
+from asyncteach.timeline.lanes import View
 from asyncteach.timeline.sheet import Sheet
-from asyncteach.trace import READY, RUNNING, STATES, WAITING
-
-MEANINGS = {
-    RUNNING: "your hands are on it",
-    READY: "it needs you, you are busy",
-    WAITING: "the machine works",
-}
-_WITH_GIL = {**MEANINGS, RUNNING: "it has the GIL", READY: "it wants the GIL"}
-_WITH_CORES = {**MEANINGS, RUNNING: "a core works on it", READY: "it wants a core"}
-# Side by side they are yours, the GIL's and those of several cores.
-_OF_SEVERAL = {**MEANINGS, RUNNING: "hands are on it", READY: "it needs hands, they are busy"}
-_OF_CODE = {
-    RUNNING: "its code executes",
-    READY: "it could go on, the loop is busy",
-    WAITING: "it awaits something",
-}
-_OF_THREADS = {
-    RUNNING: "its code executes",
-    READY: "it could go on, the GIL is elsewhere",
-    WAITING: "it waits in a call",
-}
-_WITHOUT_GIL = {**_OF_THREADS, READY: "it could go on, the processor is elsewhere"}
+from asyncteach.trace import RUNNING, STATES
 
 # Above so many lanes the axis stands on top as well, and the total near it.
 TALL = 40
@@ -52,7 +32,7 @@ def mark_total(ax: Axes, sheet: Sheet, limit: float, story: bool) -> None:
         total + limit * 0.008,
         # Beside the loop's lane no mark of an outcome is in the way.
         (1 if lanes > TALL else (lanes - 1) / 2) if story else 0,
-        _story_total(total) if story else format_duration(total),
+        sheet.view.trace.subject.format_total(total),
         color=ink,
         fontsize=TEXT,
         fontweight="bold",
@@ -61,22 +41,16 @@ def mark_total(ax: Axes, sheet: Sheet, limit: float, story: bool) -> None:
     )
 
 
-def _story_total(total: float) -> str:
-    return (f"{total:.1f}".removesuffix(".0") if total >= 1 else f"{total:.2g}") + " min"
-
-
 def write_title(ax: Axes, view: View, unit: Unit) -> None:
     """Write the title, clipped to the axes, and of a part from when to when it goes."""
     trace = view.trace
     title, letters = trace.title, max(36, round(inches_of(ax) * 10.5))
     if view.part:
         start, end = (
-            f"{edge:.6g} min" if trace.unit == "minutes"
-            else f"{edge * unit.per_second:.6g} {unit.short}"
-            for edge in (view.start, view.end)
-        )  # fmt: skip
+            f"{edge * unit.per_second:.6g} {unit.short}" for edge in (view.start, view.end)
+        )
         title = f"{clip(title, letters - 30)} (part: {start} to {end})"
-    elif trace.unit == "seconds":
+    elif trace.subject is not STORY:
         title = clip(title, letters)
     font: dict[str, Any] = {} if title.isascii() else {"fontfamily": families([title])}
     ax.set_title(
@@ -117,7 +91,8 @@ def add_legend(
     # On a narrow figure there is no room for more than the words themselves.
     own = isinstance(where, Figure)
     full = isinstance(where, Figure) and where.get_figwidth() >= 8.5
-    meanings = _meanings([sheet.view for sheet in sheets])
+    traces = [sheet.view.trace for sheet in sheets]
+    meanings = traces[0].subject.meaning({trace.head for trace in traces})
     handles: list[Patch | Line2D] = [
         Patch(
             facecolor=COLORS[state],
@@ -165,17 +140,6 @@ def add_legend(
             bbox_to_anchor=(0.5, 0),
             borderaxespad=4.0 + 1.6 * lines,
         )
-
-
-def _meanings(views: Sequence[View]) -> dict[str, str]:
-    heads = {view.trace.head for view in views}
-    if views[0].story:
-        if len(heads) > 1:
-            return _OF_SEVERAL
-        return MEANINGS if "you" in heads else _WITH_CORES if None in heads else _WITH_GIL
-    if has_jobs(views[0].trace):
-        return _OF_CODE
-    return _WITHOUT_GIL if None in heads else _OF_THREADS
 
 
 def _is_seen(view: View, state: str) -> bool:

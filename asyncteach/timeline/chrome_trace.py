@@ -85,8 +85,7 @@ def _about(trace: Trace) -> ChromeEvent:
 
 
 def _events(trace: Trace) -> Iterator[ChromeEvent]:
-    story = trace.unit == "minutes"
-    scale = 60e6 if story else 1e6  # to microseconds
+    scale = 1e6 * trace.subject.seconds  # to microseconds
     loops = max(1, len(trace.loops))
     names = [*trace.loops] if len(trace.loops) > 1 else [trace.head] if trace.head else []
     yield _meta("process_name", 0, name=clip(trace.title, _NAME))

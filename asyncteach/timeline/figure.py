@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from asyncteach.formatting import MINUTES, article, clip, unit_for
+from asyncteach.formatting import article, clip
+from asyncteach.subjects import STORY
 from asyncteach.timeline.artists import (
     COLORS,
     HATCHES,
@@ -23,7 +24,6 @@ from asyncteach.timeline.artists import (
     name_lanes,
 )
 from asyncteach.timeline.captions import (
-    MEANINGS,
     TALL,
     add_legend,
     inches_of,
@@ -42,7 +42,7 @@ from asyncteach.trace import Trace
 if TYPE_CHECKING:
     from asyncteach.recording import Recording
 
-__all__ = ["COLORS", "HATCHES", "MEANINGS", "Picture", "draw_timelines", "plot_timeline"]
+__all__ = ["COLORS", "HATCHES", "Picture", "draw_timelines", "plot_timeline"]
 
 _WIDTH = 9.0
 _DPI = 100
@@ -143,8 +143,8 @@ def draw_timelines(
     if not 3 <= width <= 50:
         raise ValueError(f"width={width!r} must be in inches, from 3 to 50: 9.0 suits a page.")
     if len({trace.unit for trace in traces}) > 1:
-        story = next(one.title for one in traces if one.unit == "minutes")
-        code = next(one.title for one in traces if one.unit == "seconds")
+        story = next(one.title for one in traces if one.subject is STORY)
+        code = next(one.title for one in traces if one.subject is not STORY)
         raise ValueError(
             f"{clip(story, 60)!r} is in minutes of the story and {clip(code, 60)!r} in seconds: "
             "they share no axis, so draw each on a picture of its own."
@@ -196,7 +196,7 @@ def _draw(ax: Axes, sheet: Sheet, longest: float, *, last: bool = True) -> set[s
         max(limit, ax.get_xlim()[1]) if drawn else limit,
     )
     # A short part far from the start would have endless numbers in a unit that suits its length.
-    unit = MINUTES if story else unit_for(max(longest - view.start, longest / 100))
+    unit = view.trace.subject.axis_unit(max(longest - view.start, longest / 100))
     if not story:
         scale_axis(ax, unit)
     write_title(ax, view, unit)

@@ -8,9 +8,6 @@ from asyncteach.formatting import clip
 from asyncteach.timeline.lanes import View, lay_out
 from asyncteach.trace import Trace
 
-# The story is short: each of its tasks is seen. Code has tasks by the thousand.
-_STORY_LANES = 1000
-_CODE_LANES = 60
 _CHOSEN_LANES = 200
 
 
@@ -19,11 +16,10 @@ def view_of(
     tasks: Sequence[str] | None = None,
 ) -> View:  # fmt: skip
     """Return what is to be drawn of a trace, or of a part of it, or of some tasks."""
-    story = trace.unit == "minutes"
     only = None if tasks is None else find_rows(trace, tasks)
-    most = _STORY_LANES if story else max(_CODE_LANES, min(_CHOSEN_LANES, len(only or ())))
+    most = max(trace.subject.lanes, min(_CHOSEN_LANES, len(only or ())))
     interval = part_of(trace.duration, start, end, trace.unit)
-    return lay_out(trace, story=story, most=most, only=only, interval=interval)
+    return lay_out(trace, most=most, only=only, interval=interval)
 
 
 def find_rows(trace: Trace, names: Sequence[str]) -> set[int]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asyncteach.intervals import union
+from asyncteach.subjects import STORY, THREADS
 from asyncteach.trace import RUNNING, STATES, Floats, Slices, TaskRecord, Trace
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -51,10 +52,13 @@ class View:
     end: float
     part: bool
     """True if the interval isn't the whole recording."""
-    story: bool
-    """True if times are minutes of the story."""
     tasks: int
     """How many of the trace's rows have a lane."""
+
+    @property
+    def story(self) -> bool:
+        """True if times are minutes of the story."""
+        return self.trace.subject is STORY
 
     @property
     def lane(self) -> NDArray[np.int32]:
@@ -71,7 +75,7 @@ class View:
 
 def has_jobs(trace: Trace) -> bool:
     """Tell if threads are jobs that tasks handed over; where all are threads they need no mark."""
-    return trace.head == "loop" or any(row.kind != "thread" for row in trace.rows)
+    return trace.subject is not THREADS
 
 
 def name_of(row: TaskRecord) -> str:
@@ -80,20 +84,21 @@ def name_of(row: TaskRecord) -> str:
 
 
 def lay_out(
-    trace: Trace, *, story: bool = False, most: int = 60, only: Collection[int] | None = None,
+    trace: Trace, *, most: int = 60, only: Collection[int] | None = None,
     interval: tuple[float, float] | None = None,
 ) -> View:  # fmt: skip
     """Find the lanes, at most so many for tasks, and the slices that are seen in them.
 
-    `only` are the rows to show. What the longest blocks and the first failures belong to gets
-    lanes of its own; of other siblings that are too many the first few do.
+        `only` are the rows to show. What the longest blocks and the first failures belong to gets
+        lanes of its own; of other siblings that are too many the first few do.
 
-    >>> many = [TaskRecord(f"f{n}", "f", "f", 0) for n in range(99)]
-    >>> rows = [TaskRecord("main", "main", "main"), *many]
-    >>> from asyncteach.trace import make_slices
-    >>> view = lay_out(Trace(rows, make_slices([], [], [], []), 1.0), most=20)
-    >>> [len(lane.rows) for lane in view.lanes]
-    [1, 1, 1, 1, 1, 1, 1, 94]
+        >>> many = [TaskRecord(f"f{n}", "f", "f", 0) for n in range(99)]
+        >>> rows = [TaskRecord("main", "main", "main"), *many]
+        >>> from asyncteach.subjects import STORY, THREADS
+    from asyncteach.trace import make_slices
+        >>> view = lay_out(Trace(rows, make_slices([], [], [], []), 1.0), most=20)
+        >>> [len(lane.rows) for lane in view.lanes]
+        [1, 1, 1, 1, 1, 1, 1, 94]
     """
     count = len(trace.rows)
     low, high = interval or (0.0, trace.duration)
@@ -118,7 +123,7 @@ def lay_out(
         ends = np.clip(slices.start, low, high), np.clip(slices.end, low, high)
         slices = Slices(slices.task, slices.state, *ends)
     tasks = int((lane_of[:count] >= 0).sum())
-    return View(lanes, slices, lane_of, trace, low, high, interval is not None, story, tasks)
+    return View(lanes, slices, lane_of, trace, low, high, interval is not None, tasks)
 
 
 def _inside(slices: Slices, low: float, high: float) -> NDArray[np.bool_]:

@@ -89,7 +89,7 @@ def scale_of(trace: Trace, wide: int = _WIDTH) -> Scale:
     """Return where everything is in a recording's picture of that width."""
     view = view_of(trace)
     sheet = lay_sheet(view, page=(wide - _RIGHT) / _INCH)
-    return Scale(view, sheet, trace.unit == "minutes", wide)
+    return Scale(view, sheet, view.story, wide)
 
 
 def _lines(trace: Trace, scale: Scale) -> Iterator[str]:

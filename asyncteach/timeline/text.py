@@ -5,8 +5,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from asyncteach.formatting import clip, format_duration, format_time, pad, width
+from asyncteach.formatting import clip, format_duration, pad, width
 from asyncteach.intervals import occupancy
+from asyncteach.subjects import STORY
 from asyncteach.timeline.lanes import LOOPS, Lane, View, lay_out, name_of
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, Block, Trace
 
@@ -23,14 +24,14 @@ _FEW = 5
 
 def heading(trace: Trace) -> str:
     """Return the title and how long it took, as one line."""
-    return f"{clip(trace.title, 60)}: {format_time(trace.duration, trace.unit)}"
+    return f"{clip(trace.title, 60)}: {trace.subject.format(trace.duration)}"
 
 
 def draw(trace: Trace) -> str:
     """Return the timeline in characters: a line for you or the loop, a line a task."""
-    story = trace.unit == "minutes"
+    story = trace.subject is STORY
     if story:
-        view = lay_out(trace, story=True, most=_LANES, only=range(_LANES))
+        view = lay_out(trace, most=_LANES, only=range(_LANES))
     else:
         view = lay_out(trace, most=_LANES - min(len(trace.loops), LOOPS + 1))
     names = [_label(lane) for lane in view.lanes]
@@ -51,7 +52,7 @@ def draw(trace: Trace) -> str:
 
 def describe(trace: Trace) -> str:
     """Return what the timeline shows as a sentence or two."""
-    if trace.unit == "minutes":
+    if trace.subject is STORY:
         return _describe_story(trace)
     view = lay_out(trace, most=12)
     totals = view.totals()

@@ -13,6 +13,7 @@ def find_wrong_kind(exercise: Exercise, answer: tuple[Any, ...]) -> Any:
     from asyncteach.checks.check import Check
     from asyncteach.checks.running import Run
     from asyncteach.recording import Recording
+    from asyncteach.subjects import CODE
 
     wanted = {
         node.name: "class" if isinstance(node, ast.ClassDef) else "function"
@@ -22,7 +23,7 @@ def find_wrong_kind(exercise: Exercise, answer: tuple[Any, ...]) -> Any:
     for name, one in zip(exercise.arguments, answer, strict=False):
         if name in wanted and not callable(one):
             verdict = Check(
-                Run(Recording(exercise.name, [], unit="seconds", head="loop")),
+                Run(Recording(exercise.name, [], subject=CODE, head="loop")),
                 exercise.name,
                 ran=True,
             )
