@@ -262,11 +262,11 @@ def has_second_try(name, number):
 
 def hurry(monkeypatch):
     """Let nobody wait long for the end of what never ends."""
-    from asyncteach.checks import running
+    from asyncteach.checks import runner
 
-    whole = running.run_within
+    whole = runner.run_within
 
-    async def run_shortly(seconds, make):
-        return await whole(min(seconds, SHORT), make)
+    async def run_shortly(seconds, make, on_stop):
+        return await whole(min(seconds, SHORT), make, on_stop)
 
-    monkeypatch.setattr(running, "run_within", run_shortly)
+    monkeypatch.setattr(runner, "run_within", run_shortly)

@@ -9,16 +9,19 @@ import numpy as np
 
 from asyncteach.checks.judgement import Judgement, Mark, no
 from asyncteach.checks.mistakes import find_hints
-from asyncteach.checks.running import Run
+from asyncteach.checks.runner import Run
 from asyncteach.formatting import at, clip
 from asyncteach.places import Place, is_users, place_of
 from asyncteach.recorder.witness import say_error
-from asyncteach.trace import Trace
+from asyncteach.trace import Trace, Wait
 
-_STOPPING = 0.25
 _ROUND = 1000
 """Steps of one task, more than it takes to do anything that an exercise asks for."""
 _MOST = 8
+LEFT_THREAD = (
+    "A thread that it has started goes on: a thread can't be stopped from outside, and ends by "
+    "itself or with the kernel."
+)
 
 
 def judge_error(error: BaseException, trace: Trace) -> Judgement:
@@ -66,15 +69,18 @@ def find_line(error: BaseException) -> Place | None:
 
 def judge_stop(deadline: float, run: Run, trace: Trace) -> Judgement:
     """Return what to say about an answer that was still going when its time was over."""
+    waits = [] if run.held else _last_waits(trace)
     where = f"; it was{at(run.place)}" if run.place else ""
     clause = f"still going after {_seconds(deadline)}, so it was stopped{where}"
     if run.left:
         clause += f". {run.left.rstrip('.')}"
-    marks = _longest_step(trace) if run.how == "spun" else _last_waits(trace)
+    elif any(row.kind == "thread" and row.outcome == "still running" for row in trace.rows):
+        clause += f". {LEFT_THREAD.rstrip('.')}"
+    marks = [Mark(one.start, one.end, "", (one.task,)) for one in waits] or _longest_step(trace)
     label = f"stopped{at(run.place)}"
     marks = marks or [Mark(trace.duration, trace.duration, "")]
     marks[0] = marks[0]._replace(label=label)
-    if run.how == "spun":
+    if run.held:
         return no(
             clause,
             "It never comes back from there, and never hands the thread back: a loop without an "
@@ -116,13 +122,13 @@ def _longest_step(trace: Trace) -> list[Mark]:
     return [Mark(longest.start, longest.end, "", (longest.task,))]
 
 
-def _last_waits(trace: Trace) -> list[Mark]:
-    """Return what waited to the end, or almost: who is stopped ends a little before."""
+def _last_waits(trace: Trace) -> list[Wait]:
+    """Return what waited to the end."""
     last = {wait.task: wait for wait in trace.waits}
     return [
-        Mark(wait.start, wait.end, "", (row,))
+        wait
         for row, wait in last.items()
-        if wait.end >= trace.duration - _STOPPING
+        if wait.end >= trace.duration - 1e-3
         and wait.kind not in ("task", "tasks")
         and (not trace.rows[row].was_there or len(trace.rows) == 1)
     ][:_MOST]

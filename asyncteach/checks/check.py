@@ -9,7 +9,7 @@ from asyncteach.checks import accidents, misuse
 from asyncteach.checks.conditions import Conditions
 from asyncteach.checks.display import show_mimebundle
 from asyncteach.checks.judgement import Judgement, Mark
-from asyncteach.checks.running import Run, run_answer
+from asyncteach.checks.runner import Run, run_answer
 from asyncteach.checks.tries import count_try
 from asyncteach.recording import Recording
 from asyncteach.runners.awaitable import Awaitable

@@ -11,7 +11,7 @@ def find_wrong_kind(exercise: Exercise, answer: tuple[Any, ...]) -> Any:
     """Return a failed Check if something that can't be called stands where code is wanted."""
     from asyncteach.checks.accidents import judge_kind
     from asyncteach.checks.check import Check
-    from asyncteach.checks.running import Run
+    from asyncteach.checks.runner import Run
     from asyncteach.recording import Recording
     from asyncteach.subjects import CODE
 

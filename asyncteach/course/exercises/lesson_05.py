@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from asyncteach.checks.check import Check, check
-from asyncteach.checks.interruption import raise_in_thread
+from asyncteach.checks.timeout import raise_in_thread
 from asyncteach.course.exercises import exercise
 
 _SELLERS, _TICKETS = 3, 10

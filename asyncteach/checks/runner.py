@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from asyncteach.checks.deadline import run_within
-from asyncteach.checks.family import current_family
+from asyncteach.checks.timeout import other_tasks, run_within
 from asyncteach.places import Place
 from asyncteach.recorder.record import record
 from asyncteach.recorder.tap import check_loop
@@ -33,8 +32,10 @@ class Run:
     value: Any = None
     error: BaseException | None = None
     stopped: bool = False
+    held: bool = False
+    """One of its steps held the loop when it was stopped."""
     place: Place | None = None
-    how: str = ""
+    """Where it was then."""
     left: str = ""
     """What could not be stopped, in a sentence."""
     missing: bool = False
@@ -83,21 +84,26 @@ async def run_answer(
         for names in _namespaces(answer) if clock is not None else ():
             standins.install(clock, names)
         try:
-            outcome = await run_within(deadline, work_and_leave)
+            # What it takes to end the answer is none of its doing.
+            ending = await run_within(deadline, work_and_leave, lambda: _close(recorder))
         finally:
-            recorder.__exit__(None, None, None)  # where an interruption has kept it from closing
-    recording = _finish(recordings, title, outcome.error, stopped=outcome.stopped)
-    if isinstance(outcome.error, _Nothing):
+            _close(recorder)  # where an exception has kept it from closing
+    recording = _finish(recordings, title, ending.error, stopped=ending.stopped)
+    if isinstance(ending.error, _Nothing):
         return Run(recording, values[0], missing=True)
     return Run(
         recording,
-        outcome.value,
-        outcome.error,
-        outcome.stopped,
-        outcome.place,
-        outcome.how,
-        outcome.left,
+        ending.value,
+        ending.error,
+        ending.stopped,
+        ending.held,
+        ending.place,
+        ending.left,
     )
+
+
+def _close(recorder: record) -> None:
+    recorder.__exit__(None, None, None)
 
 
 def _namespaces(answer: Any) -> list[dict[str, Any]]:
@@ -129,7 +135,7 @@ def _namespaces(answer: Any) -> list[dict[str, Any]]:
 async def _settle() -> None:
     """Give tasks that have been cancelled the steps that they need to end."""
     for _ in range(_ROUNDS):
-        if not any(task.cancelling() for task in _left()):
+        if not any(task.cancelling() for task in other_tasks()):
             return
         await asyncio.sleep(0)
 
@@ -138,15 +144,8 @@ def _stop_rest(recordings: list[Recording]) -> None:
     """Cancel what the answer has left running: in virtual time it would soon come to its end."""
     for recording in recordings:
         _ = recording.trace  # what is inside another recording would note these cancellations, too
-    for task in _left():
+    for task in other_tasks():
         task.cancel()
-
-
-def _left() -> list[asyncio.Task[Any]]:
-    """Return the tasks that the answer has started and that aren't done."""
-    family = current_family.get()
-    tasks = family.tasks(asyncio.get_running_loop()) if family is not None else []
-    return [task for task in tasks if task is not asyncio.current_task()]
 
 
 def _finish(
@@ -167,12 +166,10 @@ def _finish(
         replace(row, name=title, label=title, outcome=outcome) if row.was_there else row
         for row in trace.rows
     ]
-    events = [one for one in trace.events if one.kind != "raised" or not stopped]
     # What the trace would find later is looked up in the old one.
     whole = replace(
         trace,
         rows=rows,
-        events=events,
         find_waits=lambda: trace.waits,
         find_blocks=lambda: trace.blocks,
     )

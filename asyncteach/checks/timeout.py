@@ -1,0 +1,367 @@
+"""An answer runs for so many seconds and no longer: what stops one that hangs or holds the loop."""
+
+import _thread
+import asyncio
+import contextlib
+import contextvars
+import ctypes
+import functools
+import gc
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from time import monotonic
+from types import FrameType
+from typing import Any
+
+from asyncteach.formatting import at
+from asyncteach.places import Place, is_users, place_of
+from asyncteach.recorder.waits import describe
+from asyncteach.recorder.watchdog import read_stack
+
+GRACE = 0.2
+"""Real seconds in which a loop that no step holds answers."""
+
+PAUSE = 0.1
+"""Real seconds between two questions to the loop, and between two attempts to end tasks."""
+
+LEFT_TASK = "A task of it can't be stopped: restart the kernel to be rid of it."
+
+
+class OutOfTime(BaseException):
+    """Ends a step that holds the loop; no `except Exception` is in its way."""
+
+    def __str__(self) -> str:
+        return "this answer has taken too long, so it is stopped"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an answer ended."""
+
+    value: Any = None
+    error: BaseException | None = None
+    stopped: bool = False
+    """It was still going at the deadline."""
+    held: bool = False
+    """One of its steps held the loop then; otherwise all of it was waiting."""
+    place: Place | None = None
+    """A line of that step, or one that waited."""
+    left: str = ""
+    """A sentence on what couldn't be stopped; mostly nothing."""
+
+
+class AnswerContext:
+    """Which tasks belong to one run of an answer: they inherit it as a context variable."""
+
+    def __init__(self) -> None:
+        self._outer = _current.get()
+
+    def copy_context(self) -> contextvars.Context:
+        """Return a copy of the caller's context for the answer's first task."""
+        context = contextvars.copy_context()
+        context.run(_current.set, self)
+        return context
+
+    def is_current(self) -> bool:
+        """Tell if the code that is being executed belongs to it, in a signal handler too."""
+        return self._has(_current.get())
+
+    def has_task(self, task: Any) -> bool:
+        """Tell if a task belongs to it."""
+        return self._has(_context_of(task).get(_current))
+
+    def tasks(self, loop: asyncio.AbstractEventLoop) -> "list[asyncio.Task[Any]]":
+        """Return its tasks that aren't done."""
+        return [task for task in asyncio.all_tasks(loop) if self.has_task(task)]
+
+    def _has(self, other: "AnswerContext | None") -> bool:
+        while other is not None and other is not self:
+            other = other._outer
+        return other is self
+
+
+_current: "contextvars.ContextVar[AnswerContext | None]" = contextvars.ContextVar(
+    "asyncteach_answer", default=None
+)
+
+
+def other_tasks() -> "list[asyncio.Task[Any]]":
+    """Return the tasks of the answer that calls this, without its own."""
+    context, loop = _current.get(), asyncio.get_running_loop()
+    tasks = context.tasks(loop) if context is not None else []
+    return [task for task in tasks if task is not asyncio.current_task()]
+
+
+async def run_within(
+    seconds: float, make: Callable[[], Awaitable[Any]], on_stop: Callable[[], Any] = lambda: None
+) -> Ending:
+    """Await what `make` gives, as a task on the running loop, for so many real seconds at most.
+
+    At its end, or at the deadline, its tasks that aren't done are cancelled, then an exception is
+    raised in them; `on_stop` is called before that. A step that holds the loop gets one exception.
+    An answer that catches that too can't be stopped: a sentence on the error output says so.
+    Threads go on. Real seconds count under `virtual_time()` too. When this is cancelled, as by the
+    stop button, the answer is stopped at once. An exception of the answer is in what comes back.
+    """
+    loop = asyncio.get_running_loop()
+    context = AnswerContext()
+    watchdog = _Watchdog(context, loop, seconds)
+    cancelled = False
+    with watchdog.on_duty():
+        task = loop.create_task(_call(make, watchdog), context=context.copy_context())
+        try:
+            both: list[asyncio.Future[Any]] = [task, watchdog.tick]
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            cancelled = True
+        stopped = not task.done() or bool(watchdog.struck)
+        place = watchdog.place or _find_wait(context.tasks(loop))
+        if stopped:
+            on_stop()
+        watchdog.hurry()
+        left = await _end_tasks(context, watchdog)
+    for one in filter(None, [task, *watchdog.struck]):
+        if stopped or cancelled:
+            _hush(one)
+    if cancelled:
+        raise asyncio.CancelledError
+    if stopped:
+        return Ending(stopped=True, held=watchdog.held, place=place, left=left)
+    if task.cancelled():
+        return Ending(error=asyncio.CancelledError())
+    error = task.exception()
+    return Ending(error=error) if error is not None else task.result()
+
+
+def _find_wait(tasks: "list[asyncio.Task[Any]]") -> Place | None:
+    """Return the first of the user's lines that wait for something else than other tasks."""
+    waits = [describe(task, lambda _: False) for task in tasks]
+    lines = [one.lines[-1] for one in waits if one.lines and one.kind not in ("task", "tasks")]
+    return min((place_of(*line) for line in lines), default=None)
+
+
+async def _call(make: Callable[[], Awaitable[Any]], watchdog: "_Watchdog") -> Ending:
+    try:
+        return Ending(await make())
+    except (SystemExit, KeyboardInterrupt) as error:  # it would end the loop and the kernel with it
+        if watchdog.is_interrupted:
+            raise
+        return Ending(error=error)
+
+
+async def _end_tasks(context: AnswerContext, watchdog: "_Watchdog") -> str:
+    """End the answer's tasks that are left; return a sentence if any can't be ended."""
+    for attempt in range(7):
+        tasks = context.tasks(watchdog.loop)
+        if not tasks:
+            return ""
+        for task in tasks:
+            task.add_done_callback(_hush, context=contextvars.Context())
+            if attempt == 4:  # it catches its cancellation
+                with contextlib.suppress(BaseException):
+                    _context_of(task).run(task.get_coro().throw, OutOfTime())
+        if attempt in (0, 3, 4):
+            _cancel(tasks, context)
+        for _ in range(5):  # most end at once
+            await asyncio.sleep(0)
+        if context.tasks(watchdog.loop):
+            await watchdog.next_tick()
+    return LEFT_TASK
+
+
+def _cancel(tasks: list[Any], context: AnswerContext) -> None:
+    """Cancel tasks, but none of others.
+
+    A cancellation is passed on to all that a `gather` waits for: they may be the kernel's own.
+    """
+    gathers = []
+    for task in tasks:
+        children = getattr(task._fut_waiter, "_children", None) or ()
+        if not all(context.has_task(one) for one in children if isinstance(one, asyncio.Task)):
+            gathers.append(task._fut_waiter)
+    for gather in gathers:
+        asyncio.Future.cancel(gather)  # its own `cancel` is the one that passes it on
+    for task in tasks if not gathers else ():
+        task.cancel()
+
+
+def _hush(task: "asyncio.Task[Any]") -> None:
+    """Take note of what a stopped task has raised, or the loop would complain of it."""
+    if task.done() and not task.cancelled():
+        task.exception()
+
+
+class _Watchdog:
+    """A thread that notices the deadline, and from then on sees that no step holds the loop.
+
+    It is a bare thread with bare locks, which no virtual clock replaces.
+    """
+
+    def __init__(
+        self, context: AnswerContext, loop: asyncio.AbstractEventLoop, seconds: float
+    ) -> None:
+        self.loop = loop
+        self.tick: asyncio.Future[None] = loop.create_future()
+        """Done when the time is over and the loop has answered."""
+        self.held = False
+        self.place: Place | None = None
+        self.struck: list[Any] = []
+        """The tasks, None for a callback, whose steps have had an exception."""
+        self.is_interrupted = False
+        self._context = context
+        self._thread = threading.get_ident()
+        self._deadline = monotonic() + seconds
+        self._is_answered = False
+        self._is_over = False
+        self._new = 0  # where those begin that have had it since the loop has answered
+        self._strikes = 0
+        self._signal = 0
+        self._wake = _thread.allocate_lock()
+        self._alive = _thread.allocate_lock()
+
+    @contextlib.contextmanager
+    def on_duty(self) -> Iterator[None]:
+        """Watch during the block, and leave nothing of it."""
+        with _replace_handlers(self._interrupt, self._handle) as self._signal:
+            _thread.start_new_thread(self._watch, ())
+            try:
+                yield
+            finally:
+                self._is_over = True
+                self._rouse()
+                with self._alive:  # until its thread has ended
+                    pass
+
+    def hurry(self) -> None:
+        """Let the time be over now."""
+        self._deadline = 0.0
+        self._rouse()
+
+    async def next_tick(self) -> None:
+        """Wait for the next answer of the loop, in real time."""
+        self.tick = self.loop.create_future()
+        await self.tick
+
+    def _interrupt(self) -> None:
+        """Note that the stop button, or Ctrl-C, was pressed."""
+        self.is_interrupted = True
+        self.hurry()
+
+    def _rouse(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._wake.release()
+
+    def _watch(self) -> None:
+        with self._alive:
+            while not self._is_over and (left := self._deadline - monotonic()) > 0:
+                self._wake.acquire(timeout=min(left, 3600.0))
+            while not self._is_over:
+                self._is_answered = False
+                try:
+                    self.loop.call_soon_threadsafe(self._answer, context=contextvars.Context())
+                except RuntimeError:  # it is closed
+                    return
+                asked, self._new = monotonic(), len(self.struck)
+                while not self._is_over and not self._is_answered:
+                    self._wake.acquire(timeout=0.01)
+                    if monotonic() - asked > GRACE:
+                        self._strike(asked)
+                if not self._is_over:
+                    self._wake.acquire(timeout=PAUSE)
+
+    def _answer(self) -> None:
+        """Answer on the loop: no step holds it."""
+        self._is_answered = True
+        if not self.tick.done():
+            self.tick.set_result(None)
+
+    def _strike(self, asked: float) -> None:
+        """Raise an exception in the step that holds the loop, if it is the answer's."""
+        self._strikes += 1
+        frame = sys._current_frames().get(self._thread)
+        lines = (place_of(*line) for line in read_stack(frame) if is_users(line[0].co_filename))
+        place = next(lines, None)
+        if not self.tick.done() and not self.struck:
+            self.held, self.place = True, place
+        if self._signal:
+            signal.pthread_kill(self._thread, self._signal)
+        else:
+            task = asyncio.current_task(self.loop)
+            if task and self._context.has_task(task) and self._may_strike(task, frame):
+                raise_in_thread(self._thread)
+        if self.struck[self._new :] and monotonic() - asked > 10 * GRACE:
+            self._is_over = True
+            sys.stderr.write(
+                f"This answer can't be stopped: it catches every exception and goes on{at(place)}. "
+                "Restart the kernel to be rid of it.\n"
+            )
+
+    def _handle(self, frame: FrameType | None) -> None:
+        """Raise the exception on the main thread: a signal wakes `time.sleep` and locks too."""
+        if self._context.is_current() and self._may_strike(asyncio.current_task(), frame):
+            raise OutOfTime
+
+    def _may_strike(self, task: Any, frame: FrameType | None) -> bool:
+        """Note that a step gets its exception; not twice, and not in the code of a library.
+
+        If a library never comes back it gets it after a while, but the recorder never does.
+        """
+        users = [is_users(code.co_filename) for code, _ in read_stack(frame)]
+        if task in self.struck[self._new :] or not any(users):
+            return False
+        if may := users[0] or self._strikes % 20 == 0:
+            self.struck.append(task)
+        return may
+
+
+@contextlib.contextmanager
+def _replace_handlers(
+    interrupt: Callable[[], None], strike: Callable[[FrameType | None], None]
+) -> Iterator[int]:
+    """Give the number of a signal that calls `strike`, 0 where there is none.
+
+    SIGINT, of the stop button or Ctrl-C, calls `interrupt` beside what it does anyway.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield 0
+        return
+
+    @functools.wraps(before)
+    def handle(number: int, frame: Any) -> Any:
+        interrupt()
+        return before(number, frame)
+
+    # SIGURG is ignored by default: if it comes late, nothing happens.
+    number = signal.SIGURG if os.name == "posix" else 0
+    number = number if number and signal.getsignal(number) == signal.SIG_DFL else 0
+    if number:
+        signal.signal(number, lambda _, frame: strike(frame))
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield number
+    finally:
+        if signal.getsignal(signal.SIGINT) is handle:
+            signal.signal(signal.SIGINT, before)
+        if number:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _context_of(task: Any) -> contextvars.Context:
+    """Return the context in which a task's steps are run."""
+    if hasattr(task, "get_context"):  # from 3.12 on
+        context: contextvars.Context = task.get_context()
+        return context
+    # What a task refers to begins with its context; those of its callbacks come later.
+    kind = contextvars.Context
+    return next((one for one in gc.get_referents(task) if isinstance(one, kind)), kind())
+
+
+def raise_in_thread(ident: int, error: type[BaseException] = OutOfTime) -> None:
+    """Raise an exception in a thread, when it executes Python code the next time."""
+    what = ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), what)
