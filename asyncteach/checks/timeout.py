@@ -313,7 +313,7 @@ class _Watchdog:
         users = [is_users(code.co_filename) for code, _ in read_stack(frame)]
         if task in self.struck[self._new :] or not any(users):
             return False
-        if may := users[0] or self._strikes % 20 == 0:
+        if may := users[0] or self._strikes % 10 == 0:
             self.struck.append(task)
         return may
 
@@ -358,7 +358,8 @@ def _context_of(task: Any) -> contextvars.Context:
         return context
     # What a task refers to begins with its context; those of its callbacks come later.
     kind = contextvars.Context
-    return next((one for one in gc.get_referents(task) if isinstance(one, kind)), kind())
+    found = next((one for one in gc.get_referents(task) if isinstance(one, kind)), None)
+    return getattr(task, "_context", None) or found or kind()  # the first where it isn't C's
 
 
 def raise_in_thread(ident: int, error: type[BaseException] = OutOfTime) -> None:

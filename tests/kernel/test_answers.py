@@ -99,17 +99,6 @@ def test_an_open_exercise_and_a_forgotten_await_are_told(kernel):
     assert "`await check_answer(" in runs[3].displays[-1]["text/plain"]
 
 
-def test_an_answer_that_runs_the_loop_itself_is_stopped(kernel):
-    """The loop answers then, and yet a step keeps it: a patched asyncio.run that never ends."""
-    body = """
-    from asyncteach import enable_asyncio_run
-    enable_asyncio_run()
-    asyncio.run(asyncio.sleep(1))"""
-    runs = kernel.run_all([IMPORTS, define(body), CHECK, "print('alive')"])
-    assert "stopped" in runs[2].displays[-1]["text/plain"]
-    assert runs[3].stdout == "alive\n"
-
-
 def test_an_answer_that_waits_for_everybody_leaves_the_kernel_alone(kernel):
     """The kernel's own tasks are among all tasks, and a cancelled gather cancels what it has."""
     body = "    await asyncio.gather(*asyncio.all_tasks())"
