@@ -89,16 +89,15 @@ def lay_out(
 ) -> View:  # fmt: skip
     """Find the lanes, at most so many for tasks, and the slices that are seen in them.
 
-        `only` are the rows to show. What the longest blocks and the first failures belong to gets
-        lanes of its own; of other siblings that are too many the first few do.
+    `only` are the rows to show. What the longest blocks and the first failures belong to gets
+    lanes of its own; of other siblings that are too many the first few do.
 
-        >>> many = [TaskRecord(f"f{n}", "f", "f", 0) for n in range(99)]
-        >>> rows = [TaskRecord("main", "main", "main"), *many]
-        >>> from asyncteach.subjects import STORY, THREADS
-    from asyncteach.trace import make_slices
-        >>> view = lay_out(Trace(rows, make_slices([], [], [], []), 1.0), most=20)
-        >>> [len(lane.rows) for lane in view.lanes]
-        [1, 1, 1, 1, 1, 1, 1, 94]
+    >>> many = [TaskRecord(f"f{n}", "f", "f", 0) for n in range(99)]
+    >>> rows = [TaskRecord("main", "main", "main"), *many]
+    >>> from asyncteach.trace import make_slices
+    >>> view = lay_out(Trace(rows, make_slices([], [], [], []), 1.0), most=20)
+    >>> [len(lane.rows) for lane in view.lanes]
+    [1, 1, 1, 1, 1, 1, 1, 94]
     """
     count = len(trace.rows)
     low, high = interval or (0.0, trace.duration)
