@@ -191,11 +191,6 @@ def test_showing_the_value_is_not_recorded(loaded):
     assert recording_of(loaded, cell.replace("40", "0.1")).blocked().empty
 
 
-def test_a_cell_that_fails_is_recorded(loaded):
-    cell = "import asyncio\nawait asyncio.sleep(30)\n1 / 0"
-    assert recording_of(loaded, cell, "--virtual").seconds == 30
-
-
 def test_the_options_are_heeded(loaded):
     """The threshold decides what is reported, the variable keeps the recording."""
     cell = "import asyncio, time\nasync def f():\n    time.sleep(0.4)\nawait f()"
@@ -233,17 +228,6 @@ def test_either_half_can_be_left_out(loaded, capsys, option, there, gone):
     assert gone not in out
 
 
-def test_the_explanation_comes_although_the_picture_fails(loaded, capsys, monkeypatch):
-    def fail(*_, **__):
-        raise RuntimeError("no ink")
-
-    monkeypatch.setattr("asyncteach.timeline.figure.draw_timelines", fail)
-    run(loaded, "%%timeline\nimport asyncio\nawait asyncio.sleep(0)")
-    out = capsys.readouterr().out
-    assert "no ink" in out
-    assert "1 task" in out
-
-
 def test_a_coroutine_as_the_last_value_is_told(loaded):
     """Python can't warn of it, since Out keeps it; explain() names the call and the mending."""
     (found,) = recording_of(loaded, "async def fetch(): pass\nx = 5\nfetch()").findings
@@ -252,9 +236,9 @@ def test_a_coroutine_as_the_last_value_is_told(loaded):
     loaded.user_ns["Out"].pop(loaded.execution_count - 1).close()
 
 
-@pytest.mark.parametrize("last", ["plan", "await plan", "type(plan)", "plan.close()", "ended()"])
+@pytest.mark.parametrize("last", ["plan", "await plan", "ended()"])
 def test_a_coroutine_that_is_no_mistake_is_not_told(loaded, last):
-    """Somebody who looks at a plan that they have made means to."""
+    """Looking at a coroutine that an earlier line made is meant."""
     cell = (
         "async def fetch(): pass\nplan = fetch()\ndef ended():\n    plan.close()\n    return plan\n"
     )
@@ -273,12 +257,6 @@ def test_it_can_be_stacked_with_other_magics(loaded, capsys, first):
     out = capsys.readouterr().out
     assert "Wall time" in out
     assert "This cell" in out
-
-
-def test_a_cell_that_runs_another_cell(loaded, capsys):
-    """Each recording is shown once."""
-    run(loaded, "%%timeline --no-picture\nget_ipython().run_cell('%%timeline --no-picture\\n5')\n6")
-    assert capsys.readouterr().out.count("Added up") == 2
 
 
 # Wrong options
