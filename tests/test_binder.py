@@ -36,6 +36,7 @@ def test_the_badge_opens_the_map_of_the_course():
     assert (ROOT / "notebooks" / "00-start-here.ipynb").exists()
 
 
+@pytest.mark.full
 def test_the_steps_of_binder_run_lesson_1_in_a_fresh_environment(tmp_path):
     if not os.environ.get("CI"):
         pytest.skip("set CI=1 to build Binder's environment, which takes a minute")

@@ -11,6 +11,7 @@ MODULES = available(
 )
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not MODULES, reason="this Python comes without test.test_asyncio")
 def test_every_test_of_cpython_has_the_same_outcome_under_a_recorder():
     tests, tasks, differences = compare(MODULES)

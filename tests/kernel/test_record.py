@@ -104,20 +104,6 @@ def test_only_the_cells_own_tasks_are_seen(kernel):
     run(kernel, "ticking.cancel(); later.cancel()")
 
 
-def test_two_cells_at_once(kernel):
-    """A task of one cell records while the next cell records too: each sees its own."""
-    kernel.run_all(
-        [
-            "async def watch(name):\n    with record() as recording:\n"
-            "        await asyncio.gather(fetch(name), fetch(name, 0.2))\n    return recording",
-            "behind = asyncio.create_task(watch('a'))\nawait asyncio.sleep(0)",
-            "with record() as front:\n    await asyncio.gather(fetch('b', 0.05))",
-            "behind = await behind",
-        ]
-    )
-    assert value(kernel, "len(behind.tasks()), len(front.tasks())") == "(3, 2)"
-
-
 @needs_signals
 def test_an_interrupt_ends_the_recording(kernel):
     """It lands in an idle await, and what there was by then is recorded."""
@@ -128,16 +114,3 @@ def test_an_interrupt_ends_the_recording(kernel):
     assert interrupted.error.ename == "CancelledError"
     assert "asyncteach" not in interrupted.error.traceback
     assert value(kernel, "recording.seconds < 20") == "True"
-
-
-def test_the_error_in_a_block_has_its_usual_traceback(kernel):
-    plain = run(kernel, "if True:\n    await fetch('a')\n    await asyncio.gather(fetch(1 / 0))")
-    block = (
-        "with record() as recording:\n    await fetch('a')\n    await asyncio.gather(fetch(1 / 0))"
-    )
-    recorded = run(kernel, block)
-    assert recorded.error.ename == "ZeroDivisionError"
-    lines = [line for line in recorded.error.traceback.splitlines() if "record" not in line]
-    usual = [line for line in plain.error.traceback.splitlines() if "if True" not in line]
-    assert len(lines) == len(usual)
-    assert "asyncteach" not in recorded.error.traceback

@@ -58,13 +58,6 @@ def test_an_error_is_shown_once_with_the_lines_of_the_cell(kernel):
     assert run_.stderr == ""
 
 
-def test_a_syntax_error_has_the_line_that_the_cell_shows(kernel):
-    run_ = run(kernel, "%%timeline\nx = 1\nawait x x")
-    assert run_.error.ename == "SyntaxError"
-    assert f"Cell In[{run_.execution_count}], line 3\n" in run_.error.traceback
-    assert run_.displays == []
-
-
 def test_an_exception_group_is_shown_as_always(kernel):
     run_ = run(
         kernel,

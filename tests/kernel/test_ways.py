@@ -61,27 +61,6 @@ def test_all_ways_run_in_queued_cells():
     ]
 
 
-def test_what_only_the_notebook_knows_cannot_go_to_a_process():
-    """pickle sends the name of its class, and no other process has that."""
-    runs = run_all(
-        cells(
-            """
-            from asyncteach import Activity
-
-            class Mine(Activity):
-                pass
-
-            try:
-                run_in_processes([Mine("paint", ())])
-            except TypeError as error:
-                print(error)
-            """
-        )
-    )
-    assert runs[1].stdout.startswith("'paint' could not be unpacked in the other process (")
-    assert "not in a notebook" in runs[1].stdout
-
-
 @posix
 @pytest.mark.parametrize("way", ["run_in_threads", "run_in_processes"])
 def test_an_interrupt_ends_them_and_the_kernel_lives_on(way):

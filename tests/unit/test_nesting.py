@@ -1,10 +1,8 @@
 """asyncio.run() in notebooks: which package is taken, what is refused, and that all is undone."""
 
 import asyncio
-import contextvars
 import functools
 import gc
-import subprocess
 import sys
 
 import pytest
@@ -61,19 +59,6 @@ def in_a_notebook(cell):
 def test_the_package_follows_from_the_versions(python, ipykernel, expected):
     """nest_asyncio is taken wherever it neither loses cells nor breaks TaskGroup."""
     assert nesting._choose(python, ipykernel) == expected
-
-
-def test_importing_it_imports_nothing_that_it_may_not_need():
-    """The module itself brings no IPython, no nest package, and patches nothing."""
-    code = (
-        "import asyncio, sys; run = asyncio.run\n"
-        "import asyncteach.notebook.asyncio_run\n"
-        "assert asyncio.run is run\n"
-        "print(*{name.split('.')[0] for name in sys.modules} & {'IPython', 'ipykernel', "
-        "'matplotlib', 'nest_asyncio', 'nest_asyncio2', 'pandas', 'tornado'})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "\n"
 
 
 def test_a_script_needs_nothing(capsys):
@@ -217,22 +202,6 @@ async def test_tasks_left_behind_end_with_it():
     ]
     mine.cancel()
     await asyncio.wait([mine])
-
-
-@pytest.mark.usefixtures("package")
-@in_a_notebook
-async def test_main_sees_the_context_and_keeps_its_own():
-    """As with Python's own, main() reads the caller's context variables and sets a copy."""
-    variable = contextvars.ContextVar("variable", default="default")
-    variable.set("caller's")
-
-    async def main():
-        seen = variable.get()
-        variable.set("main's")
-        return seen
-
-    assert asyncio.run(main()) == "caller's"
-    assert variable.get() == "caller's"
 
 
 @pytest.mark.usefixtures("package")
