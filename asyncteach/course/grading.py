@@ -1,13 +1,14 @@
-"""A learner's answer to an exercise: open, or run and judged by what it does."""
+"""A learner's answer to an exercise: open, or run and graded by what it does."""
 
 import inspect
+import linecache
 from collections.abc import Coroutine
 from typing import Any
 
+from asyncteach.checks.check import Check, check
 from asyncteach.course import progress
-from asyncteach.course.exercises import Exercise, find_exercise
-from asyncteach.course.exercises.answering import Open, is_open, name_exercise
-from asyncteach.course.exercises.kinds import find_wrong_kind
+from asyncteach.course.exercises import Exercise, describe_kind, failed, find_exercise
+from asyncteach.places import is_users
 from asyncteach.runners.awaitable import Awaitable
 
 __all__ = ["check_answer"]
@@ -20,7 +21,7 @@ def check_answer(name: str, *answer: Any) -> Coroutine[Any, Any, Any]:
     classes or values. They are run on the notebook's own loop, as often as it takes; an answer
     that hangs or spins is stopped. Gives back a `Check`, which shows itself at the end of a cell:
     `All right.`, or what is missing and a hint, a stronger one at the second try. As long as the
-    cell above is unchanged it says that the exercise is open. `show_progress()` tells what is
+    cell above is unchanged it says that the exercise is open. `show_progress()` lists what is
     solved. Raises ValueError for a name that no exercise has, TypeError for a call that can't be
     meant so.
 
@@ -36,52 +37,95 @@ def check_answer(name: str, *answer: Any) -> Coroutine[Any, Any, Any]:
         )
     found = find_exercise(name)
     _check_arguments(found, answer)
-    return Awaitable(_judge(found, answer), found.call, "verdict")
+    return Awaitable(_grade(found, answer), found.call, "verdict")
+
+
+class Open:
+    """What `check_answer` gives back as long as there is no answer."""
+
+    passed = False
+
+    def __init__(self, exercise: Exercise) -> None:
+        self._exercise = exercise
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return f"Open: {self._exercise.name}. {self._exercise.task}"
 
 
 def _check_arguments(exercise: Exercise, answer: tuple[Any, ...]) -> None:
     """Raise TypeError, in one sentence, for what can't be an answer."""
     __tracebackhide__ = True
-    try:
-        inspect.signature(exercise.judge).bind(*answer)
-    except TypeError:
+    if len(answer) != len(exercise.arguments):
         wanted = " and ".join(exercise.arguments)
         raise TypeError(
-            f'The exercise "{exercise.name}" wants to see {wanted}: write `await {exercise.call}`.'
-        ) from None
-    for one, argument in zip(answer, exercise.arguments, strict=False):
+            f'The exercise "{exercise.name}" needs {wanted}: write `await {exercise.call}`.'
+        )
+    for one, argument in zip(answer, exercise.arguments, strict=True):
         if inspect.iscoroutine(one):
-            one.close()  # nobody will ever run it
+            one.close()  # nothing else would ever run it
             raise TypeError(
                 f"check_answer() runs {one.__name__} itself, several times perhaps: pass the "
                 f"function, as in `await {exercise.call}`, without brackets behind {argument}."
             )
 
 
-async def _judge(exercise: Exercise, answer: tuple[Any, ...]) -> Any:
-    if is_open(exercise, answer):
+async def _grade(exercise: Exercise, answer: tuple[Any, ...]) -> Any:
+    if _is_open(exercise, answer):
         return Open(exercise)
-    with name_exercise(exercise.name):
-        try:
-            verdict = find_wrong_kind(exercise, answer)
-            if verdict is None:
-                verdict = await exercise.judge(*answer)
-        except Exception as error:
-            verdict = await _told(error, exercise)
+    try:
+        verdict = await _find_wrong_kind(exercise, answer)
+        if verdict is None:
+            verdict = await exercise.grader(*answer)
+    except Exception as error:
+        verdict = await _explain(error)
     if trouble := progress.keep(exercise.name, solved=bool(verdict)):
         print(trouble)
     return verdict
 
 
-async def _told(error: Exception, exercise: Exercise) -> Any:
-    """Return the Check of an answer that has raised outside of what its judge has run."""
-    from asyncteach.checks.check import check
-    from asyncteach.places import is_users
+def _is_open(exercise: Exercise, answer: tuple[Any, ...]) -> bool:
+    """Tell if there is nothing to grade: the cell as it was, or `...` in place of an answer."""
+    if any(one is Ellipsis for one in answer):
+        return True
+    if exercise.value is not None:
+        return list(answer) == [exercise.value]
+    return any(_cell_of(one).strip() == exercise.starter.strip() for one in answer)
 
+
+def _cell_of(one: Any) -> str:
+    """Return the source of the cell that defines a function or class, or of its file."""
+    for part in (one, *vars(one).values()) if isinstance(one, type) else (one,):
+        code = getattr(inspect.unwrap(part) if callable(part) else part, "__code__", None)
+        if inspect.iscode(code):
+            return "".join(linecache.getlines(code.co_filename))
+    return ""
+
+
+async def _find_wrong_kind(exercise: Exercise, answer: tuple[Any, ...]) -> Check | None:
+    """Return a failed Check if a function or class is wanted and the answer can't be called."""
+    for name, one in zip(exercise.arguments, answer, strict=True):
+        kind = "class" if f"class {name}:" in exercise.starter else "function"
+        if not callable(one) and exercise.value is None:
+            return await failed(
+                exercise.name,
+                f"{name} is a {kind}",
+                hint=f"{name} is {describe_kind(one)}. Run the cell with your answer, and then "
+                "this one again.",
+                stronger=f"A later `{name} = ...` takes the place of what `def` or `class` has "
+                "made.",
+            )
+    return None
+
+
+async def _explain(error: Exception) -> Check:
+    """Return the Check of an answer that raised outside of what its grader ran."""
     traceback = error.__traceback__
     while traceback and not is_users(traceback.tb_frame.f_code.co_filename):
         traceback = traceback.tb_next
-    if traceback is None:  # the mistake is the judge's
+    if traceback is None:  # the mistake is the grader's
         raise error
 
     async def fail() -> None:

@@ -3,7 +3,8 @@
 They are run by `tests/test_exercises.py`, each in place of the notebook's cell `exercise-answer`.
 """
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,17 @@ class Answers:
     """Sources of cells; the notebook's own solution needn't be among them, it's tried as well."""
 
     wrong: list[tuple[str, str, str]]
-    """The name of a mistake, the source of a cell that makes it, words of what has to be said."""
+    """The name of a mistake, the source of a cell that makes it, words of what the check says."""
 
-    notes: dict[str, str] = field(default_factory=dict)
-    """Whatever is worth knowing about one of them."""
+
+def read_answers(text: str) -> Answers:
+    """Read answers, each below a line `### right` or `### a mistake | words of what is said`."""
+    answers = Answers([], [])
+    for part in re.split("^### ", text, flags=re.M)[1:]:
+        head, _, source = part.partition("\n")
+        mistake, _, words = head.partition(" | ")
+        if words:
+            answers.wrong.append((mistake, source, words))
+        else:
+            answers.right.append(source)
+    return answers

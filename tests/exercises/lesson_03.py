@@ -1,106 +1,55 @@
 """Answers to the exercise of lesson 3."""
 
-from . import Answers
+from . import read_answers
 
 ANSWERS = {
-    "the job": Answers(
-        right=[
-            """
+    "the job": read_answers(
+        """
+### right
 async def job(fetch):
     page = await fetch("news")
     return page
-""",
-            """
+
+### right
 def job(fetch):
     return fetch("news")
-""",
-            """
+
+### right
 async def job(fetch):
     return await asyncio.create_task(fetch("news"))
-""",
-        ],
-        wrong=[
-            (
-                "asyncio.run in a coroutine",
-                """
+
+### asyncio.run in a coroutine | RuntimeError
 async def job(fetch):
     return asyncio.run(fetch("news"))
-""",
-                "RuntimeError",
-            ),
-            (
-                "a loop of its own",
-                """
-def job(fetch):
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(fetch("news"))
-    finally:
-        loop.close()
-""",
-                "RuntimeError",
-            ),
-            (
-                "a forgotten await",
-                """
+
+### a forgotten await | coroutine
 async def job(fetch):
     return fetch("news")
-""",
-                "coroutine",
-            ),
-            (
-                "nothing returned",
-                """
+
+### nothing returned | nothing came back
 async def job(fetch):
     await fetch("news")
-""",
-                "nothing came back",
-            ),
-            (
-                "printed in place of returned",
-                """
-async def job(fetch):
-    print(await fetch("news"))
-""",
-                "nothing came back",
-            ),
-            (
-                "a written result",
-                """
+
+### a written result | all about news
 async def job(fetch):
     await fetch("news")
     return "the news page"
-""",
-                "all about news",
-            ),
-            (
-                "a task that nobody waits for",
-                """
+
+### a task that nobody waits for | task
 async def job(fetch):
     task = asyncio.create_task(fetch("news"))
     return task
-""",
-                "task",
-            ),
-            (
-                "no function that can be awaited",
-                """
+
+### no function that can be awaited | Not yet
 def job(fetch):
     return "the news page"
-""",
-                "Not yet",
-            ),
-            (
-                "a spin until the task is done",
-                """
+
+### a spin until the task is done | stopped
 async def job(fetch):
     task = asyncio.create_task(fetch("news"))
     while not task.done():
         pass
     return task.result()
-""",
-                "stopped",
-            ),
-        ],
-    )
+"""
+    ),
 }

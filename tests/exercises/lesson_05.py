@@ -1,11 +1,11 @@
 """Answers to the exercise of lesson 5."""
 
-from . import Answers
+from . import read_answers
 
 ANSWERS = {
-    "the till": Answers(
-        right=[
-            """
+    "the till": read_answers(
+        """
+### right
 def sell(read_card, till, lock):
     read_card()
     lock.acquire()
@@ -13,8 +13,8 @@ def sell(read_card, till, lock):
         till.put(till.look() + 1)
     finally:
         lock.release()
-""",
-            """
+
+### right
 my_lock = threading.RLock()
 
 
@@ -23,132 +23,62 @@ def sell(read_card, till, lock):
     with my_lock:
         money = till.look()
         till.put(money + 1)
-""",
-            """
+
+### right
 def sell(read_card, till, lock):
     with lock:
         money = till.look()
         till.put(money + 1)
     read_card()
-""",
-        ],
-        wrong=[
-            (
-                "no lock at all",
-                """
+
+### no lock at all | the money for 30 tickets
 def sell(read_card, till, lock):
     read_card()
     till.put(till.look() + 1)
-""",
-                "the money for 30 tickets",
-            ),
-            (
-                "a lock around everything",
-                """
+
+### a lock around everything | several cards
 def sell(read_card, till, lock):
     with lock:
         read_card()
         money = till.look()
         till.put(money + 1)
-""",
-                "several cards",
-            ),
-            (
-                "a lock around the putting only",
-                """
-def sell(read_card, till, lock):
-    read_card()
-    money = till.look()
-    with lock:
-        till.put(money + 1)
-""",
-                "the money for 30 tickets",
-            ),
-            (
-                "two locked blocks",
-                """
-def sell(read_card, till, lock):
-    read_card()
-    with lock:
-        money = till.look()
-    with lock:
-        till.put(money + 1)
-""",
-                "the money for 30 tickets",
-            ),
-            (
-                "a lock for each",
-                """
+
+### a lock for each | the money for 30 tickets
 def sell(read_card, till, lock):
     read_card()
     with threading.Lock():
         money = till.look()
         till.put(money + 1)
-""",
-                "the money for 30 tickets",
-            ),
-            (
-                "a lock that isn't given back",
-                """
+
+### a lock that isn't given back | gives it back
 def sell(read_card, till, lock):
     read_card()
     lock.acquire()
     money = till.look()
     till.put(money + 1)
-""",
-                "gives it back",
-            ),
-            (
-                "taken twice",
-                """
-def sell(read_card, till, lock):
-    read_card()
-    with lock:
-        money = till.look()
-        with lock:
-            till.put(money + 1)
-""",
-                "gives it back",
-            ),
-            (
-                "no card",
-                """
+
+### no card | card has been read
 def sell(read_card, till, lock):
     with lock:
         till.put(till.look() + 1)
-""",
-                "card has been read",
-            ),
-            (
-                "what should be in the till",
-                """
+
+### what should be in the till | the money for 30 tickets
 def sell(read_card, till, lock):
     read_card()
     till.put(30)
-""",
-                "the money for 30 tickets",
-            ),
-            (
-                "async with a lock of threads",
-                """
+
+### async with a lock of threads | `async def`
 async def sell(read_card, till, lock):
     read_card()
     async with lock:
         money = till.look()
         till.put(money + 1)
-""",
-                "`async def`",
-            ),
-            (
-                "looking until it is free",
-                """
+
+### looking until it is free | all tickets are sold
 def sell(read_card, till, lock):
     read_card()
     while till.look() >= 0:
         pass
-""",
-                "all tickets are sold",
-            ),
-        ],
-    )
+"""
+    ),
 }

@@ -1,26 +1,19 @@
 """Answers to the exercise of lesson 6."""
 
-from . import Answers
+from . import read_answers
 
 ANSWERS = {
-    "ten thousand at the gate": Answers(
-        right=[
-            """
-def hold(number, gate):
-    tasks = []
-    for _ in range(number):
-        tasks.append(asyncio.create_task(gate.wait()))
-    return tasks
-""",
-            """
+    "ten thousand at the gate": read_answers(
+        """
+### right
 def hold(number, gate):
     async def one():
         await gate.wait()
         return "through"
 
     return [asyncio.ensure_future(one()) for _ in range(number)]
-""",
-            """
+
+### right
 async def wait_at(gate, number):
     await gate.wait()
     return number
@@ -29,110 +22,46 @@ async def wait_at(gate, number):
 def hold(number, gate):
     loop = asyncio.get_running_loop()
     return [loop.create_task(wait_at(gate, n), name=f"guest-{n}") for n in range(number)]
-""",
-            """
+
+### right
 async def hold(number, gate):
     return [asyncio.create_task(gate.wait()) for _ in range(number)]
-""",
-        ],
-        wrong=[
-            (
-                "plans that nobody carries out",
-                """
+
+### plans that nobody carries out | different tasks
 def hold(number, gate):
     return [gate.wait() for _ in range(number)]
-""",
-                "different tasks",
-            ),
-            (
-                "one task, many times",
-                """
+
+### one task, many times | here it's 1
 def hold(number, gate):
     return [asyncio.create_task(gate.wait())] * number
-""",
-                "here it's 1",
-            ),
-            (
-                "nothing returned",
-                """
+
+### nothing returned | returned a list
 def hold(number, gate):
     for _ in range(number):
         asyncio.create_task(gate.wait())
-""",
-                "returned a list",
-            ),
-            (
-                "everything in one gather",
-                """
+
+### everything in one gather | returned a list
 def hold(number, gate):
     return asyncio.gather(*(gate.wait() for _ in range(number)))
-""",
-                "returned a list",
-            ),
-            (
-                "a sleep in place of the gate",
-                """
+
+### a sleep in place of the gate | before the gate opens
 def hold(number, gate):
     return [asyncio.create_task(asyncio.sleep(30)) for _ in range(number)]
-""",
-                "before the gate opens",
-            ),
-            (
-                "a gate of its own",
-                """
+
+### a gate of its own | when the gate is open
 def hold(number, gate):
     gate = asyncio.Event()
     return [asyncio.create_task(gate.wait()) for _ in range(number)]
-""",
-                "when the gate is open",
-            ),
-            (
-                "the gate opened by hold",
-                """
-def hold(number, gate):
-    tasks = [asyncio.create_task(gate.wait()) for _ in range(number)]
-    gate.set()
-    return tasks
-""",
-                "before the gate opens",
-            ),
-            (
-                "the number of the task text",
-                """
+
+### the number of the task text | 10,000 different tasks
 def hold(number, gate):
     return [asyncio.create_task(gate.wait()) for _ in range(10)]
-""",
-                "10,000 different tasks",
-            ),
-            (
-                "hold waits itself",
-                """
+
+### hold waits itself | stopped
 async def hold(number, gate):
     tasks = [asyncio.create_task(gate.wait()) for _ in range(number)]
     await asyncio.gather(*tasks)
     return tasks
-""",
-                "stopped",
-            ),
-            (
-                "the function itself",
-                """
-def hold(number, gate):
-    return [asyncio.create_task(gate.wait) for _ in range(number)]
-""",
-                "missing behind its name",
-            ),
-            (
-                "hold looks again and again",
-                """
-def hold(number, gate):
-    tasks = [asyncio.create_task(gate.wait()) for _ in range(number)]
-    while not gate.is_set():
-        pass
-    return tasks
-""",
-                "stopped",
-            ),
-        ],
-    )
+"""
+    ),
 }

@@ -1,113 +1,55 @@
 """Answers to the exercise of lesson 7."""
 
-from . import Answers
+from . import read_answers
 
 ANSWERS = {
-    "keep the clock ticking": Answers(
-        right=[
-            """
+    "keep the clock ticking": read_answers(
+        """
+### right
 async def summarise(pool, numbers):
     return await asyncio.wrap_future(pool.submit(statistics.stdev, numbers))
-""",
-            """
+
+### right
 async def summarise(pool, numbers):
     loop = asyncio.get_running_loop()
     job = loop.run_in_executor(pool, statistics.stdev, numbers)
     while not job.done():
         await asyncio.sleep(0.01)
     return job.result()
-""",
-        ],
-        wrong=[
-            (
-                "a thread of this process",
-                """
+
+### a thread of this process | the pool has had something to do
 async def summarise(pool, numbers):
     return await asyncio.to_thread(statistics.stdev, numbers)
-""",
-                "the pool has had something to do",
-            ),
-            (
-                "no pool but a thread",
-                """
-async def summarise(pool, numbers):
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(None, statistics.stdev, numbers)
-""",
-                "the pool has had something to do",
-            ),
-            (
-                "called before it is handed over",
-                """
+
+### called before it is handed over | TypeError
 async def summarise(pool, numbers):
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(pool, statistics.stdev(numbers))
-""",
-                "TypeError",
-            ),
-            (
-                "a wait that blocks",
-                """
+
+### a wait that blocks | held the loop
 async def summarise(pool, numbers):
     return pool.submit(statistics.stdev, numbers).result()
-""",
-                "held the loop",
-            ),
-            (
-                "a forgotten await",
-                """
+
+### a forgotten await | Is there a return, and an await?
 async def summarise(pool, numbers):
     loop = asyncio.get_running_loop()
     return loop.run_in_executor(pool, statistics.stdev, numbers)
-""",
-                "Is there a return, and an await?",
-            ),
-            (
-                "nothing returned",
-                """
-async def summarise(pool, numbers):
-    loop = asyncio.get_running_loop()
-    await loop.run_in_executor(pool, statistics.stdev, numbers)
-""",
-                "Is there a return, and an await?",
-            ),
-            (
-                "only a chance for the others",
-                """
-async def summarise(pool, numbers):
-    await asyncio.sleep(0)
-    return statistics.stdev(numbers)
-""",
-                "held the loop",
-            ),
-            (
-                "something small for the pool",
-                """
+
+### something small for the pool | none of the work
 async def summarise(pool, numbers):
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(pool, abs, -1)
     return await asyncio.to_thread(statistics.stdev, numbers)
-""",
-                "none of the work",
-            ),
-            (
-                "another mean",
-                """
+
+### another mean | isn't what stdev says
 async def summarise(pool, numbers):
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(pool, statistics.mean, numbers)
-""",
-                "isn't what stdev says",
-            ),
-            (
-                "a function that can't travel",
-                """
+
+### a function that can't travel | Not yet
 async def summarise(pool, numbers):
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(pool, lambda: statistics.stdev(numbers))
-""",
-                "Not yet",
-            ),
-        ],
-    )
+"""
+    ),
 }

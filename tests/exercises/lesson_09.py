@@ -1,11 +1,11 @@
 """Answers to the exercise of lesson 9."""
 
-from . import Answers
+from . import read_answers
 
 ANSWERS = {
-    "the polite reader": Answers(
-        right=[
-            """
+    "the polite reader": read_answers(
+        """
+### right
 async def fetch_all(client, urls):
     texts = {}
     queue = asyncio.Queue()
@@ -25,27 +25,8 @@ async def fetch_all(client, urls):
         for _ in range(5):
             group.create_task(work())
     return [texts[url] for url in urls]
-""",
-            """
-limit = asyncio.Semaphore(4)
 
-
-async def fetch_one(client, url):
-    async with limit:
-        response = await client.get(url)
-    if response.status_code == 429:
-        await asyncio.sleep(1.5 * float(response.headers["Retry-After"]))
-        return await fetch_one(client, url)
-    response.raise_for_status()
-    return response.text
-
-
-async def fetch_all(client, urls):
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(fetch_one(client, url)) for url in urls]
-    return tuple(task.result() for task in tasks)
-""",
-            """
+### right
 async def fetch_all(client, urls):
     texts = {}
     left = list(urls)
@@ -59,12 +40,8 @@ async def fetch_all(client, urls):
             await asyncio.sleep(max(waits))
             left = refused + left
     return [texts[url] for url in urls]
-""",
-        ],
-        wrong=[
-            (
-                "one after another, with all manners",
-                """
+
+### one after another, with all manners | several requests
 async def fetch_all(client, urls):
     texts = []
     for url in urls:
@@ -74,12 +51,8 @@ async def fetch_all(client, urls):
             response = await client.get(url)
         texts.append(response.text)
     return texts
-""",
-                "several requests",
-            ),
-            (
-                "everything at once",
-                """
+
+### everything at once | at most 5 requests
 async def fetch_one(client, url):
     response = await client.get(url)
     while response.status_code == 429:
@@ -90,26 +63,8 @@ async def fetch_one(client, url):
 
 async def fetch_all(client, urls):
     return await asyncio.gather(*(fetch_one(client, url) for url in urls))
-""",
-                "at most 5 requests",
-            ),
-            (
-                "a semaphore for each page",
-                """
-async def fetch_one(client, url):
-    async with asyncio.Semaphore(5):
-        response = await client.get(url)
-    return response.text
 
-
-async def fetch_all(client, urls):
-    return await asyncio.gather(*(fetch_one(client, url) for url in urls))
-""",
-                "all tasks use the same one",
-            ),
-            (
-                "a refusal taken for a page",
-                """
+### a refusal taken for a page | refusal
 async def fetch_one(client, url, limit):
     async with limit:
         response = await client.get(url)
@@ -119,30 +74,8 @@ async def fetch_one(client, url, limit):
 async def fetch_all(client, urls):
     limit = asyncio.Semaphore(5)
     return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
-""",
-                "refusal",
-            ),
-            (
-                "asking again at once",
-                """
-async def fetch_one(client, url, limit):
-    async with limit:
-        response = await client.get(url)
-        while response.status_code == 429:
-            await asyncio.sleep(0.1)
-            response = await client.get(url)
-    return response.text
 
-
-async def fetch_all(client, urls):
-    limit = asyncio.Semaphore(5)
-    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
-""",
-                "before the time",
-            ),
-            (
-                "a second, whatever the server says",
-                """
+### a second, whatever the server says | before the time
 async def fetch_one(client, url, limit):
     async with limit:
         response = await client.get(url)
@@ -155,12 +88,8 @@ async def fetch_one(client, url, limit):
 async def fetch_all(client, urls):
     limit = asyncio.Semaphore(5)
     return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
-""",
-                "before the time",
-            ),
-            (
-                "a pause that holds the loop",
-                """
+
+### a pause that holds the loop | held the loop
 import time
 
 
@@ -176,12 +105,8 @@ async def fetch_one(client, url, limit):
 async def fetch_all(client, urls):
     limit = asyncio.Semaphore(5)
     return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
-""",
-                "held the loop",
-            ),
-            (
-                "a blocking client",
-                """
+
+### a blocking client | `client`
 async def fetch_one(url, limit):
     async with limit:
         return httpx.get(url).text
@@ -190,12 +115,8 @@ async def fetch_one(url, limit):
 async def fetch_all(client, urls):
     limit = asyncio.Semaphore(5)
     return await asyncio.gather(*(fetch_one(url, limit) for url in urls))
-""",
-                "held the loop",
-            ),
-            (
-                "in the order of their coming",
-                """
+
+### in the order of their coming | another order
 async def fetch_one(client, url, limit):
     while True:
         async with limit:
@@ -209,56 +130,8 @@ async def fetch_all(client, urls):
     limit = asyncio.Semaphore(5)
     first = [fetch_one(client, url, limit) for url in urls]
     return [await one for one in asyncio.as_completed(first)]
-""",
-                "another order",
-            ),
-            (
-                "nothing returned",
-                """
-async def fetch_one(client, url, limit):
-    async with limit:
-        return (await client.get(url)).text
 
-
-async def fetch_all(client, urls):
-    limit = asyncio.Semaphore(5)
-    await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
-""",
-                "return",
-            ),
-            (
-                "a forgotten await",
-                """
-async def fetch_one(client, url, limit):
-    async with limit:
-        response = client.get(url)
-        return response.text
-
-
-async def fetch_all(client, urls):
-    limit = asyncio.Semaphore(5)
-    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
-""",
-                "AttributeError",
-            ),
-            (
-                "an error for every 429",
-                """
-async def fetch_one(client, url, limit):
-    async with limit:
-        response = await client.get(url)
-        return response.raise_for_status().text
-
-
-async def fetch_all(client, urls):
-    limit = asyncio.Semaphore(5)
-    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
-""",
-                "HTTPStatusError",
-            ),
-            (
-                "refused pages are left out",
-                """
+### refused pages are left out | result
 async def fetch_one(client, url, limit):
     async with limit:
         response = await client.get(url)
@@ -269,12 +142,8 @@ async def fetch_all(client, urls):
     limit = asyncio.Semaphore(5)
     texts = await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
     return [text for text in texts if text]
-""",
-                "result",
-            ),
-            (
-                "a semaphore that is never released",
-                """
+
+### a semaphore that is never released | stopped
 async def fetch_one(client, url, limit):
     await limit.acquire()
     response = await client.get(url)
@@ -284,9 +153,6 @@ async def fetch_one(client, url, limit):
 async def fetch_all(client, urls):
     limit = asyncio.Semaphore(5)
     return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
-""",
-                "stopped",
-            ),
-        ],
-    )
+"""
+    ),
 }

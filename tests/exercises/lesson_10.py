@@ -1,22 +1,11 @@
 """Answers to the exercise of lesson 10."""
 
-from . import Answers
+from . import read_answers
 
 ANSWERS = {
-    "the tills": Answers(
-        right=[
-            """
-async def count_sales(open_till, names):
-    def count(name):
-        with closing(open_till(name)) as database:
-            (number,) = database.cursor().execute("select count(*) from sales").fetchone()
-            return number
-
-    async with asyncio.TaskGroup() as group:
-        tasks = {n: group.create_task(asyncio.to_thread(count, n)) for n in names}
-    return {name: task.result() for name, task in tasks.items()}
-""",
-            """
+    "the tills": read_answers(
+        """
+### right
 def count(open_till, name, counts):
     database = open_till(name)
     rows = database.execute("select * from sales").fetchall()
@@ -31,8 +20,8 @@ async def count_sales(open_till, names):
         jobs = [loop.run_in_executor(pool, count, open_till, name, counts) for name in names]
         await asyncio.wait(jobs)
     return counts
-""",
-            """
+
+### right
 async def count_one(open_till, name):
     with ThreadPoolExecutor(1) as pool:
         async def call(function, *args):
@@ -47,12 +36,8 @@ async def count_one(open_till, name):
 
 async def count_sales(open_till, names):
     return dict(await asyncio.gather(*(count_one(open_till, name) for name in names)))
-""",
-        ],
-        wrong=[
-            (
-                "async def around what blocks",
-                """
+
+### async def around what blocks | held the loop
 async def count_one(open_till, name):
     with closing(open_till(name)) as database:
         return database.execute("select count(*) from sales").fetchone()[0]
@@ -61,12 +46,8 @@ async def count_one(open_till, name):
 async def count_sales(open_till, names):
     counts = await asyncio.gather(*(count_one(open_till, name) for name in names))
     return dict(zip(names, counts))
-""",
-                "held the loop",
-            ),
-            (
-                "opened here, asked there",
-                """
+
+### opened here, asked there | A connection belongs to the thread
 async def count_one(open_till, name):
     with closing(open_till(name)) as database:
         cursor = await asyncio.to_thread(database.execute, "select count(*) from sales")
@@ -76,12 +57,8 @@ async def count_one(open_till, name):
 async def count_sales(open_till, names):
     counts = await asyncio.gather(*(count_one(open_till, name) for name in names))
     return dict(zip(names, counts))
-""",
-                "A connection belongs to the thread",
-            ),
-            (
-                "one thread after another",
-                """
+
+### one thread after another | 6 s
 def count_one(open_till, name):
     with closing(open_till(name)) as database:
         return database.execute("select count(*) from sales").fetchone()[0]
@@ -89,26 +66,8 @@ def count_one(open_till, name):
 
 async def count_sales(open_till, names):
     return {name: await asyncio.to_thread(count_one, open_till, name) for name in names}
-""",
-                "6 s",
-            ),
-            (
-                "called before it is handed over",
-                """
-def count_one(open_till, name):
-    with closing(open_till(name)) as database:
-        return database.execute("select count(*) from sales").fetchone()[0]
 
-
-async def count_sales(open_till, names):
-    jobs = [asyncio.to_thread(count_one(open_till, name)) for name in names]
-    return dict(zip(names, await asyncio.gather(*jobs)))
-""",
-                "TypeError",
-            ),
-            (
-                "a forgotten await",
-                """
+### a forgotten await | dictionary
 def count_one(open_till, name):
     with closing(open_till(name)) as database:
         return database.execute("select count(*) from sales").fetchone()[0]
@@ -116,27 +75,8 @@ def count_one(open_till, name):
 
 async def count_sales(open_till, names):
     return {name: asyncio.to_thread(count_one, open_till, name) for name in names}
-""",
-                "dictionary",
-            ),
-            (
-                "numbers without names",
-                """
-def count_one(open_till, name):
-    with closing(open_till(name)) as database:
-        return database.execute("select count(*) from sales").fetchone()[0]
 
-
-async def count_sales(open_till, names):
-    return await asyncio.gather(
-        *(asyncio.to_thread(count_one, open_till, name) for name in names)
-    )
-""",
-                "dictionary",
-            ),
-            (
-                "nothing is closed",
-                """
+### nothing is closed | closed
 def count_one(open_till, name):
     return open_till(name).execute("select count(*) from sales").fetchone()[0]
 
@@ -144,21 +84,13 @@ def count_one(open_till, name):
 async def count_sales(open_till, names):
     jobs = [asyncio.to_thread(count_one, open_till, name) for name in names]
     return dict(zip(names, await asyncio.gather(*jobs)))
-""",
-                "closed",
-            ),
-            (
-                "numbers that were right once",
-                """
+
+### numbers that were right once | closed
 async def count_sales(open_till, names):
     await asyncio.sleep(2)
     return {"front": 3, "back": 5, "door": 2}
-""",
-                "closed",
-            ),
-            (
-                "one thread for all",
-                """
+
+### one thread for all | 6 s
 def count_all(open_till, names):
     counts = {}
     for name in names:
@@ -169,27 +101,8 @@ def count_all(open_till, names):
 
 async def count_sales(open_till, names):
     return await asyncio.to_thread(count_all, open_till, names)
-""",
-                "6 s",
-            ),
-            (
-                "waiting for the pool instead of awaiting",
-                """
-def count_one(open_till, name):
-    with closing(open_till(name)) as database:
-        return database.execute("select count(*) from sales").fetchone()[0]
 
-
-async def count_sales(open_till, names):
-    with ThreadPoolExecutor() as pool:
-        counts = list(pool.map(lambda name: count_one(open_till, name), names))
-    return dict(zip(names, counts))
-""",
-                "held the loop",
-            ),
-            (
-                "an event that nobody sets",
-                """
+### an event that nobody sets | stopped
 def count_one(open_till, name):
     with closing(open_till(name)) as database:
         return database.execute("select count(*) from sales").fetchone()[0]
@@ -201,9 +114,6 @@ async def count_sales(open_till, names):
     counts = await asyncio.gather(*jobs)
     await done.wait()
     return dict(zip(names, counts))
-""",
-                "stopped",
-            ),
-        ],
-    )
+"""
+    ),
 }

@@ -1,11 +1,11 @@
 """Answers to the exercises of lesson 12."""
 
-from . import Answers
+from . import read_answers
 
 ANSWERS = {
-    "the connection": Answers(
-        right=[
-            """
+    "the connection": read_answers(
+        """
+### right
 async def read_page(connect, page):
     connection = connect(page)
     try:
@@ -14,8 +14,8 @@ async def read_page(connect, page):
         return None
     finally:
         await connection.close()
-""",
-            """
+
+### right
 from contextlib import asynccontextmanager, suppress
 
 
@@ -33,8 +33,8 @@ async def read_page(connect, page):
         with suppress(TimeoutError):
             async with asyncio.timeout(5):
                 return await connection.read()
-""",
-            """
+
+### right
 async def read_page(connect, page):
     connection = connect(page)
     reading = asyncio.create_task(connection.read())
@@ -46,39 +46,16 @@ async def read_page(connect, page):
             reading.cancel()
             await asyncio.wait([reading])
         await connection.close()
-""",
-            """
-async def read_page(connect, page):
-    connection = connect(page)
-    text = None
-    try:
-        async with asyncio.timeout(5) as alarm:
-            text = await connection.read()
-    except TimeoutError:
-        assert alarm.expired()
-    except BaseException:
-        await connection.close()
-        raise
-    await connection.close()
-    return text
-""",
-        ],
-        wrong=[
-            (
-                "no timeout",
-                """
+
+### no timeout | 60 seconds
 async def read_page(connect, page):
     connection = connect(page)
     try:
         return await connection.read()
     finally:
         await connection.close()
-""",
-                "60 seconds",
-            ),
-            (
-                "nobody catches the TimeoutError",
-                """
+
+### nobody catches the TimeoutError | no TimeoutError
 async def read_page(connect, page):
     connection = connect(page)
     try:
@@ -86,12 +63,8 @@ async def read_page(connect, page):
             return await connection.read()
     finally:
         await connection.close()
-""",
-                "no TimeoutError",
-            ),
-            (
-                "closed only when all went well",
-                """
+
+### closed only when all went well | left open
 async def read_page(connect, page):
     connection = connect(page)
     try:
@@ -101,28 +74,8 @@ async def read_page(connect, page):
         return None
     await connection.close()
     return text
-""",
-                "left open",
-            ),
-            (
-                "a close without an await",
-                """
-async def read_page(connect, page):
-    connection = connect(page)
-    try:
-        async with asyncio.timeout(5):
-            return await connection.read()
-    except TimeoutError:
-        return None
-    finally:
-        closing = connection.close()
-        closing.close()
-""",
-                "left open",
-            ),
-            (
-                "the alarm stands around close() too",
-                """
+
+### the alarm stands around close() too | within 5 seconds
 async def read_page(connect, page):
     connection = connect(page)
     try:
@@ -133,12 +86,8 @@ async def read_page(connect, page):
                 await connection.close()
     except TimeoutError:
         return None
-""",
-                "within 5 seconds",
-            ),
-            (
-                "closed twice",
-                """
+
+### closed twice | only once
 async def read_page(connect, page):
     connection = connect(page)
     try:
@@ -149,12 +98,8 @@ async def read_page(connect, page):
         return None
     finally:
         await connection.close()
-""",
-                "only once",
-            ),
-            (
-                "a cancellation swallowed",
-                """
+
+### a cancellation swallowed | as if nothing had happened
 async def read_page(connect, page):
     connection = connect(page)
     try:
@@ -163,12 +108,8 @@ async def read_page(connect, page):
         return None
     finally:
         await connection.close()
-""",
-                "as if nothing had been",
-            ),
-            (
-                "every error swallowed",
-                """
+
+### every error swallowed | and read_page didn't
 async def read_page(connect, page):
     connection = connect(page)
     try:
@@ -177,28 +118,8 @@ async def read_page(connect, page):
         return None
     finally:
         await connection.close()
-""",
-                "never heard of it",
-            ),
-            (
-                "a return in finally",
-                """
-async def read_page(connect, page):
-    connection = connect(page)
-    text = None
-    try:
-        async with asyncio.timeout(5):
-            text = await connection.read()
-    except BaseException:
-        pass
-    await connection.close()
-    return text
-""",
-                "never heard of it",
-            ),
-            (
-                "the reading is left alone",
-                """
+
+### the reading is left alone | its read() went on
 async def read_page(connect, page):
     connection = connect(page)
     reading = asyncio.create_task(connection.read())
@@ -209,12 +130,8 @@ async def read_page(connect, page):
         return None
     finally:
         await connection.close()
-""",
-                "its read() went on",
-            ),
-            (
-                "nothing returned",
-                """
+
+### nothing returned | return
 async def read_page(connect, page):
     connection = connect(page)
     try:
@@ -224,22 +141,8 @@ async def read_page(connect, page):
         pass
     finally:
         await connection.close()
-""",
-                "return",
-            ),
-            (
-                "always the same text",
-                """
-async def read_page(connect, page):
-    connection = connect(page)
-    await connection.close()
-    return "good news"
-""",
-                "returned as it is",
-            ),
-            (
-                "a wait for the clock that never ends",
-                """
+
+### a wait for the clock that never ends | stopped
 async def read_page(connect, page):
     connection = connect(page)
     reading = asyncio.create_task(connection.read())
@@ -247,59 +150,11 @@ async def read_page(connect, page):
         pass
     await connection.close()
     return reading.result()
-""",
-                "stopped",
-            ),
-            (
-                "a read() that nobody awaits",
-                """
-async def read_page(connect, page):
-    connection = connect(page)
-    try:
-        async with asyncio.timeout(5):
-            return connection.read()
-    except TimeoutError:
-        return None
-    finally:
-        await connection.close()
-""",
-                "Is there an `await`?",
-            ),
-            (
-                "a timeout with the other `with`",
-                """
-async def read_page(connect, page):
-    connection = connect(page)
-    try:
-        with asyncio.timeout(5):
-            return await connection.read()
-    except TimeoutError:
-        return None
-    finally:
-        await connection.close()
-""",
-                "two kinds of `with`",
-            ),
-            (
-                "a reading that is shielded",
-                """
-async def read_page(connect, page):
-    connection = connect(page)
-    try:
-        return await asyncio.wait_for(asyncio.shield(connection.read()), 5)
-    except TimeoutError:
-        return None
-    finally:
-        await connection.close()
-""",
-                "its read() went on",
-            ),
-            ("no function at all", "read_page = None\n", "read_page is None"),
-        ],
+"""
     ),
-    "ask again": Answers(
-        right=[
-            """
+    "ask again": read_answers(
+        """
+### right
 async def ask_until_answered(ask, pause=1):
     try:
         return await ask()
@@ -307,26 +162,16 @@ async def ask_until_answered(ask, pause=1):
         print("once more after", error)
         await asyncio.sleep(pause)
     return await ask_until_answered(ask, pause)
-""",
-            """
+
+### right
 async def ask_until_answered(ask):
     while True:
         (answer,) = await asyncio.gather(ask(), return_exceptions=True)
         if not isinstance(answer, Exception):
             return answer
         await asyncio.sleep(1)
-""",
-            """
-async def ask_until_answered(ask):
-    while True:
-        try:
-            return await ask()
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            await asyncio.sleep(1)
-""",
-            """
+
+### right
 from contextlib import suppress
 
 
@@ -335,69 +180,24 @@ async def ask_until_answered(ask):
         with suppress(Exception):
             return await ask()
         await asyncio.sleep(1)
-""",
-            """
-async def ask_until_answered(ask):
-    answers = await asyncio.gather(ask(), return_exceptions=True)
-    while isinstance(answers[0], Exception):
-        await asyncio.sleep(1)
-        answers = await asyncio.gather(ask(), return_exceptions=True)
-    return answers[0]
-""",
-        ],
-        wrong=[
-            (
-                "a bare except",
-                """
+
+### a bare except | still asking
 async def ask_until_answered(ask):
     while True:
         try:
             return await ask()
         except:
             await asyncio.sleep(1)
-""",
-                "still asking",
-            ),
-            (
-                "the pause inside of try as well",
-                """
-async def ask_until_answered(ask):
-    answer = None
-    while answer is None:
-        try:
-            answer = await ask()
-        except (Exception, asyncio.CancelledError):
-            try:
-                await asyncio.sleep(1)
-            except asyncio.CancelledError:
-                pass
-    return answer
-""",
-                "still asking",
-            ),
-            (
-                "only some errors",
-                """
+
+### only some errors | gave up at a ConnectionError
 async def ask_until_answered(ask):
     while True:
         try:
             return await ask()
         except ValueError:
             await asyncio.sleep(1)
-""",
-                "gave up at a ConnectionError",
-            ),
-            (
-                "no second try",
-                """
-async def ask_until_answered(ask):
-    return await ask()
-""",
-                "gave up at a ValueError",
-            ),
-            (
-                "a cancellation taken for an answer",
-                """
+
+### a cancellation taken for an answer | as if it had not been
 async def ask_until_answered(ask):
     while True:
         try:
@@ -406,12 +206,8 @@ async def ask_until_answered(ask):
             return None
         except Exception:
             await asyncio.sleep(1)
-""",
-                "as if nobody had cancelled it",
-            ),
-            (
-                "it stops later",
-                """
+
+### it stops later | 2 s
 async def ask_until_answered(ask):
     while True:
         try:
@@ -421,91 +217,46 @@ async def ask_until_answered(ask):
             raise
         except Exception:
             await asyncio.sleep(1)
-""",
-                "2 s",
-            ),
-            (
-                "no pause",
-                """
+
+### no pause | 14 seconds
 async def ask_until_answered(ask):
     while True:
         try:
             return await ask()
         except Exception:
             pass
-""",
-                "14 seconds",
-            ),
-            (
-                "a pause that blocks",
-                """
+
+### a pause that blocks | held the loop
 async def ask_until_answered(ask):
     while True:
         try:
             return await ask()
         except Exception:
             time.sleep(1)
-""",
-                "held the loop",
-            ),
-            (
-                "nothing returned",
-                """
-async def ask_until_answered(ask):
-    while True:
-        try:
-            await ask()
-            break
-        except Exception:
-            await asyncio.sleep(1)
-""",
-                "return",
-            ),
-            (
-                "always the same answer",
-                """
-async def ask_until_answered(ask):
-    await asyncio.sleep(14)
-    return "42"
-""",
-                "forty-two",
-            ),
-            (
-                "a question that is shielded",
-                """
+
+### a question that is shielded | its ask() went on
 async def ask_until_answered(ask):
     while True:
         try:
             return await asyncio.shield(ask())
         except Exception:
             await asyncio.sleep(1)
-""",
-                "its ask() went on",
-            ),
-            (
-                "three tries",
-                """
+
+### three tries | called 3 times
 async def ask_until_answered(ask):
     for _ in range(3):
         try:
             return await ask()
         except Exception:
             await asyncio.sleep(1)
-""",
-                "called 3 times",
-            ),
-            (
-                "no brackets, and a mistake that is caught",
-                """
+
+### no brackets, and a mistake that is caught | called 0 times
 async def ask_until_answered(ask):
     while True:
         try:
             return await ask
         except Exception:
             await asyncio.sleep(1)
-""",
-                "called 0 times",
-            ),
-        ],
+"""
     ),
 }

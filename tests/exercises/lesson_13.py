@@ -1,11 +1,11 @@
 """Answers to the exercises of lesson 13."""
 
-from . import Answers
+from . import read_answers
 
 ANSWERS = {
-    "the ticket office": Answers(
-        right=[
-            """
+    "the ticket office": read_answers(
+        """
+### right
 class Office:
     def __init__(self, seats):
         self.free = seats
@@ -22,27 +22,8 @@ class Office:
             raise
         self.sold.append(name)
         return True
-""",
-            """
-class Office:
-    def __init__(self, seats):
-        self.free = seats
-        self.sold = []
-        self.counter = asyncio.Semaphore(1)
 
-    async def sell(self, name, pay):
-        await self.counter.acquire()
-        try:
-            if self.free > 0:
-                await pay(name)
-                self.free -= 1
-                self.sold.append(name)
-                return True
-            return False
-        finally:
-            self.counter.release()
-""",
-            """
+### right
 class Office:
     def __init__(self, seats):
         self.seats = seats
@@ -68,8 +49,8 @@ class Office:
             async with self.changed:
                 self.changed.notify_all()
         return True
-""",
-            """
+
+### right
 class Office:
     def __init__(self, seats):
         self.free = seats
@@ -89,12 +70,8 @@ class Office:
             return True
         finally:
             self.busy = False
-""",
-        ],
-        wrong=[
-            (
-                "looked twice",
-                """
+
+### looked twice | paid, and the tickets are for
 class Office:
     def __init__(self, seats):
         self.free = seats
@@ -109,12 +86,8 @@ class Office:
         self.free -= 1
         self.sold.append(name)
         return True
-""",
-                "paid, and the tickets are for",
-            ),
-            (
-                "a lock around the payment only",
-                """
+
+### a lock around the payment only | tickets were sold for two seats
 class Office:
     def __init__(self, seats):
         self.free = seats
@@ -129,31 +102,8 @@ class Office:
         self.free -= 1
         self.sold.append(name)
         return True
-""",
-                "tickets were sold for two seats",
-            ),
-            (
-                "a new lock for each sale",
-                """
-class Office:
-    def __init__(self, seats):
-        self.free = seats
-        self.sold = []
 
-    async def sell(self, name, pay):
-        async with asyncio.Lock():
-            if self.free == 0:
-                return False
-            await pay(name)
-            self.free -= 1
-            self.sold.append(name)
-            return True
-""",
-                "tickets were sold for two seats",
-            ),
-            (
-                "one lock for all offices",
-                """
+### one lock for all offices | one of them waits for the other
 lock = asyncio.Lock()
 
 
@@ -170,12 +120,8 @@ class Office:
             self.free -= 1
             self.sold.append(name)
             return True
-""",
-                "one of them waits for the other",
-            ),
-            (
-                "a lock that isn't given back",
-                """
+
+### a lock that isn't given back | still waiting at the counter
 class Office:
     def __init__(self, seats):
         self.free = seats
@@ -192,12 +138,8 @@ class Office:
         self.sold.append(name)
         self.lock.release()
         return True
-""",
-                "still waiting at the counter",
-            ),
-            (
-                "a seat that isn't given back",
-                """
+
+### a seat that isn't given back | Ada, who has, got False
 class Office:
     def __init__(self, seats):
         self.free = seats
@@ -210,12 +152,8 @@ class Office:
         await pay(name)
         self.sold.append(name)
         return True
-""",
-                "Ada, who has, got False",
-            ),
-            (
-                "an error swallowed",
-                """
+
+### an error swallowed | no error for it
 class Office:
     def __init__(self, seats):
         self.free = seats
@@ -232,12 +170,8 @@ class Office:
             return False
         self.sold.append(name)
         return True
-""",
-                "no error for it",
-            ),
-            (
-                "only errors give the seat back",
-                """
+
+### only errors give the seat back | lesson 12
 class Office:
     def __init__(self, seats):
         self.free = seats
@@ -254,38 +188,8 @@ class Office:
             raise
         self.sold.append(name)
         return True
-""",
-                "lesson 12",
-            ),
-            (
-                "a look at the clock",
-                """
-class Office:
-    def __init__(self, seats):
-        self.free = seats
-        self.sold = []
-        self.busy = False
 
-    async def sell(self, name, pay):
-        while self.busy:
-            await asyncio.sleep(0.1)
-        await asyncio.sleep(0)
-        self.busy = True
-        try:
-            if self.free == 0:
-                return False
-            await pay(name)
-            self.free -= 1
-            self.sold.append(name)
-            return True
-        finally:
-            self.busy = False
-""",
-                "tickets were sold for two seats",
-            ),
-            (
-                "without a payment",
-                """
+### without a payment | nobody paid
 class Office:
     def __init__(self, seats):
         self.free = seats
@@ -298,12 +202,8 @@ class Office:
         pay(name).close()
         self.sold.append(name)
         return True
-""",
-                "nobody paid",
-            ),
-            (
-                "a lock for threads",
-                """
+
+### a lock for threads | stopped
 import threading
 
 
@@ -321,12 +221,8 @@ class Office:
             self.free -= 1
             self.sold.append(name)
             return True
-""",
-                "stopped",
-            ),
-            (
-                "nothing returned",
-                """
+
+### nothing returned | it gave None
 class Office:
     def __init__(self, seats):
         self.free = seats
@@ -339,14 +235,11 @@ class Office:
                 await pay(name)
                 self.free -= 1
                 self.sold.append(name)
-""",
-                "it gave None",
-            ),
-        ],
+"""
     ),
-    "the parcels": Answers(
-        right=[
-            """
+    "the parcels": read_answers(
+        """
+### right
 async def pack_all(parcels, pack, workers):
     turn = asyncio.Semaphore(workers)
 
@@ -357,8 +250,8 @@ async def pack_all(parcels, pack, workers):
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(pack_one(parcel)) for parcel in parcels]
     return [task.result() for task in tasks]
-""",
-            """
+
+### right
 async def pack_all(parcels, pack, workers):
     queue, packed = asyncio.Queue(), {}
     for parcel in [*parcels, *[None] * workers]:
@@ -376,44 +269,8 @@ async def pack_all(parcels, pack, workers):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     return [packed[parcel] for parcel in parcels]
-""",
-            """
-async def pack_all(parcels, pack, workers):
-    left, packed = iter(parcels), {}
 
-    async def work():
-        for parcel in left:
-            packed[parcel] = await pack(parcel)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(workers):
-            group.create_task(work())
-    return [packed[parcel] for parcel in parcels]
-""",
-            """
-async def pack_all(parcels, pack, workers):
-    queue, packed = asyncio.Queue(), {}
-    for parcel in parcels:
-        queue.put_nowait(parcel)
-
-    async def work():
-        while True:
-            parcel = await queue.get()
-            packed[parcel] = await pack(parcel)
-            queue.task_done()
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(work()) for _ in range(workers)]
-        await queue.join()
-        for task in tasks:
-            task.cancel()
-    return [packed[parcel] for parcel in parcels]
-""",
-        ],
-        wrong=[
-            (
-                "join without task_done",
-                """
+### join without task_done | a task still waits
 async def pack_all(parcels, pack, workers):
     queue, packed = asyncio.Queue(), {}
     for parcel in parcels:
@@ -430,12 +287,8 @@ async def pack_all(parcels, pack, workers):
         for task in tasks:
             task.cancel()
     return [packed[parcel] for parcel in parcels]
-""",
-                "somebody still waits",
-            ),
-            (
-                "the workers are left standing",
-                """
+
+### the workers are left standing | a worker still waits
 async def pack_all(parcels, pack, workers):
     queue, packed = asyncio.Queue(), {}
     for parcel in parcels:
@@ -450,12 +303,8 @@ async def pack_all(parcels, pack, workers):
     tasks = [asyncio.create_task(work()) for _ in range(workers)]
     await queue.join()
     return [packed[parcel] for parcel in parcels]
-""",
-                "still stands there",
-            ),
-            (
-                "join waits for a worker that has failed",
-                """
+
+### join waits for a worker that has failed | waits for it for ever
 async def pack_all(parcels, pack, workers):
     queue, packed = asyncio.Queue(), {}
     for parcel in parcels:
@@ -473,12 +322,8 @@ async def pack_all(parcels, pack, workers):
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     return [packed[parcel] for parcel in parcels]
-""",
-                "waits for it for ever",
-            ),
-            (
-                "gather leaves the others at work",
-                """
+
+### gather leaves the others at work | packs on although nothing waits
 async def pack_all(parcels, pack, workers):
     queue, packed = asyncio.Queue(), {}
     for parcel in parcels:
@@ -491,30 +336,18 @@ async def pack_all(parcels, pack, workers):
 
     await asyncio.gather(*(work() for _ in range(workers)))
     return [packed[parcel] for parcel in parcels]
-""",
-                "packs on although nobody waits",
-            ),
-            (
-                "one after another",
-                """
+
+### one after another | 2 workers
 async def pack_all(parcels, pack, workers):
     return [await pack(parcel) for parcel in parcels]
-""",
-                "2 workers",
-            ),
-            (
-                "all at once",
-                """
+
+### all at once | one parcel at a time
 async def pack_all(parcels, pack, workers):
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(pack(parcel)) for parcel in parcels]
     return [task.result() for task in tasks]
-""",
-                "one parcel at a time",
-            ),
-            (
-                "in the order in which they are done",
-                """
+
+### in the order in which they are done | order
 async def pack_all(parcels, pack, workers):
     left, packed = iter(parcels), []
 
@@ -526,12 +359,8 @@ async def pack_all(parcels, pack, workers):
         for _ in range(workers):
             group.create_task(work())
     return packed
-""",
-                "order",
-            ),
-            (
-                "in batches",
-                """
+
+### in batches | takes the next one at once
 async def pack_all(parcels, pack, workers):
     packed = []
     for start in range(0, len(parcels), workers):
@@ -540,12 +369,8 @@ async def pack_all(parcels, pack, workers):
             tasks = [group.create_task(pack(parcel)) for parcel in batch]
         packed += [task.result() for task in tasks]
     return packed
-""",
-                "takes the next one at once",
-            ),
-            (
-                "an error swallowed",
-                """
+
+### an error swallowed | and pack_all didn't
 async def pack_all(parcels, pack, workers):
     left, packed = iter(parcels), {}
 
@@ -560,47 +385,8 @@ async def pack_all(parcels, pack, workers):
         for _ in range(workers):
             group.create_task(work())
     return [packed[parcel] for parcel in parcels]
-""",
-                "never heard of it",
-            ),
-            (
-                "nothing returned",
-                """
-async def pack_all(parcels, pack, workers):
-    left = iter(parcels)
 
-    async def work():
-        for parcel in left:
-            await pack(parcel)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(workers):
-            group.create_task(work())
-""",
-                "return",
-            ),
-            (
-                "plans in place of parcels",
-                """
-async def pack_all(parcels, pack, workers):
-    return [asyncio.ensure_future(pack(parcel)) for parcel in parcels]
-""",
-                "await",
-            ),
-            (
-                "a worker that goes round and round",
-                """
-async def pack_all(parcels, pack, workers):
-    tasks = [asyncio.create_task(pack(parcel)) for parcel in parcels]
-    while not all(task.done() for task in tasks):
-        pass
-    return [task.result() for task in tasks]
-""",
-                "stopped",
-            ),
-            (
-                "the caller's list emptied",
-                """
+### the caller's list emptied | was emptied on the way
 async def pack_all(parcels, pack, workers):
     packed = {}
 
@@ -613,27 +399,6 @@ async def pack_all(parcels, pack, workers):
         for _ in range(workers):
             group.create_task(work())
     return [packed[parcel] for parcel in parcels]
-""",
-                "was emptied on the way",
-            ),
-            (
-                "looking again and again",
-                """
-async def pack_all(parcels, pack, workers):
-    left, packed = list(parcels), {}
-
-    async def work():
-        while left:
-            parcel = left.pop(0)
-            packed[parcel] = await pack(parcel)
-
-    tasks = [asyncio.create_task(work()) for _ in range(workers)]
-    while len(packed) < len(parcels):
-        await asyncio.sleep(0)
-    return [packed[parcel] for parcel in parcels]
-""",
-                "stopped",
-            ),
-        ],
+"""
     ),
 }

@@ -1,21 +1,11 @@
 """Answers to the exercises of lesson 14."""
 
-from . import Answers
+from . import read_answers
 
 ANSWERS = {
-    "a stream of items": Answers(
-        right=[
-            """
-async def read_items(fetch):
-    items, next_page = await fetch(1)
-    while True:
-        for item in items:
-            yield item
-        if next_page is None:
-            return
-        items, next_page = await fetch(next_page)
-""",
-            """
+    "a stream of items": read_answers(
+        """
+### right
 async def read_pages(fetch):
     page = 1
     while page:
@@ -27,8 +17,8 @@ async def read_items(fetch):
     async for items in read_pages(fetch):
         for item in items:
             yield item
-""",
-            """
+
+### right
 class ItemStream:
     def __init__(self, fetch):
         self.fetch, self.page, self.items = fetch, 1, []
@@ -46,12 +36,8 @@ class ItemStream:
 
 def read_items(fetch):
     return ItemStream(fetch)
-""",
-        ],
-        wrong=[
-            (
-                "one page more",
-                """
+
+### one page more | again and again
 async def read_items(fetch):
     items, next_page = await fetch(1)
     for item in items:
@@ -59,24 +45,8 @@ async def read_items(fetch):
     items, next_page = await fetch(next_page)
     for item in items:
         yield item
-""",
-                "again and again",
-            ),
-            (
-                "the last page is left out",
-                """
-async def read_items(fetch):
-    items, next_page = await fetch(1)
-    while next_page is not None:
-        for item in items:
-            yield item
-        items, next_page = await fetch(next_page)
-""",
-                "again and again",
-            ),
-            (
-                "everything is fetched first",
-                """
+
+### everything is fetched first | before the first item
 async def read_items(fetch):
     everything, page = [], 1
     while page is not None:
@@ -84,47 +54,23 @@ async def read_items(fetch):
         everything += items
     for item in everything:
         yield item
-""",
-                "before the first item",
-            ),
-            (
-                "a list",
-                """
+
+### a list | async for
 async def read_items(fetch):
     everything, page = [], 1
     while page is not None:
         items, page = await fetch(page)
         everything += items
     return everything
-""",
-                "async for",
-            ),
-            (
-                "whole pages",
-                """
+
+### whole pages | A whole page came at once
 async def read_items(fetch):
     page = 1
     while page is not None:
         items, page = await fetch(page)
         yield items
-""",
-                "A whole page came at once",
-            ),
-            (
-                "no await",
-                """
-async def read_items(fetch):
-    page = 1
-    while page is not None:
-        items, page = fetch(page)
-        for item in items:
-            yield item
-""",
-                "await",
-            ),
-            (
-                "an empty page ends it",
-                """
+
+### an empty page ends it | again and again
 async def read_items(fetch):
     items, page = await fetch(1)
     while items:
@@ -133,12 +79,8 @@ async def read_items(fetch):
         if page is None:
             return
         items, page = await fetch(page)
-""",
-                "again and again",
-            ),
-            (
-                "the pages counted",
-                """
+
+### the pages counted | number of the next page
 async def read_items(fetch):
     page = 1
     while True:
@@ -148,71 +90,21 @@ async def read_items(fetch):
         if following is None:
             return
         page += 1
-""",
-                "number of the next page",
-            ),
-            (
-                "the same page for ever",
-                """
-async def read_items(fetch):
-    items, page = await fetch(1)
-    while page is not None:
-        for item in items:
-            yield item
-        items, _ = await fetch(page)
-""",
-                "Not yet",
-            ),
-            (
-                "fetched again for each item",
-                """
+
+### fetched again for each item | fetched only when
 async def read_items(fetch):
     page = 1
     while page is not None:
         for number in range(len((await fetch(page))[0])):
             yield (await fetch(page))[0][number]
         page = (await fetch(page))[1]
-""",
-                "fetched only when",
-            ),
-            (
-                "one page ahead",
-                """
-async def read_items(fetch):
-    items, page = await fetch(1)
-    while True:
-        if page is not None:
-            following, next_page = await fetch(page)
-        for item in items:
-            yield item
-        if page is None:
-            return
-        items, page = following, next_page
-""",
-                "before the first item",
-            ),
-            (
-                "the notebook's own items",
-                """
-async def read_items(fetch):
-    await fetch(1)
-    for item in ["bread", "butter"]:
-        yield item
-""",
-                "Not yet",
-            ),
-            (
-                "never an item",
-                """
+
+### never an item | stopped
 async def read_items(fetch):
     await asyncio.Event().wait()
     yield
-""",
-                "stopped",
-            ),
-            (
-                "the next page fetched ahead",
-                """
+
+### the next page fetched ahead | only when its first item is asked for
 async def read_items(fetch):
     items, page = await fetch(1)
     while page:
@@ -222,46 +114,25 @@ async def read_items(fetch):
         items, page = await following
     for item in items:
         yield item
-""",
-                "only when its first item is asked for",
-            ),
-            (
-                "on and on behind the last page",
-                """
+
+### on and on behind the last page | no page that there isn't
 async def read_items(fetch):
     page = 1
     while True:
         items, page = await fetch(page)
         for item in items:
             yield item
-""",
-                "no page that there isn't",
-            ),
-            (
-                "the first page for ever",
-                """
+
+### the first page for ever | the next one is fetched
 async def read_items(fetch):
     while True:
         items, page = await fetch(1)
     yield items
-""",
-                "the next one is to be fetched",
-            ),
-        ],
+"""
     ),
-    "the first that fits": Answers(
-        right=[
-            """
-async def find_first(open_stream, fits):
-    stream = open_stream()
-    try:
-        async for item in stream:
-            if fits(item):
-                return item
-    finally:
-        await stream.aclose()
-""",
-            """
+    "the first that fits": read_answers(
+        """
+### right
 async def find_first(open_stream, fits):
     found = None
     async with aclosing(open_stream()) as stream:
@@ -270,8 +141,8 @@ async def find_first(open_stream, fits):
                 found = item
                 break
     return found
-""",
-            """
+
+### right
 @asynccontextmanager
 async def opened(open_stream):
     stream = open_stream()
@@ -284,12 +155,8 @@ async def opened(open_stream):
 async def find_first(open_stream, fits):
     async with opened(open_stream) as stream:
         return await anext((item async for item in stream if fits(item)), None)
-""",
-        ],
-        wrong=[
-            (
-                "left in the middle by break",
-                """
+
+### left in the middle by break | what closes it
 async def find_first(open_stream, fits):
     found = None
     async for item in open_stream():
@@ -297,21 +164,13 @@ async def find_first(open_stream, fits):
             found = item
             break
     return found
-""",
-                "who closes it",
-            ),
-            (
-                "read to its end",
-                """
+
+### read to its end | need no more
 async def find_first(open_stream, fits):
     found = [item async for item in open_stream() if fits(item)]
     return found[0] if found else None
-""",
-                "need no more",
-            ),
-            (
-                "closed only if all goes well",
-                """
+
+### closed only if all goes well | closed when it fails
 async def find_first(open_stream, fits):
     stream = open_stream()
     found = None
@@ -321,37 +180,15 @@ async def find_first(open_stream, fits):
             break
     await stream.aclose()
     return found
-""",
-                "closed when it fails",
-            ),
-            (
-                "another stream is closed",
-                """
+
+### another stream is closed | opened once
 async def find_first(open_stream, fits):
     async with aclosing(open_stream()):
         async for item in open_stream():
             if fits(item):
                 return item
-""",
-                "opened once",
-            ),
-            (
-                "aclose without await",
-                """
-async def find_first(open_stream, fits):
-    stream = open_stream()
-    try:
-        async for item in stream:
-            if fits(item):
-                return item
-    finally:
-        stream.aclose()
-""",
-                "who closes it",
-            ),
-            (
-                "closed by a task, some day",
-                """
+
+### closed by a task, some day | Not yet
 async def find_first(open_stream, fits):
     stream = open_stream()
     try:
@@ -360,12 +197,8 @@ async def find_first(open_stream, fits):
                 return item
     finally:
         asyncio.create_task(stream.aclose())
-""",
-                "Not yet",
-            ),
-            (
-                "the error is swallowed",
-                """
+
+### the error is swallowed | don't catch
 async def find_first(open_stream, fits):
     async with aclosing(open_stream()) as stream:
         async for item in stream:
@@ -374,70 +207,8 @@ async def find_first(open_stream, fits):
                     return item
             except Exception:
                 return None
-""",
-                "don't catch",
-            ),
-            (
-                "nothing returned",
-                """
-async def find_first(open_stream, fits):
-    async with aclosing(open_stream()) as stream:
-        async for item in stream:
-            if fits(item):
-                break
-""",
-                "return",
-            ),
-            (
-                "whatever is something to an if",
-                """
-async def find_first(open_stream, fits):
-    found = None
-    async with aclosing(open_stream()) as stream:
-        async for item in stream:
-            if fits(item) and not found:
-                found = item
-            if found:
-                break
-    return found
-""",
-                "Not yet",
-            ),
-            (
-                "looks at the second only",
-                """
-async def find_first(open_stream, fits):
-    async with aclosing(open_stream()) as stream:
-        await anext(stream)
-        async for item in stream:
-            if fits(item):
-                return item
-""",
-                "Not yet",
-            ),
-            (
-                "an ordinary for",
-                """
-async def find_first(open_stream, fits):
-    async with aclosing(open_stream()) as stream:
-        for item in stream:
-            if fits(item):
-                return item
-""",
-                "TypeError",
-            ),
-            (
-                "the notebook's own answer",
-                """
-async def find_first(open_stream, fits):
-    async with aclosing(open_stream()) as stream:
-        return [await anext(stream) for _ in range(3)][-1]
-""",
-                "Not yet",
-            ),
-            (
-                "what is found is nothing to an if",
-                """
+
+### what is found is nothing to an if | 0 fits, and None came back
 async def find_first(open_stream, fits):
     found = None
     async with aclosing(open_stream()) as stream:
@@ -446,30 +217,6 @@ async def find_first(open_stream, fits):
                 found = item
                 break
     return found or None
-""",
-                "0 fits, and None came back",
-            ),
-            (
-                "a stream taken for a block",
-                """
-async def find_first(open_stream, fits):
-    async with open_stream() as stream:
-        async for item in stream:
-            if fits(item):
-                return item
-""",
-                "no block that closes itself",
-            ),
-            (
-                "for in place of async for",
-                """
-async def find_first(open_stream, fits):
-    for item in open_stream():
-        if fits(item):
-            return item
-""",
-                "another kind of loop",
-            ),
-        ],
+"""
     ),
 }

@@ -1,21 +1,11 @@
 """Answers to the exercises of lesson 15."""
 
-from . import Answers
+from . import read_answers
 
-NEWSPAPER = Answers(
-    right=[
+ANSWERS = {
+    "the newspaper": read_answers(
         """
-async def make_paper(topics, fetch_page, print_page, archive):
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(fetch_page(topic)) for topic in topics]
-    pages = [task.result() for task in tasks]
-    async with asyncio.TaskGroup() as group:
-        for page in pages:
-            group.create_task(asyncio.to_thread(print_page, page))
-            group.create_task(archive(page))
-    return pages
-""",
-        """
+### right
 async def make_page(topic, fetch_page, print_page, archive):
     page = await fetch_page(topic)
     await asyncio.gather(asyncio.to_thread(print_page, page), archive(page))
@@ -25,8 +15,8 @@ async def make_page(topic, fetch_page, print_page, archive):
 async def make_paper(topics, fetch_page, print_page, archive):
     makers = (make_page(topic, fetch_page, print_page, archive) for topic in topics)
     return await asyncio.gather(*makers)
-""",
-        """
+
+### right
 async def make_paper(topics, fetch_page, print_page, archive):
     loop = asyncio.get_running_loop()
     tasks = [asyncio.create_task(fetch_page(topic)) for topic in topics]
@@ -37,12 +27,8 @@ async def make_paper(topics, fetch_page, print_page, archive):
         await archive(page)
         pages.append(page)
     return tuple(pages)
-""",
-    ],
-    wrong=[
-        (
-            "awaits in a row",
-            """
+
+### awaits in a row | number 3 of the table
 async def make_paper(topics, fetch_page, print_page, archive):
     pages = []
     for topic in topics:
@@ -51,119 +37,40 @@ async def make_paper(topics, fetch_page, print_page, archive):
         await asyncio.to_thread(print_page, page)
         await archive(page)
     return pages
-""",
-            "number 3 of the table",
-        ),
-        (
-            "the archive is a plan still",
-            """
+
+### the archive is a plan still | number 4 of the table
 async def make_paper(topics, fetch_page, print_page, archive):
     pages = await asyncio.gather(*(fetch_page(topic) for topic in topics))
     for page in pages:
         await asyncio.to_thread(print_page, page)
         archive(page)
     return pages
-""",
-            "number 4 of the table",
-        ),
-        (
-            "the printer holds the loop",
-            """
+
+### the printer holds the loop | held the loop
 async def make_paper(topics, fetch_page, print_page, archive):
     pages = await asyncio.gather(*(fetch_page(topic) for topic in topics))
     for page in pages:
         print_page(page)
         await archive(page)
     return pages
-""",
-            "held the loop",
-        ),
-        (
-            "a thread that is forgotten",
-            """
+
+### a thread that is forgotten | every page is printed once
 async def make_paper(topics, fetch_page, print_page, archive):
     pages = await asyncio.gather(*(fetch_page(topic) for topic in topics))
     for page in pages:
         asyncio.to_thread(print_page, page)
         await archive(page)
     return pages
-""",
-            "every page is printed once",
-        ),
-        (
-            "a task that nobody awaits",
-            """
-async def make_paper(topics, fetch_page, print_page, archive):
-    pages = await asyncio.gather(*(fetch_page(topic) for topic in topics))
-    for page in pages:
-        await asyncio.to_thread(print_page, page)
-        asyncio.create_task(archive(page))
-    return pages
-""",
-            "every page is archived once",
-        ),
-        (
-            "nothing is returned",
-            """
-async def make_paper(topics, fetch_page, print_page, archive):
-    pages = await asyncio.gather(*(fetch_page(topic) for topic in topics))
-    for page in pages:
-        await asyncio.to_thread(print_page, page)
-        await archive(page)
-""",
-            "return",
-        ),
-        (
-            "pages as they come",
-            """
-async def make_paper(topics, fetch_page, print_page, archive):
-    pages = []
-    for one in asyncio.as_completed([fetch_page(topic) for topic in topics]):
-        page = await one
-        await asyncio.to_thread(print_page, page)
-        await archive(page)
-        pages.append(page)
-    return pages
-""",
-            "the result",
-        ),
-        (
-            "for the notebook's own topics only",
-            """
-async def make_paper(topics, fetch_page, print_page, archive):
-    pages = await asyncio.gather(
-        fetch_page("news"), fetch_page("weather"), fetch_page("sports")
-    )
-    for page in pages:
-        await asyncio.to_thread(print_page, page)
-        await archive(page)
-    return pages
-""",
-            "KeyError",
-        ),
-        (
-            "plans in place of pages",
-            """
-async def make_paper(topics, fetch_page, print_page, archive):
-    return [fetch_page(topic) for topic in topics]
-""",
-            "await",
-        ),
-        (
-            "it never comes out",
-            """
+
+### it never comes out | stopped
 async def make_paper(topics, fetch_page, print_page, archive):
     await asyncio.gather(*(fetch_page(topic) for topic in topics))
     await asyncio.Event().wait()
-""",
-            "stopped",
-        ),
-    ],
-)
-
-JOURNEY = Answers(
-    right=[
+"""
+    ),
+    "the journey": read_answers(
         """
+### right
 async def travel(book_flight, book_hotel, send_tickets):
     flight = asyncio.create_task(book_flight())
     hotel = asyncio.create_task(book_hotel())
@@ -176,8 +83,8 @@ async def travel(book_flight, book_hotel, send_tickets):
         return None
     await send_tickets(tickets)
     return tickets
-""",
-        """
+
+### right
 async def travel(book_flight, book_hotel, send_tickets):
     try:
         async with asyncio.TaskGroup() as group:
@@ -188,31 +95,8 @@ async def travel(book_flight, book_hotel, send_tickets):
     mail = asyncio.create_task(send_tickets(tickets))
     await mail
     return tickets
-""",
-        """
-async def book(what, book_one, tickets):
-    tickets[what] = await book_one()
 
-
-async def travel(book_flight, book_hotel, send_tickets):
-    booked = {}
-    try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(book("hotel", book_hotel, booked))
-            group.create_task(book("flight", book_flight, booked))
-    except* ValueError:
-        booked.clear()
-    if not booked:
-        return None
-    tickets = [booked["flight"], booked["hotel"]]
-    await send_tickets(tickets)
-    return tickets
-""",
-    ],
-    wrong=[
-        (
-            "an except that doesn't look into the group",
-            """
+### an except that doesn't look into the group | doesn't look into a group
 async def travel(book_flight, book_hotel, send_tickets):
     try:
         async with asyncio.TaskGroup() as group:
@@ -223,12 +107,8 @@ async def travel(book_flight, book_hotel, send_tickets):
     tickets = [flight.result(), hotel.result()]
     await send_tickets(tickets)
     return tickets
-""",
-            "doesn't look into a group",
-        ),
-        (
-            "gather and its siblings",
-            """
+
+### gather and its siblings | number 6 of the table
 async def travel(book_flight, book_hotel, send_tickets):
     try:
         tickets = await asyncio.gather(book_flight(), book_hotel())
@@ -236,12 +116,8 @@ async def travel(book_flight, book_hotel, send_tickets):
         return None
     await send_tickets(tickets)
     return tickets
-""",
-            "number 6 of the table",
-        ),
-        (
-            "a mail that nobody waits for",
-            """
+
+### a mail that nobody waits for | number 10 of the table
 async def travel(book_flight, book_hotel, send_tickets):
     try:
         async with asyncio.TaskGroup() as group:
@@ -251,27 +127,8 @@ async def travel(book_flight, book_hotel, send_tickets):
         return None
     asyncio.create_task(send_tickets([flight.result(), hotel.result()]))
     return [flight.result(), hotel.result()]
-""",
-            "number 10 of the table",
-        ),
-        (
-            "a mail that is a plan",
-            """
-async def travel(book_flight, book_hotel, send_tickets):
-    try:
-        async with asyncio.TaskGroup() as group:
-            flight = group.create_task(book_flight())
-            hotel = group.create_task(book_hotel())
-    except ExceptionGroup:
-        return None
-    send_tickets([flight.result(), hotel.result()])
-    return [flight.result(), hotel.result()]
-""",
-            "the two tickets are sent once",
-        ),
-        (
-            "a cancellation that is swallowed",
-            """
+
+### a cancellation that is swallowed | number 8 of the table
 async def travel(book_flight, book_hotel, send_tickets):
     try:
         async with asyncio.TaskGroup() as group:
@@ -281,12 +138,8 @@ async def travel(book_flight, book_hotel, send_tickets):
         return None
     await send_tickets([flight.result(), hotel.result()])
     return [flight.result(), hotel.result()]
-""",
-            "number 8 of the table",
-        ),
-        (
-            "one booking after the other",
-            """
+
+### one booking after the other | number 3 of the table
 async def travel(book_flight, book_hotel, send_tickets):
     try:
         tickets = [await book_flight(), await book_hotel()]
@@ -294,34 +147,14 @@ async def travel(book_flight, book_hotel, send_tickets):
         return None
     await send_tickets(tickets)
     return tickets
-""",
-            "number 3 of the table",
-        ),
-        (
-            "an error that comes out",
-            """
-async def travel(book_flight, book_hotel, send_tickets):
-    async with asyncio.TaskGroup() as group:
-        flight = group.create_task(book_flight())
-        hotel = group.create_task(book_hotel())
-    await send_tickets([flight.result(), hotel.result()])
-    return [flight.result(), hotel.result()]
-""",
-            "ExceptionGroup",
-        ),
-        (
-            "errors taken for tickets",
-            """
+
+### errors taken for tickets | is booked when
 async def travel(book_flight, book_hotel, send_tickets):
     tickets = await asyncio.gather(book_flight(), book_hotel(), return_exceptions=True)
     await send_tickets(tickets)
     return tickets
-""",
-            "is booked when",
-        ),
-        (
-            "a shield around the bookings",
-            """
+
+### a shield around the bookings | nothing is booked after
 async def travel(book_flight, book_hotel, send_tickets):
     flight = asyncio.create_task(book_flight())
     hotel = asyncio.create_task(book_hotel())
@@ -334,20 +167,6 @@ async def travel(book_flight, book_hotel, send_tickets):
         return None
     await send_tickets(tickets)
     return tickets
-""",
-            "nothing is booked after",
-        ),
-        (
-            "no tickets come back",
-            """
-async def travel(book_flight, book_hotel, send_tickets):
-    async with asyncio.TaskGroup() as group:
-        group.create_task(book_flight())
-        group.create_task(book_hotel())
-""",
-            "return",
-        ),
-    ],
-)
-
-ANSWERS = {"the newspaper": NEWSPAPER, "the journey": JOURNEY}
+"""
+    ),
+}

@@ -1,4 +1,4 @@
-"""The exercises of the lessons: what is asked, and who judges an answer by what it does."""
+"""The exercises of the lessons: what is asked, and how an answer is graded by what it does."""
 
 import ast
 import difflib
@@ -6,11 +6,14 @@ import functools
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-Judge = TypeVar("Judge", bound=Callable[..., Awaitable[Any]])
+from asyncteach.checks.check import Check, check
+from asyncteach.formatting import article
+
+Grader = TypeVar("Grader", bound=Callable[..., Awaitable[Any]])
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,15 @@ class Exercise:
     """The source of the cell that the learner changes, as it stands in the notebook."""
     task: str
     """What to do, in one sentence."""
-    judge: Callable[..., Awaitable[Any]]
+    grader: Callable[..., Awaitable[Any]]
     """Runs an answer, its arguments, and returns a Check."""
+    value: Any = None
+    """What the starter makes, if the answer is neither a function nor a class."""
 
     @property
     def arguments(self) -> list[str]:
-        """The names of what the judge wants to see of an answer."""
-        return list(inspect.signature(self.judge).parameters)
+        """The names of what the grader needs of an answer."""
+        return list(inspect.signature(self.grader).parameters)
 
     @property
     def call(self) -> str:
@@ -40,29 +45,31 @@ class Exercise:
 _registry: dict[str, Exercise] = {}
 
 
-def exercise(name: str, *, lesson: int, starter: str, task: str = "") -> Callable[[Judge], Judge]:
-    """Make an exercise of an async function that judges its answer, and return that function.
+def exercise(
+    name: str, *, lesson: int, starter: str, task: str = "", value: Any = None
+) -> Callable[[Grader], Grader]:
+    """Make an exercise of an async function that grades its answer, and return that function.
 
-    The judge's arguments are the answer: functions, classes or values. It runs them with tools of
+    The grader's arguments are the answer: functions, classes or values. It runs them with tools of
     its own and returns a `Check`. `task` says in one sentence what to do; without it the first
-    line of the judge's docstring does. Raises ValueError where the name is taken or the starter is
-    no Python, TypeError where the judge is no async function.
+    line of the grader's docstring does. Raises ValueError where the name is taken, SyntaxError
+    where the starter isn't Python, TypeError where the grader is no async function.
     """
     ast.parse(starter)
 
-    def register(judge: Judge) -> Judge:
-        is_async: bool = inspect.iscoroutinefunction(judge)
+    def register(grader: Grader) -> Grader:
+        is_async: bool = inspect.iscoroutinefunction(grader)
         if not is_async:
-            raise TypeError(f"the judge of {name!r} runs answers: define it with `async def`")
+            raise TypeError(f"the grader of {name!r} runs answers: define it with `async def`")
         other = _registry.get(name)
-        if other and other.judge.__module__ != judge.__module__:
+        if other and other.grader.__module__ != grader.__module__:
             raise ValueError(
                 f"two exercises are called {name!r}, in lessons {other.lesson} and {lesson}: "
                 "progress is kept by their names, so give one of them another"
             )
-        what = task or (inspect.getdoc(judge) or "Change the cell above").splitlines()[0]
-        _registry[name] = Exercise(name, lesson, starter, what.rstrip(".") + ".", judge)
-        return judge
+        what = task or (inspect.getdoc(grader) or "Change the cell above").splitlines()[0]
+        _registry[name] = Exercise(name, lesson, starter, what.rstrip(".") + ".", grader, value)
+        return grader
 
     return register
 
@@ -76,12 +83,11 @@ def all_exercises() -> list[Exercise]:
 @functools.cache
 def _load_lessons() -> None:
     for info in pkgutil.iter_modules(__path__):
-        if info.name.startswith("lesson_"):
-            importlib.import_module(f"{__name__}.{info.name}")
+        importlib.import_module(f"{__name__}.{info.name}")
 
 
 def find_exercise(name: str) -> Exercise:
-    """Return the exercise of that name, or raise ValueError that tells the closest one."""
+    """Return the exercise of that name, or raise ValueError with the closest one."""
     __tracebackhide__ = True
     known = {one.name: one for one in all_exercises()}
     if name in known:
@@ -91,3 +97,39 @@ def find_exercise(name: str) -> Exercise:
     near = near or [other for other in known if name and name.lower() in other.lower()]
     fix = f'is it "{near[0]}"?' if near else "the call in the notebook has its name."
     raise ValueError(f"There is no exercise {name!r}: {fix}")
+
+
+# What several graders do
+
+
+async def grade_in_turn(*runs: Coroutine[Any, Any, Check]) -> Check:
+    """Await one run of the answer after another until one fails, and join what they found."""
+    verdict = await runs[0]
+    for run in runs[1:]:
+        if verdict.passed:
+            verdict.also(await run)
+        else:
+            run.close()
+    return verdict
+
+
+async def failed(name: str, condition: str, *, hint: str, stronger: str) -> Check:
+    """Return a Check that has failed without running anything."""
+
+    async def do_nothing() -> None:
+        pass
+
+    verdict = await check(do_nothing, virtual=True, name=name)
+    return verdict.that(False, condition, hint=hint, stronger=stronger)
+
+
+def as_list(value: Any) -> Any:
+    """Return a list for a tuple: where a list is asked for a tuple is as good."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def describe_kind(one: Any) -> str:
+    """Return `None`, `3` or `a list`: what stands where something else is wanted."""
+    if one is None or isinstance(one, bool | int | float):
+        return repr(one)
+    return article(type(one).__name__)

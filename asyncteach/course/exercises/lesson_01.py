@@ -4,8 +4,7 @@ from typing import Any
 
 from asyncteach.activities import CHORES, LEISURE, Activity
 from asyncteach.checks.check import Check, check
-from asyncteach.course.exercises import exercise
-from asyncteach.formatting import article
+from asyncteach.course.exercises import describe_kind, exercise, failed
 from asyncteach.runners.run import run_together
 
 
@@ -14,35 +13,33 @@ from asyncteach.runners.run import run_together
     lesson=1,
     starter="tonight = LEISURE + CHORES  # change this line\n",
     task="Change the order of `tonight` so that all six take 100 minutes",
+    value=LEISURE + CHORES,
 )
-async def judge_evening(tonight: Any) -> Check:
+async def grade_evening(tonight: Any) -> Check:
     """Do everything together, in the order of the list, and look when all is done."""
-
-    async def look() -> Any:
-        return tonight
-
-    found = await check(look, virtual=True, name="tonight")
-    found.that(
-        isinstance(tonight, list | tuple),
-        "tonight is a list",
-        hint=f"it's {_say(tonight)}. What does + make of two collections, and where is that kept?",
-        stronger="it has to hold the activities themselves, one after another, as each of the two "
-        "that you have does.",
-    ).that(
-        lambda: all(isinstance(one, Activity) for one in tonight) and len(tonight) > 0,
-        "each thing in tonight is one of the activities",
-        hint="you need nothing but CHORES and LEISURE: what else is in your list?",
-        stronger="a collection inside another isn't flat: two are joined with +, not with a comma.",
-    )
-    if not found:
-        return found
+    if not isinstance(tonight, list | tuple):
+        why = ", as `sort()` and `reverse()` give back" if tonight is None else ""
+        return await failed(
+            "tonight",
+            "tonight is a list",
+            hint=f"it's {describe_kind(tonight)}{why}. What does + make of two lists?",
+            stronger="it has to hold the activities themselves, one after another, as CHORES and "
+            "LEISURE do.",
+        )
+    if not tonight or not all(isinstance(one, Activity) for one in tonight):
+        return await failed(
+            "tonight",
+            "each thing in tonight is one of the activities",
+            hint="you need nothing but CHORES and LEISURE: what else is in your list?",
+            stronger="two lists are joined with +; a comma makes a list of two lists.",
+        )
     evening = await run_together(tonight, clock="virtual")
     return (
         check(evening, name="tonight")
         .that(
             sorted(tonight, key=str) == sorted(CHORES + LEISURE, key=str),
             "each of the six is in tonight once, as it was",
-            hint="only the order is to be changed: what is missing, new, or there twice?",
+            hint="only the order may change: what is missing, new, or there twice?",
             stronger="count them in the timeline: three chores and three pastimes.",
         )
         .took(
@@ -52,9 +49,3 @@ async def judge_evening(tonight: Any) -> Check:
             "time for that?",
         )
     )
-
-
-def _say(tonight: Any) -> str:
-    if tonight is None:
-        return "None, as what changes a list in its place gives back"
-    return article(type(tonight).__name__)

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from asyncteach.checks.check import Check, check
-from asyncteach.course.exercises import exercise
+from asyncteach.course.exercises import as_list, exercise, grade_in_turn
 
 
 @exercise(
@@ -18,12 +18,9 @@ async def breakfast(brew):
     return [egg, tea, toast]
 """,
 )
-async def judge_breakfast(breakfast: Any) -> Check:
+async def grade_breakfast(breakfast: Any) -> Check:
     """Rewrite `breakfast` so that everything is on the table after 4 minutes."""
-    verdict = await _eat(breakfast, "a pot of {}")
-    if verdict.passed:  # and with another stove
-        verdict.also(await _eat(breakfast, "some {} for you"))
-    return verdict
+    return await grade_in_turn(_eat(breakfast, "a pot of {}"), _eat(breakfast, "some {} for you"))
 
 
 async def _eat(breakfast: Any, text: str) -> Check:
@@ -35,8 +32,7 @@ async def _eat(breakfast: Any, text: str) -> Check:
         return text.format(name)
 
     async def eat() -> Any:
-        table = await breakfast(brew)
-        return list(table) if isinstance(table, tuple) else table
+        return as_list(await breakfast(brew))
 
     verdict = await check(eat, virtual=True, name="breakfast")
     wanted = [("egg water", 240), ("tea", 180), ("toast", 120)]
@@ -44,20 +40,20 @@ async def _eat(breakfast: Any, text: str) -> Check:
         verdict.result(
             [text.format(name) for name, _ in wanted],
             hint="look at the return: are the three results there, and in their order?",
-            stronger="`await` gives a result, a call alone gives only a plan; and what "
+            stronger="`await` gives a result, a call alone gives only a coroutine; and what "
             "`asyncio.gather` gives is a list already.",
         )
         .that(
             sorted(brewed) == wanted,
             "each of the three was brewed once, and for its own time",
-            hint="egg, tea and toast take the time that they take: change only when each is begun.",
+            hint="egg, tea and toast take the time that they take: change only when each begins.",
             stronger="write the three calls of brew() as they were given, and begin them together.",
         )
         .took(
             seconds=240,
-            hint="what starts when? Nobody should wait for the egg before the tea is on.",
+            hint="what starts when? The tea needn't wait until the egg is done.",
             stronger="two awaits in a row are two waits in a row: what makes tasks of several "
-            "plans and waits for all?",
+            "coroutines and waits for all?",
         )
         .nothing_left_running()
     )

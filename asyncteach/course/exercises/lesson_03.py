@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from asyncteach.checks.check import Check, check
-from asyncteach.course.exercises import exercise
+from asyncteach.course.exercises import exercise, grade_in_turn
 
 
 @exercise(
@@ -15,12 +15,9 @@ def job(fetch):
     return asyncio.run(fetch("news"))
 """,
 )
-async def judge_job(job: Any) -> Check:
+async def grade_job(job: Any) -> Check:
     """Rewrite `job` so that it works in this notebook, where a cell awaits it."""
-    verdict = await _do(job, "the {} page", 1)
-    if verdict.passed:  # and with another page
-        verdict.also(await _do(job, "all about {}", 3))
-    return verdict
+    return await grade_in_turn(_do(job, "the {} page", 1), _do(job, "all about {}", 3))
 
 
 async def _do(job: Any, text: str, seconds: float) -> Check:
@@ -35,13 +32,14 @@ async def _do(job: Any, text: str, seconds: float) -> Check:
     return (
         verdict.result(
             text.format("news"),
-            hint="what does fetch(...) give, and who carries it out and hands on its result?",
-            stronger="`return` hands on what `await` has given; without `await` it's only a plan.",
+            hint="what does fetch(...) give, what runs it, and what hands on its result?",
+            stronger="`return` hands on what `await` has given; without `await` that is only a "
+            "coroutine.",
         )
         .that(
             fetched == ["news"],
             "the news was fetched once",
-            hint="how often is fetch(...) called, and with what?",
+            hint=f"fetch() was called for {', '.join(fetched) or 'nothing'}.",
             stronger='one call is enough: fetch("news").',
         )
         .nothing_left_running()

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from asyncteach.checks.check import Check, check
-from asyncteach.course.exercises import exercise
+from asyncteach.course.exercises import exercise, grade_in_turn
 
 
 @exercise(
@@ -17,12 +17,12 @@ async def serve(name, print_receipt):
     print_receipt(name)
 """,
 )
-async def judge_printer(serve: Any) -> Check:
+async def grade_printer(serve: Any) -> Check:
     """Change `serve` so that everybody has a receipt after 5 seconds."""
-    verdict = await _open_shop(serve, ["Ada", "Bo", "Cy"], 3)
-    if verdict.passed:  # and with others, at other printers
-        verdict.also(await _open_shop(serve, ["Dee", "Eve", "Flo", "Gus"], 4))
-    return verdict
+    return await grade_in_turn(
+        _open_shop(serve, ["Ada", "Bo", "Cy"], 3),
+        _open_shop(serve, ["Dee", "Eve", "Flo", "Gus"], 4),
+    )
 
 
 async def _open_shop(serve: Any, customers: list[str], seconds: int) -> Check:
@@ -45,12 +45,13 @@ async def _open_shop(serve: Any, customers: list[str], seconds: int) -> Check:
         .that(
             verdict.value == sorted(customers),
             "everybody has one receipt",
-            hint="is there an await before whatever prints?",
-            stronger="calling asyncio.to_thread(...) alone gives a plan: who carries it out?",
+            hint=f"the receipts are for {', '.join(verdict.value or []) or 'nobody'}: is there an "
+            "await before the call that prints?",
+            stronger="calling asyncio.to_thread(...) alone gives a coroutine: what runs it?",
         )
         .took(
             seconds=2 + seconds,
-            hint="what starts when, and who waits for whom?",
+            hint="what starts when, and which customer waits for which?",
             stronger="2 seconds for the money, then the printers, side by side.",
         )
         .nothing_left_running()

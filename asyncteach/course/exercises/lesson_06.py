@@ -5,7 +5,7 @@ import inspect
 from typing import Any
 
 from asyncteach.checks.check import Check, check
-from asyncteach.course.exercises import exercise
+from asyncteach.course.exercises import exercise, grade_in_turn
 
 
 @exercise(
@@ -16,12 +16,9 @@ def hold(number, gate):
     return []  # change this line
 """,
 )
-async def judge_hold(hold: Any) -> Check:
+async def grade_hold(hold: Any) -> Check:
     """Write `hold` so that it starts `number` tasks that wait for the gate, and returns them."""
-    verdict = await _open_gate(hold, 10)
-    if verdict.passed:
-        verdict = await _open_gate(hold, 10_000)
-    return verdict
+    return await grade_in_turn(_open_gate(hold, 10), _open_gate(hold, 10_000))
 
 
 async def _open_gate(hold: Any, number: int) -> Check:
@@ -54,26 +51,26 @@ async def _open_gate(hold: Any, number: int) -> Check:
         .that(
             len(tasks) == number,
             f"hold() has returned {number:,} different tasks{_but(number, len(tasks))}",
-            hint="gate.wait() gives a plan that nobody carries out yet. Who makes a task of it?",
+            hint="gate.wait() gives a coroutine that nothing runs yet. What makes a task of it?",
             stronger="each task needs a call of gate.wait() of its own, and asyncio.create_task "
             "around it.",
         )
         .that(
             early == 0,
-            f"nobody is through before the gate opens{_but(0, early)}",
+            f"no task is through before the gate opens{_but(0, early)}",
             hint="what does each of your tasks wait for?",
             stronger="each of them has to await gate.wait(), and nothing else lets it go on.",
         )
         .that(
             late == 0,
-            f"nobody waits any more when the gate is open{_but(0, late)}",
+            f"no task waits any more when the gate is open{_but(0, late)}",
             hint="what do they wait for still?",
             stronger="the gate is the one that hold() is given: no other is ever opened.",
         )
         .never_blocked(
             1,
-            hint="who waits without an await?",
-            stronger="an await of its own lets each task wait; hold() itself waits for nobody.",
+            hint="what waits without an await?",
+            stronger="an await of its own lets each task wait; hold() itself needs no wait.",
         )
         .nothing_left_running()
     )

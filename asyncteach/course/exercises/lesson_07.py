@@ -9,7 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, wait
 from typing import Any
 
 from asyncteach.checks.check import Check, check
-from asyncteach.course.exercises import exercise
+from asyncteach.course.exercises import exercise, grade_in_turn
 
 
 class _Pool(ProcessPoolExecutor):
@@ -32,12 +32,12 @@ async def summarise(pool, numbers):
     return statistics.stdev(numbers)
 """,
 )
-async def judge_summarise(summarise: Any) -> Check:
+async def grade_summarise(summarise: Any) -> Check:
     """Change `summarise` so that the clock ticks and this process has none of the work."""
-    few = await _ask(summarise, [range(1000), range(5000)])
-    if not few.passed:
-        return few
-    return few.also(await _ask(summarise, [range(1_500_000), range(1_500_001)]))
+    return await grade_in_turn(
+        _ask(summarise, [range(1000), range(5000)]),
+        _ask(summarise, [range(1_500_000), range(1_500_001)]),
+    )
 
 
 async def _ask(summarise: Any, reports: list[Sequence[int]]) -> Check:
@@ -59,7 +59,7 @@ async def _ask(summarise: Any, reports: list[Sequence[int]]) -> Check:
     try:
         verdict = await check(office, deadline=30, name="summarise")
     finally:
-        # Nobody may await what was forgotten: let it have a result, and no error.
+        # A forgotten job gets its result, so that no error is reported when it is thrown away.
         await asyncio.to_thread(wait, pool.jobs, 10)
         processes = list((pool._processes or {}).values())
         manager: Any = getattr(pool, "_executor_manager_thread", None)
@@ -74,25 +74,26 @@ async def _ask(summarise: Any, reports: list[Sequence[int]]) -> Check:
         hint="that isn't what stdev says. Is there a return, and an await?",
         stronger="what run_in_executor gives has to be awaited, and what comes of it returned.",
     )
-    if work < 0.1:  # whose hands have done that little can't be seen
+    if work < 0.1:  # which process has done so little can't be seen
         return verdict
     return (
         verdict.never_blocked(
             max(0.25, work / 4),
-            hint="somebody held the loop, and the clock stood still. Who computes on it?",
+            hint="the loop was held, and the clock stood still. What computes on it?",
             stronger="the loop is free only while you await: hand the work to the pool, and await "
             "what you get for it.",
         )
         .that(
             len(pool.jobs) >= len(reports),
             "the pool has had something to do for each report",
-            hint="whose hands have done the work?",
+            hint=f"it was given {len(pool.jobs)} jobs for {len(reports)} reports: which process "
+            "has done the work?",
             stronger="a thread is in this process too: summarise gets a pool of other processes.",
         )
         .that(
             spent < work / 2,
             "this process has had none of the work",
-            hint="the clock ticks, but whose hands have done the work?",
+            hint=f"the clock ticks, but this process has computed for {spent:.2g} s.",
             stronger="give the pool the function that takes long, and not one that is done in "
             "no time.",
         )

@@ -1,17 +1,14 @@
 """The exercise of lesson 9: several pages at once, and not more often than the server likes."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from asyncteach.checks.check import Check, check
-from asyncteach.course.exercises import exercise
-from asyncteach.course.server.slow_server import Visit, slow_server
+from asyncteach.course.exercises import as_list, exercise, grade_in_turn
+from asyncteach.course.simulated_server import ADDRESS, SimulatedServer
 
-MOST = 5
-LATENCY = 0.25
-_HELD = 0.24  # a blocking client holds the loop for all of the latency
-_EARLY = 0.15  # seconds that it takes to say and to hear how long to wait
+_MOST = 5
+_TOWNS = ("Oslo", "Rome", "Lima", "Cork", "Bern", "Riga", "Pisa", "Graz")
 
 
 @exercise(
@@ -26,57 +23,68 @@ async def fetch_all(client, urls):
     return texts
 """,
 )
-async def judge_polite_reader(fetch_all: Any) -> Check:
+async def grade_polite_reader(fetch_all: Any) -> Check:
     """Change `fetch_all` so that at most 5 pages are fetched at once and all of them come."""
     towns = {f"/{name}": f"The weather in {name}.\n" for name in _TOWNS}
-    verdict = await _read(fetch_all, towns, rate=None)
-    if verdict.passed:  # and from a server that counts
-        pages = {f"/{number}": f"Page {number}.\n" for number in range(12)}
-        verdict.also(await _read(fetch_all, pages, rate=(8, 2.0)))
-    return verdict
-
-
-_TOWNS = ("Oslo", "Rome", "Lima", "Cork", "Bern", "Riga", "Pisa", "Graz")
+    pages = {f"/{number}": f"Page {number}.\n" for number in range(12)}
+    return await grade_in_turn(
+        _read(fetch_all, towns, rate=None), _read(fetch_all, pages, rate=(8, 2.0))
+    )
 
 
 async def _read(fetch_all: Any, pages: Mapping[str, str], rate: tuple[int, float] | None) -> Check:
     import httpx
 
+<<<<<<< HEAD
     server = slow_server(latency=LATENCY, jitter=0.1, rate=rate, pages=pages)
     async with httpx.AsyncClient(trust_env=False, timeout=15) as client:
         with slow_server(latency=0) as other:
             await client.get(other)  # what httpx does once is not the answer's
         with server as url:
+=======
+    server = SimulatedServer(pages, latency=0.25, rate=rate)
+    refused: list[str] = []
+>>>>>>> df7f92c (Exercises: a file a lesson, graders share a helper; an exercise is open as long as its cell is the starter; lessons 9 and 17 are graded in virtual time; lesson 10 closes no connection that a thread may use; one hint for an oven that looks again and again)
 
-            async def read() -> Any:
-                texts = await fetch_all(client, [url + path for path in pages])
-                return list(texts) if isinstance(texts, tuple) else texts
+    async def read() -> Any:
+        async with server.client() as client:
+            try:
+                return as_list(await fetch_all(client, [ADDRESS + path for path in pages]))
+            except httpx.ConnectError as error:
+                refused.append(str(error))
 
-            verdict = await check(read, deadline=12, name="fetch_all")
-    log, texts = server.log, verdict.value if isinstance(verdict.value, list) else []
+    verdict = await check(read, virtual=True, name="fetch_all")
+    texts = verdict.value if isinstance(verdict.value, list) else []
+    most = server.most_at_once
     return (
         verdict.never_blocked(
-            _HELD,
             hint="is there a call that doesn't hand the loop back? Think of the client that "
             "doesn't await.",
             stronger="everything that waits has to be awaited: `client.get` as well as the pause.",
         )
         .that(
-            server.most_at_once <= MOST,
-            f"at most {MOST} requests are open at once (the most were {server.most_at_once})",
+            not refused,
+            "every page is fetched with `client`",
+            hint="a request was made without it, and found no server.",
+            stronger="`httpx.get` blocks the loop until the answer is there: write "
+            "`await client.get(url)`.",
+        )
+        .that(
+            most <= _MOST,
+            f"at most {_MOST} requests are open at once (the most were {most})",
             hint="what lets only a few in at a time? And do all tasks use the same one?",
             stronger="one asyncio.Semaphore(5) for all pages, made before the first task and held "
-            "while a request is under way.",
+            "while a request is open.",
         )
         .that(
-            server.most_at_once >= 3,
-            f"several requests are open at once (the most were {server.most_at_once})",
+            most >= 3,
+            f"several requests are open at once (the most were {most})",
             hint="what starts the second request, and when?",
             stronger="an await in a loop is one after another: start the pages with gather or a "
-            "TaskGroup, and bound them.",
+            "TaskGroup, and limit them.",
         )
         .that(
-            not any(_is_refusal(text) for text in texts),
+            not any(str(text).startswith("Too many requests") for text in texts),
             "no text is a refusal of the server",
             hint="look at `status_code`: is every answer a page?",
             stronger="after a 429 wait, and ask for the same page again, until it is there.",
@@ -88,28 +96,24 @@ async def _read(fetch_all: Any, pages: Mapping[str, str], rate: tuple[int, float
             "the text of an answer.",
         )
         .that(
-            rate is None or not _find_early(log, *rate),
-            "nobody came back before the time that the server had said",
-            hint="how long should one wait after a 429?",
+            not _came_early(server),
+            "no page is asked for again before the time that the server said",
+            hint=_came_early(server) or "how long should one wait after a 429?",
             stronger='the header "Retry-After" has the seconds: sleep for so long, in every round.',
         )
         .nothing_left_running()
     )
 
 
-def _is_refusal(text: Any) -> bool:
-    return isinstance(text, str) and text.startswith("Too many requests")
-
-
-def _find_early(log: Sequence[Visit], most: int, seconds: float) -> list[Visit]:
-    """Return the visits of pages that came back before the time that was said."""
-    found = []
-    for number, visit in enumerate(log):
-        if visit.status != 429:
-            continue
-        answered = [one.start for one in log[:number] if one.status != 429]
-        wait = math.ceil(answered[-most] + seconds - visit.start)
-        later = [one for one in log[number + 1 :] if one.path == visit.path]
-        if later and later[0].start < visit.end + wait - _EARLY:
-            found.append(later[0])
-    return found
+def _came_early(server: SimulatedServer) -> str:
+    """Return a sentence on the first page that was asked for too early after a 429."""
+    for number, visit in enumerate(server.log):
+        later = [one for one in server.log[number + 1 :] if one.path == visit.path]
+        if visit.status == 429 and later:
+            waited = later[0].start - visit.end
+            if waited < visit.retry_after - 1e-6:
+                return (
+                    f"{visit.path} was asked for again after {waited:.3g} s, and Retry-After "
+                    f"was {visit.retry_after} s."
+                )
+    return ""

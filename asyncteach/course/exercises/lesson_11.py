@@ -6,7 +6,7 @@ from typing import Any
 
 from asyncteach.checks.check import Check, check
 from asyncteach.checks.results import unfinished
-from asyncteach.course.exercises import exercise
+from asyncteach.course.exercises import exercise, grade_in_turn
 
 _Ask = Callable[[], Awaitable[Any]]
 
@@ -19,28 +19,22 @@ async def ask_all(sources):
     return {name: await ask() for name, ask in sources.items()}
 """,
 )
-async def judge_ask_all(ask_all: Any) -> Check:
+async def grade_ask_all(ask_all: Any) -> Check:
     """Write `ask_all`, which asks all at the same time and returns the answers that came."""
-    verdict = await _ask(ask_all, {"news": 3, "weather": 1, "sports": 4}, {"weather": 1})
-    if verdict.passed:  # the last fails at last, the first has nothing to say, and None is right
-        verdict.also(
-            await _ask(
-                ask_all, {"a": 2, "b": 1, "c": 2, "d": 5}, {"d": 5, "b": 1}, says={"c": None}
-            )
-        )
-    if verdict.passed:
-        verdict.also(await _ask(ask_all, {"e": 1, "f": 2}, {"e": 1, "f": 2}))
-    return verdict
+    return await grade_in_turn(
+        _ask(ask_all, {"news": 3, "weather": 1, "sports": 4}, failing=["weather"]),
+        # The last fails at last, and None is an answer.
+        _ask(ask_all, {"a": 2, "b": 1, "c": 2, "d": 5}, failing=["d", "b"], silent="c"),
+        _ask(ask_all, {"e": 1, "f": 2}, failing=["e", "f"]),
+    )
 
 
 async def _ask(
-    ask_all: Any,
-    seconds: dict[str, float],
-    failing: dict[str, float],
-    says: dict[str, Any] | None = None,
+    ask_all: Any, seconds: dict[str, float], *, failing: list[str], silent: str = ""
 ) -> Check:
-    says = says or {}
+    answers = {name: None if name == silent else f"the answer of {name}" for name in seconds}
     asked: list[str] = []
+    raised_at: float | None = None
 
     def source(name: str) -> _Ask:
         async def ask() -> Any:
@@ -48,33 +42,31 @@ async def _ask(
             await asyncio.sleep(seconds[name])
             if name in failing:
                 raise ConnectionError(f"{name} does not answer")
-            return says.get(name, f"the answer of {name}")
+            return answers[name]
 
         return ask
 
-    raised_at: list[float] = []
-
     async def main() -> Any:
+        nonlocal raised_at
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
             return await ask_all({name: source(name) for name in seconds})
         except (ConnectionError, ExceptionGroup):
-            raised_at.append(clock() - began)
+            raised_at = clock() - began
 
-    expected = {name: says.get(name, f"the answer of {name}") for name in seconds}
-    expected = {name: answer for name, answer in expected.items() if name not in failing}
-    verdict = await check(main, virtual=True, name="what worked")
+    expected = {name: answer for name, answer in answers.items() if name not in failing}
+    verdict = await check(main, virtual=True, name="ask_all")
     value = verdict.value
     among = isinstance(value, dict) and any(isinstance(v, Exception) for v in value.values())
     return (
         verdict.that(
-            not raised_at,
+            raised_at is None,
             "the error of one source leaves the others alone",
             hint="Which way of starting lets the others go on, and puts errors with the results?",
             stronger="Look at gather's return_exceptions, or let each task catch its own error.",
-            start=min(raised_at, default=None),
-            end=min(raised_at, default=None),
+            start=raised_at,
+            end=raised_at,
         )
         .that(
             not among,
@@ -86,12 +78,12 @@ async def _ask(
         .that(
             sorted(asked) == sorted(seconds),
             "every source is asked once",
-            hint="Call each function of the dict once.",
-            stronger="`ask()` makes a plan: make one of each, and no second one.",
+            hint=f"asked: {', '.join(asked) or 'none'}. Call each function of the dict once.",
+            stronger="`ask()` makes a coroutine: make one of each, and no second one.",
         )
         .took(
             seconds=max(seconds.values()),
-            hint="All are to be asked at the same time: who waits for whom?",
+            hint="All should be asked at the same time: which one waits for which?",
             stronger="Make all the tasks first, and wait for them only then.",
         )
         .nothing_left_running()
@@ -99,26 +91,26 @@ async def _ask(
 
 
 def _hints(value: Any, expected: dict[str, Any]) -> dict[str, str]:
-    """Return hints on who is missing in a dict, or shouldn't be there; the general ones if none."""
+    """Return hints on what is missing in a dict, or shouldn't be there."""
     if not isinstance(value, dict) or unfinished(value):
         return {}
     more = [name for name in value if name not in expected]
     less = [name for name in expected if name not in value]
     if more:
         return {
-            "hint": f"{more[0]!r} has failed, and is there all the same. What tells you of a "
+            "hint": f"{more[0]!r} has failed, and is there all the same. How can you tell a "
             "failure?",
             "stronger": "Those that fail have no place in the dict, not even with None or a text.",
         }
     if less and expected[less[0]] is None:
         return {
-            "hint": f"{less[0]!r} has answered, with None, and is missing. What do you take for a "
+            "hint": f"{less[0]!r} has answered, with None, and is missing. What counts as a "
             "failure?",
             "stronger": "Any answer is an answer, None as well: only an exception is a failure.",
         }
     if less:
         return {
-            "hint": f"{less[0]!r} has answered, and its answer is missing. Who is waited for, and "
+            "hint": f"{less[0]!r} has answered, and its answer is missing. What is waited for, and "
             "what becomes of the answers when another one fails?",
             "stronger": "Wait for all of them, and deal with each failure by itself.",
         }
@@ -132,70 +124,79 @@ def _hints(value: Any, expected: dict[str, Any]) -> dict[str, str]:
 async def ask_fastest(mirrors): ...
 """,
 )
-async def judge_ask_fastest(ask_fastest: Any) -> Check:
+async def grade_ask_fastest(ask_fastest: Any) -> Check:
     """Write `ask_fastest`, which returns the first answer that comes and cancels the others."""
-    verdict = await _race(ask_fastest, [3, 2, 5], failing=[])
-    if verdict.passed:  # the fastest of all fails
-        verdict.also(await _race(ask_fastest, [4, 1, 2.5, 6], failing=[1]))
-    if verdict.passed:  # two fail, and one of them later than the answer
-        verdict.also(await _race(ask_fastest, [3, 0.5, 2, 1], failing=[1, 2]))
-    if verdict.passed:
-        verdict.also(await _race(ask_fastest, [1, 2], failing=[0, 1]))
-    return verdict
+    return await grade_in_turn(
+        _race(ask_fastest, [3, 2, 5], failing=[]),
+        _race(ask_fastest, [4, 1, 2.5, 6], failing=[1]),  # the fastest of all fails
+        # Two fail, and one of them later than the answer.
+        _race(ask_fastest, [3, 0.5, 2, 1], failing=[1, 2]),
+        _race(ask_fastest, [1, 2], failing=[0, 1]),
+    )
 
 
-async def _race(ask_fastest: Any, seconds: list[float], failing: list[int]) -> Check:
-    started: list[int] = []
-    ended: list[int] = []
-    there: list[list[int]] = []
-    returned_at: list[float] = []
+class _Mirrors:
+    """Mirrors that take so many seconds, some of which fail, and what is done with them."""
 
-    def mirror(number: int) -> _Ask:
+    def __init__(self, seconds: list[float], failing: list[int]) -> None:
+        self.seconds = seconds
+        self.failing = failing
+        self.started: list[int] = []
+        self.still_at_work: list[int] = []
+        """Those that hadn't ended when ask_fastest was over."""
+        self.over_at: float | None = None
+        self._ended: list[int] = []
+
+    def mirror(self, number: int) -> _Ask:
         async def ask() -> str:
-            started.append(number)
+            self.started.append(number)
             try:
-                await asyncio.sleep(seconds[number])
-                if number in failing:
+                await asyncio.sleep(self.seconds[number])
+                if number in self.failing:
                     raise ConnectionError(f"mirror {number} does not answer")
                 return f"the file, from mirror {number}"
             finally:
-                ended.append(number)
+                self._ended.append(number)
 
         return ask
 
-    async def main() -> Any:
+    async def run(self, ask_fastest: Any) -> Any:
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
-            return await ask_fastest([mirror(number) for number in range(len(seconds))])
+            return await ask_fastest([self.mirror(number) for number in range(len(self.seconds))])
         except (ConnectionError, ExceptionGroup) as error:
             return error
         except Exception as error:
-            if len(failing) == len(seconds):  # whichever you like
+            if len(self.failing) == len(self.seconds):  # any error is as good
                 return error
             raise
         finally:
-            there.append(sorted(set(started) - set(ended)))
-            returned_at.append(clock() - began)
+            self.still_at_work = sorted(set(self.started) - set(self._ended))
+            self.over_at = clock() - began
 
-    verdict = await check(main, virtual=True, name="the fastest mirror")
+
+async def _race(ask_fastest: Any, seconds: list[float], *, failing: list[int]) -> Check:
+    mirrors = _Mirrors(seconds, failing)
+    verdict = await check(lambda: mirrors.run(ask_fastest), virtual=True, name="the fastest mirror")
+    is_error = isinstance(verdict.value, Exception)
     working = [number for number in range(len(seconds)) if number not in failing]
     if not working:
         return verdict.that(
-            isinstance(verdict.value, Exception),
+            is_error,
             "an error is raised if every mirror fails",
-            hint="What happens after your loop, when nobody had an answer?",
+            hint="What happens after your loop, when no mirror had an answer?",
             stronger="Keep the error that you have caught, and raise it at the end.",
         ).nothing_left_running()
     best, *slower = sorted(working, key=lambda number: seconds[number])
     return (
         verdict.that(
-            not isinstance(verdict.value, Exception),
+            not is_error,
             "a mirror that fails doesn't end the race",
-            hint="An error is no answer: who may still have one?",
+            hint="An error is no answer: which mirrors may still have one?",
             stronger="Catch the error of each one where you await it, and wait for the next.",
-            start=min(returned_at, default=None),
-            end=min(returned_at, default=None),
+            start=mirrors.over_at,
+            end=mirrors.over_at,
         )
         .that(
             verdict.value not in [f"the file, from mirror {number}" for number in slower],
@@ -206,23 +207,23 @@ async def _race(ask_fastest: Any, seconds: list[float], failing: list[int]) -> C
         )
         .result(f"the file, from mirror {best}")
         .that(
-            sorted(started) == list(range(len(seconds))),
+            sorted(mirrors.started) == list(range(len(seconds))),
             "every mirror is asked once",
-            hint="Start all of them before you wait for one.",
+            hint=f"asked: {mirrors.started}. Start all of them before you wait for one.",
             stronger="Make a task of each mirror; awaiting that task twice asks it only once.",
         )
         .took(
             seconds=seconds[best],
-            hint="When the answer is there nobody needs the others: whom do you still wait for?",
+            hint="When the answer is there the others aren't needed: which do you still wait for?",
             stronger="`as_completed`, or `wait` with FIRST_COMPLETED, comes back at the first one.",
         )
         .that(
-            there == [[]],
+            not mirrors.still_at_work,
             "the others have ended when it returns",
-            hint="Who still works for you when you have your answer?",
+            hint=f"mirrors {mirrors.still_at_work} were still at work when it returned.",
             stronger="`cancel()` only asks for it: await the cancelled tasks, too.",
-            start=min(returned_at, default=None),
-            end=min(returned_at, default=None),
+            start=mirrors.over_at,
+            end=mirrors.over_at,
         )
         .nothing_left_running()
     )

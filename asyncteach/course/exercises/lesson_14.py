@@ -6,12 +6,12 @@ from inspect import isasyncgen, isawaitable
 from typing import Any
 
 from asyncteach.checks.check import Check, check
-from asyncteach.course.exercises import exercise
+from asyncteach.course.exercises import exercise, grade_in_turn
 
 _Page = tuple[list[str], int | None]
 
 _MOST = 50
-"""Pages and items until nobody believes any more that it will come to an end."""
+"""Pages after which a stream counts as endless."""
 
 
 class _EnoughError(Exception):
@@ -28,28 +28,28 @@ async def read_items(fetch):
         yield item
 """,
 )
-async def judge_read_items(read_items: Any) -> Check:
+async def grade_read_items(read_items: Any) -> Check:
     """Write the generator `read_items`, which yields the items of all pages, one by one."""
     shop: dict[int, _Page] = {
         1: (["bread", "butter"], 2),
         2: (["cheese"], 3),
         3: (["dates", "eggs", "figs"], None),
     }
-    verdict = await _read(read_items, shop)
-    if verdict.passed:  # an empty page in the middle, and numbers that aren't counted
-        verdict.also(await _read(read_items, {1: (["a"], 7), 7: ([], 3), 3: (["b", "c"], None)}))
-    if verdict.passed:
-        verdict.also(await _read(read_items, {1: ([], None)}))
-    return verdict
+    return await grade_in_turn(
+        _read(read_items, shop),
+        # An empty page in the middle, and numbers that aren't counted.
+        _read(read_items, {1: (["a"], 7), 7: ([], 3), 3: (["b", "c"], None)}),
+        _read(read_items, {1: ([], None)}),
+    )
 
 
 async def _read(read_items: Any, pages: dict[int, _Page]) -> Check:
-    diary: list[str] = []
+    log: list[str] = []
     wrong: list[str] = []
 
     async def fetch(page: int) -> _Page:
-        diary.append(f"page {page}")
-        if len(diary) > _MOST:
+        log.append(f"page {page}")
+        if len(log) > _MOST:
             raise _EnoughError
         await asyncio.sleep(1)
         if page not in pages:
@@ -66,11 +66,11 @@ async def _read(read_items: Any, pages: dict[int, _Page]) -> Check:
         found: list[Any] = []
         try:
             async for item in stream:
-                diary.append(item)
+                log.append(item)
                 found.append(item)
                 if len(found) > 20:
                     break
-                await asyncio.sleep(0.25)  # whoever fetches ahead has the time for it
+                await asyncio.sleep(0.25)  # an answer that fetches ahead has the time for it
         except _EnoughError:
             pass
         finally:
@@ -78,15 +78,9 @@ async def _read(read_items: Any, pages: dict[int, _Page]) -> Check:
                 await stream.aclose()
         return found
 
-    verdict = await check(main, virtual=True, name="a stream of items")
-    everything: list[str] = []
-    expected: list[str] = []
-    following: int | None = 1
-    while following is not None:
-        expected.append(f"page {following}")
-        items, following = pages[following]
-        expected += items
-        everything += items
+    verdict = await check(main, virtual=True, name="read_items")
+    everything = [item for items, _ in pages.values() for item in items]
+    expected = [one for page, (items, _) in pages.items() for one in (f"page {page}", *items)]
     return (
         verdict.that(
             "no stream" not in wrong,
@@ -101,28 +95,25 @@ async def _read(read_items: Any, pages: dict[int, _Page]) -> Check:
             stronger="And after the last page that number is None: what ends your loop?",
         )
         .that(
-            not any(isinstance(item, (list, tuple)) for item in _as_list(verdict.value)),
+            not isinstance(verdict.value, list)
+            or not any(isinstance(item, list | tuple) for item in verdict.value),
             "it yields items, one by one",
-            hint="A whole page came at once, as a list: who takes the items out of it?",
+            hint="A whole page came at once, as a list: what takes the items out of it?",
             stronger="`for item in items:`, and a `yield` for each.",
         )
         .result(
             everything,
-            hint="After a page the next one is to be fetched: again and again, and until when?",
+            hint="After a page the next one is fetched: again and again, and until when?",
             stronger="A loop around the fetch, as long as there is a next page; it may be empty.",
         )
         .that(
-            diary == expected,
+            log == expected,
             "a page is fetched only when its first item is asked for",
             hint="What is fetched before the first item is handed over? And is any fetched twice?",
             stronger="Yield all items of one page before you fetch the next.",
         )
         .nothing_left_running()
     )
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 @exercise(
@@ -136,17 +127,16 @@ async def find_first(open_stream, fits):
     return None
 """,
 )
-async def judge_find_first(find_first: Any) -> Check:
+async def grade_find_first(find_first: Any) -> Check:
     """Change `find_first` so that the stream is closed when it returns or fails."""
     words = ["pear", "plum", "fig", "kiwi", "date"]
-    verdict = await _find(find_first, words, lambda word: len(word) < 4, "fig", reads=3)
-    if verdict.passed:
-        verdict.also(await _find(find_first, words, lambda word: word > "z", None, reads=5))
-    if verdict.passed:  # the first of all, and one that is nothing to an `if`
-        verdict.also(await _find(find_first, [0, 1, 2], lambda n: n < 1, 0, reads=1))
-    if verdict.passed:
-        verdict.also(await _find(find_first, ["a", "b", 3, "d"], _is_upper, None, reads=3))
-    return verdict
+    return await grade_in_turn(
+        _find(find_first, words, lambda word: len(word) < 4, "fig", reads=3),
+        _find(find_first, words, lambda word: word > "z", None, reads=5),
+        # The first of all, and one that an `if` takes for nothing.
+        _find(find_first, [0, 1, 2], lambda n: n < 1, 0, reads=1),
+        _find(find_first, ["a", "b", 3, "d"], _is_upper, None, reads=3),
+    )
 
 
 def _is_upper(item: Any) -> bool:
@@ -157,27 +147,28 @@ async def _find(
     find_first: Any, items: list[Any], fits: Callable[[Any], bool], expected: Any, *, reads: int
 ) -> Check:
     fails = fits is _is_upper
-    diary: list[str] = []
-    seen: list[list[str]] = []
+    log: list[str] = []
     opened: list[Any] = []
-    left_at: list[float] = []
+    closed = 0
+    left_at: float | None = None
 
     async def stream() -> AsyncIterator[Any]:
-        diary.append("open")
+        log.append("open")
         try:
             for item in items:
                 await asyncio.sleep(1)
-                diary.append("read")
+                log.append("read")
                 yield item
         finally:
             await asyncio.sleep(1)
-            diary.append("closed")
+            log.append("closed")
 
     def open_stream() -> AsyncIterator[Any]:
-        opened.append(stream())  # held here too: nobody closes it by forgetting it
+        opened.append(stream())  # held here too, or forgetting it would close it
         return opened[-1]  # type: ignore[no-any-return]
 
     async def main() -> Any:
+        nonlocal closed, left_at
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
@@ -187,17 +178,16 @@ async def _find(
                 return error
             raise
         finally:
-            seen.append(list(diary))
-            left_at.append(clock() - began)
+            closed = log.count("closed")
+            left_at = clock() - began
             for one in opened:
                 await one.aclose()
 
-    verdict = await check(main, virtual=True, name="the first that fits")
-    closed = seen[-1].count("closed") if seen else 0
+    verdict = await check(main, virtual=True, name="find_first")
     if fails:
         verdict.that(
             isinstance(verdict.value, AttributeError),
-            "an error of fits reaches whoever has called find_first",
+            "an error of fits reaches the caller of find_first",
             hint="Close the stream, but don't catch the error.",
             stronger="`async with` and `finally` both let an error through.",
         )
@@ -211,24 +201,24 @@ async def _find(
         verdict.result(expected)
     return (
         verdict.that(
-            diary.count("open") == 1,
+            log.count("open") == 1,
             "the stream is opened once",
-            hint="Call open_stream() once and keep what it gives you.",
+            hint=f"open_stream() was called {log.count('open')} times. Keep what it gives you.",
             stronger="The one that you read is the one that has to be closed.",
         )
         .that(
-            diary.count("read") == reads,
+            log.count("read") == reads,
             f"it reads {reads} of {len(items)} items",
-            hint="Once you have found one you need no more.",
+            hint=f"it has read {log.count('read')}. Once you have found one you need no more.",
             stronger="Return from inside the loop.",
         )
         .that(
             closed == 1,
             "the stream is closed " + ("when it fails" if fails else "when it returns"),
-            hint="`return` in the loop leaves the stream paused at its yield: who closes it?",
+            hint="`return` in the loop leaves the stream paused at its yield: what closes it?",
             stronger="`aclosing()` around the stream, or a `finally` that awaits its aclose().",
-            start=min(left_at, default=None),
-            end=min(left_at, default=None),
+            start=left_at,
+            end=left_at,
         )
         .nothing_left_running()
     )

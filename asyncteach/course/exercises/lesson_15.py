@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from asyncteach.checks.check import Check, check
-from asyncteach.course.exercises import exercise
+from asyncteach.course.exercises import as_list, exercise, grade_in_turn
 
 
 @exercise(
@@ -24,19 +24,20 @@ async def make_paper(topics, fetch_page, print_page, archive):
     return pages
 """,
 )
-async def judge_newspaper(make_paper: Any) -> Check:
+async def grade_newspaper(make_paper: Any) -> Check:
     """Make two papers of different pages: nothing may depend on the notebook's own."""
-    first = await _make_one(make_paper, {"news": 20, "weather": 30, "sports": 20})
-    if not first.passed:
-        return first
-    return first.also(await _make_one(make_paper, {"chess": 25, "gardens": 20}))
+    return await grade_in_turn(
+        _make_one(make_paper, {"news": 20, "weather": 30, "sports": 20}),
+        _make_one(make_paper, {"chess": 25, "gardens": 20}),
+    )
 
 
 async def _make_one(make_paper: Any, topics: dict[str, int]) -> Check:
     fetched: list[str] = []
     printed: list[str] = []
     archived: list[str] = []
-    there_when_it_ended: list[tuple[list[str], list[str]]] = []
+    was_printed: list[str] = []
+    was_archived: list[str] = []
 
     async def fetch_page(topic: str) -> str:
         await asyncio.sleep(topics[topic])
@@ -53,27 +54,26 @@ async def _make_one(make_paper: Any, topics: dict[str, int]) -> Check:
 
     async def main() -> Any:
         paper = await make_paper(list(topics), fetch_page, print_page, archive)
-        there_when_it_ended.append((sorted(printed), sorted(archived)))
-        return list(paper) if isinstance(paper, tuple) else paper
+        was_printed[:], was_archived[:] = sorted(printed), sorted(archived)
+        return as_list(paper)
 
     pages = [f"the {topic} page" for topic in topics]
-    verdict = await check(main, virtual=True, name="the newspaper")
-    was_printed, was_archived = (there_when_it_ended or [([], [])])[0]
+    verdict = await check(main, virtual=True, name="make_paper")
     return (
         verdict.result(pages)
         .that(
             was_printed == sorted(pages),
             "every page is printed once",
-            hint="number 2 of the table: let somebody else stand beside the printer.",
-            stronger="`await asyncio.to_thread(print_page, page)`: without the await nobody "
-            "knows whether it is done.",
+            hint="number 2 of the table: let a thread stand beside the printer.",
+            stronger="`await asyncio.to_thread(print_page, page)`: without the await it isn't "
+            "sure that it is done.",
         )
         .that(
             was_archived == sorted(pages),
             "every page is archived once before make_paper returns",
             hint="number 4 of the table: what does calling a coroutine function do?",
-            stronger="archive(page) alone makes a plan and throws it away; a task of it is cut off "
-            "when make_paper returns. Who awaits it?",
+            stronger="archive(page) alone makes a coroutine and throws it away; a task of it is "
+            "cut off when make_paper returns. What awaits it?",
         )
         .never_blocked(
             hint="number 2 of the table: print_page is an ordinary function that takes a while.",
@@ -106,20 +106,18 @@ async def travel(book_flight, book_hotel, send_tickets):
         return None
 """,
 )
-async def judge_journey(travel: Any) -> Check:
-    """Let everything go well, then each booking fail, then somebody change their mind."""
-    verdict = await _judge_a_good_journey(travel)
-    for fails in ("flight", "hotel"):
-        if not verdict.passed:
-            return verdict
-        verdict = verdict.also(await _judge_a_failed_journey(travel, fails))
-    if not verdict.passed:
-        return verdict
-    return verdict.also(await _judge_a_cancelled_journey(travel))
+async def grade_journey(travel: Any) -> Check:
+    """Let everything go well, then each booking fail, then the journey be cancelled."""
+    return await grade_in_turn(
+        _travel_well(travel),
+        _fail_to_travel(travel, "flight"),
+        _fail_to_travel(travel, "hotel"),
+        _cancel_journey(travel),
+    )
 
 
 class _Agency:
-    """What books, and what it has booked and sent."""
+    """Books flights and hotels, one of which may be sold out, and notes what it does."""
 
     def __init__(self, fails: str = "") -> None:
         self.fails = fails
@@ -151,34 +149,34 @@ class _Agency:
 TICKETS = ["the ticket of the flight", "the ticket of the hotel"]
 
 
-async def _judge_a_good_journey(travel: Any) -> Check:
+async def _travel_well(travel: Any) -> Check:
     agency = _Agency()
     sent: list[list[str]] = []
 
     async def main() -> Any:
         tickets = await travel(*agency.tools())
         sent.extend(agency.sent)
-        return list(tickets) if isinstance(tickets, tuple) else tickets
+        return as_list(tickets)
 
-    verdict = await check(main, virtual=True, name="the journey")
+    verdict = await check(main, virtual=True, name="travel")
     return (
         verdict.result(TICKETS)
         .that(
             sent == [TICKETS],
             "the two tickets are sent once before travel returns",
-            hint="number 10 of the table: who waits until the tickets are sent?",
+            hint="number 10 of the table: what waits until the tickets are sent?",
             stronger="you need no task for it: `await send_tickets(tickets)`.",
         )
         .took(
             at_most_seconds=4,
-            hint="number 3 of the table: both bookings are to go on at the same time.",
+            hint="number 3 of the table: both bookings can go on at the same time.",
             stronger="start both in a TaskGroup, then wait for both.",
         )
         .nothing_left_running()
     )
 
 
-async def _judge_a_failed_journey(travel: Any, fails: str) -> Check:
+async def _fail_to_travel(travel: Any, fails: str) -> Check:
     agency = _Agency(fails)
     other = "hotel" if fails == "flight" else "flight"
 
@@ -187,7 +185,7 @@ async def _judge_a_failed_journey(travel: Any, fails: str) -> Check:
         await asyncio.sleep(10)  # whatever was left going would be booked by now
         return tickets
 
-    verdict = await check(main, virtual=True, name="the journey")
+    verdict = await check(main, virtual=True, name="travel")
     return (
         verdict.that(
             not agency.booked,
@@ -204,14 +202,14 @@ async def _judge_a_failed_journey(travel: Any, fails: str) -> Check:
         .that(
             verdict.value is None,
             f"it returns None when the {fails} is sold out",
-            hint="which value should whoever calls travel get when there are no tickets?",
+            hint="which value should the caller of travel get when there are no tickets?",
             stronger="set `tickets = None` first, and return it at the end.",
         )
         .nothing_left_running()
     )
 
 
-async def _judge_a_cancelled_journey(travel: Any) -> Check:
+async def _cancel_journey(travel: Any) -> Check:
     agency = _Agency()
 
     async def main() -> bool:
@@ -222,7 +220,7 @@ async def _judge_a_cancelled_journey(travel: Any) -> Check:
         await asyncio.sleep(10)
         return journey.cancelled()
 
-    verdict = await check(main, virtual=True, name="the journey")
+    verdict = await check(main, virtual=True, name="travel")
     return (
         verdict.that(
             verdict.value is True,
@@ -233,7 +231,7 @@ async def _judge_a_cancelled_journey(travel: Any) -> Check:
         .that(
             not agency.booked,
             "nothing is booked after travel was cancelled",
-            hint="whoever stops has to stop what it has started, too.",
+            hint="a task that stops has to stop what it has started, too.",
             stronger="A TaskGroup that is cancelled cancels its tasks; so does gather.",
         )
         .nothing_left_running()

@@ -1,14 +1,56 @@
-"""Lesson 16, testing: an inspector, a test that is judged by what it lets through."""
+"""The exercises of lesson 16: tests that are graded by what they let through."""
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from asyncteach.checks.check import Check
-from asyncteach.course.exercises import exercise
-from asyncteach.course.exercises.suspects import pass_good, stop_bad
+from asyncteach.checks.accidents import find_line
+from asyncteach.checks.check import Check, check
+from asyncteach.course.exercises import exercise, grade_in_turn
+from asyncteach.formatting import at
 
 Get = Callable[[str], Awaitable[Any]]
+Ring = Callable[[str], Any]
+
+
+async def _pass_good(test: Any, good_ones: Sequence[Any]) -> Check:
+    """Judge if the test passes for all of them; what it raises is reported."""
+    red: list[str] = []
+
+    async def main() -> None:
+        for good in good_ones:
+            try:
+                await test(good)
+            except AssertionError as error:
+                red.append(at(find_line(error)))
+                return
+
+    # Whatever else it raises has failed already by now.
+    return (await check(main, name=test.__name__)).that(
+        not red,
+        "it passes for good ones",
+        hint=f"a good one raised an AssertionError{''.join(red)}. Does the task ask for what is "
+        "compared there?",
+        stronger="Does that line ask for more than the task does, such as an order of the calls? "
+        "Or does it compare with what your fake doesn't give?",
+    )
+
+
+async def _stop_bad(test: Any, bad: Any, what: str, hint: str, stronger: str) -> Check:
+    """Judge if the test fails for a bad one, by whatever exception."""
+
+    async def main() -> bool:
+        try:
+            await test(bad)
+        except Exception:
+            return True
+        return False
+
+    verdict = await check(main, name=test.__name__)
+    # Of a test that hangs for a bad one it can't be said that it lets it through.
+    return verdict.that(verdict.value is True, f"it stops {what}", hint=hint, stronger=stronger)
 
 
 @exercise(
@@ -23,16 +65,15 @@ async def test_fetch_all(fetch_all):
 """,
     task="Change `test_fetch_all` so that it passes for good ones and fails for every bad one",
 )
-async def judge_inspector(test_fetch_all: Any) -> Check:
+async def grade_inspector(test_fetch_all: Any) -> Check:
     """Hand it good ones, which must pass, and bad ones, which must not."""
-    verdict = await pass_good(test_fetch_all, (_with_group, _with_gather, _with_tasks))
-    for bad, does, hint, stronger in _BAD_ONES:
-        if not verdict.passed:
-            break
-        verdict = verdict.also(
-            await stop_bad(test_fetch_all, bad, f"a fetch_all that {does}", hint, stronger)
-        )
-    return verdict
+    return await grade_in_turn(
+        _pass_good(test_fetch_all, (_with_group, _with_gather, _with_tasks)),
+        *(
+            _stop_bad(test_fetch_all, bad, f"a fetch_all that {does}", hint, stronger)
+            for bad, does, hint, stronger in _BAD_ONES
+        ),
+    )
 
 
 async def _with_group(get: Get, pages: Sequence[str]) -> list[Any]:
@@ -46,7 +87,7 @@ async def _with_gather(get: Get, pages: Sequence[str]) -> list[Any]:
 
 
 async def _with_tasks(get: Get, pages: Sequence[str]) -> list[Any]:
-    # The last one first: nobody has asked for an order of the calls.
+    # The last one first: the task doesn't ask for an order of the calls.
     tasks = {page: asyncio.ensure_future(get(page)) for page in reversed(pages)}
     return [await tasks[page] for page in pages]
 
@@ -110,7 +151,7 @@ _BAD_ONES = (
     (
         _in_turn,
         "fetches one page after another",
-        "the fake is so fast that nobody can tell; how long should it take in all?",
+        "the fake is so fast that no difference shows; how long should it take in all?",
         "let get() sleep for some seconds, and look how many went by: `virtual_time()`.",
     ),
     (
@@ -122,7 +163,7 @@ _BAD_ONES = (
     (
         _sorted,
         "returns the answers in an order of its own",
-        "is your order of the pages told from any other, the alphabet backwards for one?",
+        "could your order of the pages be another one, the alphabet backwards for example?",
         "ask for the pages in an order that is neither the alphabet's nor its reverse.",
     ),
     (
@@ -148,5 +189,145 @@ _BAD_ONES = (
         "leaves a task behind",
         "what still runs when fetch_all has returned?",
         "`check(recording).nothing_left_running()` tells, with an `assert` in front.",
+    ),
+)
+
+
+@exercise(
+    "the reminder",
+    lesson=16,
+    starter="""\
+async def test_reminder(remind):
+    rung = []
+    task = asyncio.create_task(remind(0.1, rung.append))
+    await asyncio.sleep(0.05)
+    assert rung == []
+    await asyncio.sleep(0.06)
+    assert rung == ["ring"]
+    await task
+""",
+    task="Mend `test_reminder` so that it passes on a busy machine, and fails for a bad `remind`",
+)
+async def grade_reminder(test_reminder: Any) -> Check:
+    """Hand it good ones, one of them on a busy machine, and bad ones."""
+    return await grade_in_turn(
+        _pass_good(test_reminder, (_remind, _remind_by_timer)),
+        _pass_busy(test_reminder),
+        *(
+            _stop_bad(test_reminder, bad, f"a remind that {does}", hint, stronger)
+            for bad, does, hint, stronger in _BAD_REMINDERS
+        ),
+    )
+
+
+async def _pass_busy(test: Any) -> Check:
+    red: list[bool] = []
+
+    async def main() -> None:
+        try:
+            await test(_remind_on_a_busy_machine)
+        except AssertionError:
+            red.append(True)
+
+    return (await check(main, name=test.__name__)).that(
+        not red,
+        "it passes for a good remind on a busy machine",
+        hint="the machine was busy for half a second with something else, and the test was red.",
+        stronger="in `virtual_time()` a busy machine takes no time; and remind(...) is awaited.",
+    )
+
+
+async def _remind(seconds: float, ring: Ring) -> None:
+    await asyncio.sleep(seconds)
+    ring("ring")
+
+
+async def _remind_by_timer(seconds: float, ring: Ring) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await asyncio.Event().wait()
+    ring("ring")
+
+
+async def _remind_on_a_busy_machine(seconds: float, ring: Ring) -> None:
+    await asyncio.sleep(seconds)
+    await asyncio.to_thread(_be_busy)
+    ring("ring")
+
+
+def _be_busy() -> None:
+    """Take half a second of real time, and none of a virtual clock's: a pause would take that."""
+    one, other = socket.socketpair()
+    with one, other, contextlib.suppress(TimeoutError):
+        one.settimeout(0.5)
+        one.recv(1)
+
+
+async def _never(seconds: float, ring: Ring) -> None:
+    await asyncio.sleep(seconds)
+
+
+async def _early(seconds: float, ring: Ring) -> None:
+    ring("ring")
+    await asyncio.sleep(seconds)
+
+
+async def _a_bit_early(seconds: float, ring: Ring) -> None:
+    await asyncio.sleep(seconds * 0.8)
+    ring("ring")
+    await asyncio.sleep(seconds * 0.2)
+
+
+async def _late(seconds: float, ring: Ring) -> None:
+    await asyncio.sleep(seconds * 1.25)
+    ring("ring")
+
+
+async def _again(seconds: float, ring: Ring) -> None:
+    await _remind(seconds, ring)
+    ring("ring")
+
+
+async def _in_other_words(seconds: float, ring: Ring) -> None:
+    await asyncio.sleep(seconds)
+    ring("")
+
+
+_BAD_REMINDERS = (
+    (
+        _never,
+        "never rings",
+        "what has to be in `rung` at the end?",
+        "without an `assert` a test looks and says nothing; is remind(...) awaited?",
+    ),
+    (
+        _early,
+        "rings at once",
+        "when was it rung? Look before, or let the fake note the time.",
+        "`ring` may be a function of yours that notes `clock.seconds`.",
+    ),
+    (
+        _a_bit_early,
+        "rings a bit early",
+        "how close do you look? In virtual time a test may be exact.",
+        "`ring` may be a function of yours that notes `clock.seconds`.",
+    ),
+    (
+        _late,
+        "rings too late",
+        "when was it rung? A test that only waits for the end doesn't notice that it came late.",
+        "`ring` may be a function of yours that notes `clock.seconds`.",
+    ),
+    (
+        _again,
+        "rings twice",
+        "how often was it rung?",
+        "compare the whole list, and only when remind(...) has ended.",
+    ),
+    (
+        _in_other_words,
+        "rings with another word",
+        "which word was `ring` called with?",
+        "compare what is in the list with ['ring'], and not only its length.",
     ),
 )

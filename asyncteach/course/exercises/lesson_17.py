@@ -1,56 +1,178 @@
-"""Lesson 17, the capstone: a crawler, let loose on servers that get worse and worse."""
+"""The exercise of lesson 17, the capstone: a crawler, on servers that get worse and worse."""
 
 import asyncio
 import math
 import re
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+<<<<<<< HEAD
 from asyncteach.checks.check import Check
 from asyncteach.course.exercises import exercise
 from asyncteach.course.exercises.outing import Outing
 from asyncteach.course.server.site import make_site
+=======
+from asyncteach.checks.check import Check, check
+from asyncteach.course.exercises import exercise, grade_in_turn
+from asyncteach.course.server.slow_server import make_site
+from asyncteach.course.simulated_server import SimulatedServer
+>>>>>>> df7f92c (Exercises: a file a lesson, graders share a helper; an exercise is open as long as its cell is the starter; lessons 9 and 17 are graded in virtual time; lesson 10 closes no connection that a thread may use; one hint for an oven that looks again and again)
 
-STARTER = """\
-async def crawl(client, start, most=10, show=None): ...
-"""
+_LATENCY = 0.1
 
 
 @exercise(
     "the crawler",
     lesson=17,
-    starter=STARTER,
+    starter="""\
+async def crawl(client, start, most=10, show=None): ...
+""",
     task="Write `crawl` so that it gets every page of a site, politely, whatever the server does",
 )
-async def judge_crawler(crawl: Any) -> Check:
+async def grade_crawler(crawl: Any) -> Check:
     """An easy site, a stop, a bad day, a page that hangs, and two hundred pages with all of it."""
-    verdict = await _judge_easy_site(crawl)
-    for judge in (_judge_stop, _judge_bad_day, _judge_limit, _judge_hang, _judge_everything):
-        if not verdict.passed:
-            break
-        verdict = verdict.also(await judge(crawl))
+    return await grade_in_turn(
+        _crawl_easy_site(crawl),
+        _stop_crawling(crawl),
+        _crawl_on_a_bad_day(crawl),
+        _crawl_with_a_limit(crawl),
+        _crawl_with_a_hang(crawl),
+        _crawl_with_everything(crawl),
+    )
+
+
+class _CrawlerRun:
+    """One crawler on one server, and what became of it."""
+
+    def __init__(self, site: dict[str, str], **faults: Any) -> None:
+        self.server = SimulatedServer(site, latency=_LATENCY, **faults)
+        self.shown: list[tuple[int, int]] = []
+        self.verdict: Check
+
+    async def crawl(self, crawl: Any, most: int = 10) -> None:
+        """Let it crawl the whole site."""
+        await self.run(lambda client: crawl(client, "/", most, lambda *now: self.shown.append(now)))
+
+    async def run(self, main: Callable[[Any], Any]) -> None:
+        """Check what `main(client)` does."""
+
+        async def run_with_client() -> Any:
+            async with self.server.client() as client:
+                return await main(client)
+
+        verdict = await check(run_with_client, virtual=True, name="crawl")
+        self.verdict = _explain_stop(verdict) if verdict.stopped else verdict
+
+    def judge_pages(self, wanted: dict[str, str], when: str, hint: str, stronger: str) -> Check:
+        """Judge if it returns what can be had, and has got each page only once."""
+        value = self.verdict.value
+        pages = value if isinstance(value, dict) else {}
+        missing = [path for path in wanted if path not in pages]
+        got = Counter(visit.path for visit in self.server.log if visit.status == 200)
+        twice = [path for path, number in got.items() if number > 1]
+        some = f"{len(missing)} are missing, {missing[0]} for example" if missing else ""
+        return (
+            self.verdict.that(
+                isinstance(value, dict),
+                "crawl returns a dictionary with its pages",
+                hint="is there a return at the end of crawl, and what does it return?",
+                stronger="keep each page as `pages[path] = text`, and `return pages` at the end.",
+            )
+            .that(
+                bool(self.server.log),
+                "it asks the server for pages",
+                hint="the server has seen no request: each has to be made with `client`.",
+                stronger="`await client.get(path)` asks the server; `httpx.get` doesn't know it, "
+                "and blocks the loop.",
+            )
+            .that(
+                not missing,
+                f"all {len(wanted)} pages are there {when}",
+                hint=f"{some}. {hint}",
+                stronger=f"{some}. {stronger}",
+            )
+            .that(
+                pages == wanted,
+                f"each path has the text of its page {when}, and nothing else is there",
+                hint="which answers are pages? Only those with the status 200.",
+                stronger="keep `response.text` and only if `response.status_code == 200`; "
+                "what has failed five times is left out.",
+            )
+            .that(
+                not twice,
+                "each page is got once",
+                hint=f"{len(twice)} were got more than once. Two pages may have a link to the same "
+                "one: where is noted what is known?",
+                stronger="note a link as known when you put it into the queue, not when it's done.",
+            )
+        )
+
+    def judge_limit(self, most: int) -> Check:
+        """Judge if it was polite."""
+        return self.verdict.that(
+            self.server.most_at_once <= most,
+            f"there are never more than {most} requests open at once",
+            hint=f"the server has seen {self.server.most_at_once} at once. What keeps the next "
+            "request from starting?",
+            stronger="start `most` workers that take from a queue, or `async with` a "
+            "Semaphore(most) around each request.",
+        )
+
+    def shortest_pause(self, status: int | None = None) -> float:
+        """Return how long it was at least from a failed visit to the next to the same page."""
+        ended: dict[str, float] = {}
+        pauses = [math.inf]
+        for visit in self.server.log:
+            if visit.path in ended:
+                pauses.append(visit.start - ended.pop(visit.path))
+            if visit.status != 200 and status in (None, visit.status):
+                ended[visit.path] = visit.end
+        return min(pauses)
+
+
+def _explain_stop(verdict: Check) -> Check:
+    """Say of a crawler that had to be stopped which worker failed: the others wait for it."""
+    for row in verdict.recording.trace.rows:
+        if row.outcome.startswith("raised "):
+            error = row.outcome.removesuffix(".")
+            return check(verdict.recording, name="crawl").that(
+                False,
+                f"crawl comes to an end: it had to be stopped since {row.label} {error}",
+                hint="what waits for the work of this task waits for ever.",
+                stronger="should the error be caught in the task, or is it a mistake in it? A "
+                "TaskGroup would have raised it, where create_task alone keeps it quiet.",
+                task=row.label,
+            )
     return verdict
 
 
-async def _judge_easy_site(crawl: Any) -> Check:
+async def _crawl_easy_site(crawl: Any) -> Check:
     site = make_site(30, seed=11)
-    outing = await Outing(site, latency=0.05).run(crawl)
-    hint = "are all links of a page followed, and does it wait for the last page?"
-    outing.judge_pages(site, "from an easy site", hint, "queue.join() is over when all is done.")
+    run = _CrawlerRun(site)
+    await run.crawl(crawl)
+    run.judge_pages(
+        site,
+        "from an easy site",
+        "are all links of a page followed, and does it wait for the last page?",
+        "queue.join() is over when all is done.",
+    )
+    done = [now[0] for now in run.shown]
     return (
-        outing.judge_limit(10)
+        run.judge_limit(10)
         .that(
-            # A blocking client has one open, and so has who awaits one page after another.
-            outing.server.most_at_once >= 4,
+            run.server.most_at_once >= 4,
             "it fetches several pages at the same time",
-            hint=f"there was never more than {outing.server.most_at_once} request open: who waits "
-            "for whom?",
+            hint=f"there was never more than {run.server.most_at_once} request open: which one "
+            "waits for which?",
             stronger="one task alone fetches one page after another; `most` workers can do more. "
             "Each request has to be awaited.",
         )
         .that(
-            _is_progress(outing.shown, len(site)),
-            "show is told after each page how many it has, and of how many it knows",
-            hint="in the end it has to be told show(30, 30) on a site of 30 pages.",
+            len(done) >= 30 and run.shown[-1] == (30, 30) and done == sorted(done),
+            "show is called after each page: how many it has, and of how many it knows",
+            hint=f"on a site of 30 pages it was called {len(done)} times, and the last call has "
+            "to be show(30, 30).",
             stronger="after each page: `show(len(pages), len(known))`, if show is not None.",
         )
         .nothing_left_running(
@@ -60,36 +182,30 @@ async def _judge_easy_site(crawl: Any) -> Check:
     )
 
 
-def _is_progress(shown: list[tuple[int, int]], count: int) -> bool:
-    done = [now[0] for now in shown]
-    return len(shown) >= count and shown[-1] == (count, count) and done == sorted(done)
-
-
-async def _judge_stop(crawl: Any) -> Check:
+async def _stop_crawling(crawl: Any) -> Check:
+    # It is stopped while requests are open and no answer comes: Python 3.11's wait_for() loses
+    # a cancellation that comes at the same moment as an answer.
     site = make_site(60, seed=12)
     first = re.findall('href="([^"]+)"', site["/"])[0]
-    # It is stopped while ten requests are open and no answer comes: Python 3.11's wait_for()
-    # loses a cancellation that comes at the same moment as an answer.
-    outing = Outing(site, latency=0.4, hang={first: math.inf})
-    ended: list[bool] = []
+    run = _CrawlerRun(site, hang={first: math.inf})
+    seen = late = 0
+    done = False
 
     async def main(client: Any) -> bool:
+        nonlocal seen, late, done
         crawling = asyncio.create_task(crawl(client, "/", 10, None), name="crawl")
-        await asyncio.sleep(0.65)
+        await asyncio.sleep(0.315)
         crawling.cancel()
         await asyncio.wait([crawling], timeout=1)
-        ended.append(crawling.done())
-        await outing.note("/stopped")
-        await asyncio.sleep(0.5)
+        done, seen = crawling.done(), len(run.server.log)
+        await asyncio.sleep(2)
+        late = len(run.server.log) - seen
         return crawling.cancelled()
 
-    await outing.run_main(main)
-    log = outing.server.log
-    stopped = next((visit.start for visit in log if visit.path == "/stopped"), math.inf)
-    late = [visit for visit in log if visit.start > stopped + 0.25]
+    await run.run(main)
     return (
-        outing.verdict.that(
-            ended == [True],
+        run.verdict.that(
+            done,
             "it ends within a second when it is cancelled",
             hint="which of your `except` could catch a CancelledError?",
             stronger="a bare `except:` and `except BaseException:` take a cancellation for a "
@@ -97,92 +213,97 @@ async def _judge_stop(crawl: Any) -> Check:
             "too; `asyncio.timeout` doesn't.",
         )
         .that(
-            outing.verdict.value is True,
-            "whoever cancels it can tell that it was cancelled",
+            run.verdict.value is True,
+            "it ends as cancelled when it is cancelled",
             hint="the CancelledError has to come out of crawl.",
             stronger="clean up in `finally`, or `raise` at the end of the `except`.",
         )
         .that(
             not late,
             "it asks for nothing more after it was cancelled",
-            hint=f"it asked for {len(late)} more pages. Who stops the tasks that crawl started?",
+            hint=f"it asked for {late} more pages. What stops the tasks that crawl has started?",
             stronger="a TaskGroup cancels its tasks when it is cancelled itself.",
         )
         .nothing_left_running(
-            hint="who stops the tasks that crawl has started?",
+            hint="what stops the tasks that crawl has started?",
             stronger="a TaskGroup cancels its tasks when it is cancelled itself.",
         )
     )
 
 
-async def _judge_bad_day(crawl: Any) -> Check:
+async def _crawl_on_a_bad_day(crawl: Any) -> Check:
     site = make_site(25, seed=13)
     paths = list(site)
-    manners = {"drop": [paths[4]], "fail": {paths[7]: 2, paths[11]: 1}}
-    outing = await Outing(site, latency=0.03, **manners).run(crawl, 3)
-    outing.judge_pages(
+    run = _CrawlerRun(site, drop=[paths[4]], fail={paths[7]: 2, paths[11]: 1})
+    await run.crawl(crawl, 3)
+    run.judge_pages(
         site,
         "when a connection is dropped and a page fails twice",
         "is a page tried again that didn't come, or came with another status than 200?",
         "catch httpx.TransportError, look at `response.status_code`, and try up to five times.",
     )
-    return outing.judge_limit(3).that(
-        # 0.03 for the answer and 0.1 for the pause, if there is one.
-        min(outing.pauses(), default=1) >= 0.09,
-        "there is a pause before a page is tried again",
-        hint="a server on a bad day needs some time. Where does yours get it?",
+    pause = run.shortest_pause()
+    return run.judge_limit(3).that(
+        pause >= 0.0999,
+        "there is a pause of 0.1 seconds or more before a page is tried again",
+        hint=f"it was tried again after {pause:.3g} s. A server on a bad day needs some time.",
         stronger="`await asyncio.sleep(0.1)` after a failure, and twice as long each time.",
     )
 
 
-async def _judge_limit(crawl: Any) -> Check:
-    """A site that no machine is too slow for to be asked too often."""
+async def _crawl_with_a_limit(crawl: Any) -> Check:
     site = make_site(14, seed=16)
-    outing = await Outing(site, latency=0.02, rate=(6, 1.0)).run(crawl)
-    outing.verdict.that(
-        # The server says 1 second; a timer may ring a little early.
-        min(outing.pauses(429), default=1) >= 0.9,
+    run = _CrawlerRun(site, rate=(6, 1.0))
+    await run.crawl(crawl)
+    pause = run.shortest_pause(429)
+    run.verdict.that(
+        pause >= 0.999,
         "it waits for as long as Retry-After says",
-        hint="what does the server say beside the status 429?",
+        hint=f"the server has said 1 s with its status 429, and you waited for {pause:.3g} s.",
         stronger='`float(response.headers["Retry-After"])` seconds, if there is that header.',
     )
-    return outing.judge_pages(
+    return run.judge_pages(
         site,
-        "from a server that answers 429 to whoever asks too often",
+        "from a server that answers 429 to those who ask too often",
         "429 is a failure, and the page is there when it is asked for again.",
         "try again what was answered 429, after as many seconds as Retry-After says.",
     )
 
 
-async def _judge_hang(crawl: Any) -> Check:
+async def _crawl_with_a_hang(crawl: Any) -> Check:
     site = make_site(12, seed=14)
-    outing = await Outing(site, latency=0.03, hang=[list(site)[5]]).run(crawl, deadline=8)
-    return outing.judge_pages(
+    run = _CrawlerRun(site, hang={list(site)[5]: 1})
+    await run.crawl(crawl)
+    return run.judge_pages(
         site,
         "when one of them hangs at its first visit",
-        "a page that hung is to be tried again.",
+        "a page that hung has to be tried again.",
         "catch TimeoutError where you catch the other failures.",
     )
 
 
-async def _judge_everything(crawl: Any) -> Check:
-    """200 pages, and one more that nobody gets."""
+async def _crawl_with_everything(crawl: Any) -> Check:
+    """200 pages, and one more that never comes."""
     site = make_site(201, seed=15)
     paths = list(site)
     broken = next(path for path in reversed(paths) if _is_a_dead_end(site, path))
-    wanted = {path: text for path, text in site.items() if path != broken}
-    manners = {"drop": paths[30:33], "hang": [paths[60]], "rate": (80, 1.0)}
-    fail = {paths[90]: 1, paths[120]: 2, broken: math.inf}
-    outing = await Outing(site, latency=0.03, fail=fail, **manners).run(crawl, deadline=40)
-    outing.judge_pages(
-        wanted,
+    run = _CrawlerRun(
+        site,
+        drop=paths[30:33],
+        hang={paths[60]: 1},
+        rate=(80, 1.0),
+        fail={paths[90]: 1, paths[120]: 2, broken: math.inf},
+    )
+    await run.crawl(crawl)
+    run.judge_pages(
+        {path: text for path, text in site.items() if path != broken},
         "from a large site on a bad day",
         "the server answers 429 when it's too much, and one page fails each time.",
         "429 is a failure like others, with another pause; after five tries go on without a page.",
     )
-    tries = sum(visit.path == broken for visit in outing.server.log)
+    tries = sum(visit.path == broken for visit in run.server.log)
     return (
-        outing.judge_limit(10)
+        run.judge_limit(10)
         .that(
             tries >= 5,
             "a page is tried five times before it is left out",
