@@ -113,8 +113,8 @@ def test_an_unknown_name_is_told_the_closest_one(name, words):
     [
         ((serve,), "takes the exercise's name first"),
         ((serve, PRINTER), "takes the exercise's name first"),
-        ((PRINTER,), 'wants to see serve: write `await check_answer("the printer", serve)`'),
-        ((PRINTER, serve, serve), "wants to see serve: write"),
+        ((PRINTER,), 'needs serve: write `await check_answer("the printer", serve)`'),
+        ((PRINTER, serve, serve), "needs serve: write"),
     ],
 )
 def test_a_wrong_call_gets_one_sentence(arguments, words):

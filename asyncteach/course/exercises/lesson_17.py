@@ -7,19 +7,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-<<<<<<< HEAD
-from asyncteach.checks.check import Check
-from asyncteach.course.exercises import exercise
-from asyncteach.course.exercises.outing import Outing
-from asyncteach.course.server.site import make_site
-=======
 from asyncteach.checks.check import Check, check
 from asyncteach.course.exercises import exercise, grade_in_turn
-from asyncteach.course.server.slow_server import make_site
-from asyncteach.course.simulated_server import SimulatedServer
->>>>>>> df7f92c (Exercises: a file a lesson, graders share a helper; an exercise is open as long as its cell is the starter; lessons 9 and 17 are graded in virtual time; lesson 10 closes no connection that a thread may use; one hint for an oven that looks again and again)
-
-_LATENCY = 0.1
+from asyncteach.course.server.simulated_server import SimulatedServer
+from asyncteach.course.server.site import make_site
 
 
 @exercise(
@@ -46,7 +37,7 @@ class _CrawlerRun:
     """One crawler on one server, and what became of it."""
 
     def __init__(self, site: dict[str, str], **faults: Any) -> None:
-        self.server = SimulatedServer(site, latency=_LATENCY, **faults)
+        self.server = SimulatedServer(pages=site, latency=0.1, jitter=0.05, **faults)
         self.shown: list[tuple[int, int]] = []
         self.verdict: Check
 
