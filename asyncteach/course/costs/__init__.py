@@ -1,1 +1,1 @@
-"""What the costs are made of: children that measure, bounds, the words and the picture."""
+"""What the costs are made of: child processes that measure, the words and the picture."""

@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from asyncteach.course.costs.amounts import say_amount
-from asyncteach.course.costs.plan import TaskRecord
+from asyncteach.course.costs.explanation import Row, format_amount
 from asyncteach.timeline.figure import Picture
 
 _TITLES = {
@@ -19,9 +18,8 @@ _TITLES = {
     "start": "Starting: one that does nothing, until it has ended",
     "lateness": "Lateness: how late a loop wakes beside threads that calculate",
     "memory": "Memory: resident, for each",
-    "address space": "Address space: reserved, for each",
 }
-_AXES = (("switch", "start", "lateness"), ("memory", "address space"))  # those of one axis
+_AXES = (("switch", "start", "lateness"), ("memory",))  # those of one axis
 _PER_UNIT = {"µs": 1.0, "ms": 1000.0, "kB": 1.0}
 _WIDTH = 9.0
 _LANE, _PANEL = 0.25, 0.55  # inches
@@ -34,7 +32,7 @@ _MARKS = {
 }
 
 
-def draw_costs(rows: list[TaskRecord], alt: str) -> Picture:
+def draw_costs(rows: list[Row], alt: str) -> Picture:
     """Draw a panel for each kind of cost that was measured; `alt` says it in words."""
     kinds = [kind for kind in _TITLES if any(row["kind"] == kind for row in rows)]
     panels = [[row for row in rows if row["kind"] == kind] for kind in kinds]
@@ -55,11 +53,11 @@ def draw_costs(rows: list[TaskRecord], alt: str) -> Picture:
     return picture
 
 
-def _lanes(rows: list[TaskRecord]) -> list[tuple[str, int]]:
+def _lanes(rows: list[Row]) -> list[tuple[str, int]]:
     return list(dict.fromkeys((row["what"], row["number"]) for row in rows))
 
 
-def _draw_panel(ax: Axes, rows: list[TaskRecord]) -> None:
+def _draw_panel(ax: Axes, rows: list[Row]) -> None:
     ax.set_xscale("log")
     lanes = _lanes(rows)
     for row in rows:
@@ -67,15 +65,13 @@ def _draw_panel(ax: Axes, rows: list[TaskRecord]) -> None:
         factor = _PER_UNIT[row["unit"]]
         low, middle, high = (row[name] * factor for name in ("low", "median", "high"))
         color, marker = _MARKS[_actor(row)]
-        hollow = row["kind"] == "address space"
-        face = mpl.rcParams["axes.facecolor"] if hollow else color
         ax.hlines(place, low, high, color=color, linewidth=1.6, zorder=2)
         ax.plot(
             [middle], [place], marker=marker, markersize=7, color=color, linestyle="none",
-            markerfacecolor=face, markeredgewidth=1.4, zorder=3, gid=row["kind"],
+            markeredgewidth=1.4, zorder=3, gid=row["kind"],
         )  # fmt: skip
         ax.annotate(
-            say_amount(row["median"], row["unit"]),
+            format_amount(row["median"], row["unit"]),
             (max(middle, high), place),
             xytext=(8, 0),
             textcoords="offset points",
@@ -94,12 +90,12 @@ def _draw_panel(ax: Axes, rows: list[TaskRecord]) -> None:
     base = "kB" if unit == "kB" else "µs"
     ax.xaxis.set_major_locator(LogLocator(numticks=20))
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda amount, _: say_amount(amount, base)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda amount, _: format_amount(amount, base)))
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
 
 
-def _share_axis(axes: list[Axes], rows: list[TaskRecord]) -> None:
+def _share_axis(axes: list[Axes], rows: list[Row]) -> None:
     """Give all panels the room that the widest needs, and write the numbers below the last."""
     for ax in axes:
         if ax is not axes[0]:
@@ -116,7 +112,7 @@ def _name(what: str, number: int) -> str:
     return what if number == 1 else f"{what} ({number:,})"
 
 
-def _actor(row: TaskRecord) -> str:
+def _actor(row: Row) -> str:
     what = row["what"]
     if row["kind"] == "lateness" or "task" in what or "generator" in what:
         return "generator or task"

@@ -1,75 +1,226 @@
-"""A child process that measures: what it runs, what it tells, and how it surely ends.
+"""A child process that measures: it does one job, and prints each finding as a line of JSON.
 
-It tells its parent in lines of JSON on stdout. Its stdin is a leash: it ends when the parent does.
+A finding is a kind of cost, of what, with how many, and the amount, or a text that says why there
+is none.
 """
 
+import asyncio
 import json
+import math
 import os
-import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from time import perf_counter, process_time
 
-JOBS = {  # name: (its module here, whether all of it is to be on one processor)
-    "switching": ("switching", True),
-    "starting": ("starting", True),
-    "sharing": ("sharing", False),
-    "lateness": ("lateness", False),
-    "holding": ("holding", False),
-}
+from asyncteach.course.costs.subjects import Subject, starting_subjects, switching_subjects
 
+Finding = tuple[str, str, int, float | str]
 
-class Tell(Protocol):
-    """Sends one finding to the parent: "sample", "left out" or "fact", and what belongs to it."""
+ROUND = 0.003
+"""Seconds: so short that most rounds fit between two interruptions by other programs."""
 
-    def __call__(self, what: str, /, *values: Any) -> None: ...
+FEWEST = 5
+"""So many rounds are played even if the time is up."""
+
+BUSY = (0, 1, 4)
+"""So many threads calculate beside a loop whose lateness is measured."""
+
+NAP, NAPS = 0.005, 12
+SHARERS, WORK = 10, 0.05  # threads that share work, and the seconds of it at least
 
 
 def main() -> None:
-    """Do the job that is named on the command line, then end with all that was started for it."""
-    name, options = sys.argv[1], json.loads(sys.argv[2])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends us
-    out = os.dup(1)
-    os.dup2(2, 1)  # nothing else may come between the lines
-    threading.Thread(target=_watch_leash, daemon=True).start()
-    module, on_one = JOBS[name]
-    if on_one:
-        options["on_one"] = stay_on_one_processor()
-        tell(out, "fact", "one processor", options["on_one"])
-    measure: Callable[..., None] = import_module(f"asyncteach.course.costs.{module}").measure
-    measure(lambda *finding: tell(out, *finding), **options)
-    tell(out, "done")
-    end_all()
+    """Do the job that is named on the command line, then end."""
+    job, options = json.loads(sys.argv[1])
+    for finding in JOBS[job](**options):
+        print(json.dumps(finding), flush=True)  # what is printed is kept if this process dies
+    print(json.dumps("done"), flush=True)
+    os._exit(0)  # there are threads that wait for ever
 
 
-def tell(out: int, *finding: Any) -> None:
-    """Write a finding as a line, at once: what was told is kept if this process dies."""
-    os.write(out, json.dumps(finding).encode() + b"\n")
+def measure_switching(seconds: float, number: int) -> Iterator[Finding]:
+    """Measure every way to hand over, with two and with `number` tasks and threads."""
+    yield from play_rounds("switch", switching_subjects(number), seconds)
 
 
-def stay_on_one_processor() -> bool:
-    """Keep this process and what it starts on one processor, if the system can be asked to.
+def measure_starting(seconds: float) -> Iterator[Finding]:
+    """Measure the start and the end of one that does nothing."""
+    yield from play_rounds("start", starting_subjects(), seconds)
 
-    A hand-off then really switches. Between two processors it takes longer or shorter, by a factor
-    of up to ten, as the system happens to place both sides.
+
+def play_rounds(kind: str, subjects: list[Subject], seconds: float) -> Iterator[Finding]:
+    """Play short rounds of all in turn, so that what disturbs one disturbs all.
+
+    On Linux all of it stays on one processor. Then a hand-over really is a switch: between two
+    processors it takes longer or shorter, by a factor of up to ten, as the system happens to place
+    both sides. And the processor's time is counted, without the turns of other programs. Elsewhere
+    it is the time that passes.
     """
-    try:
+    is_on_one = hasattr(os, "sched_setaffinity")
+    if is_on_one:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    except (AttributeError, OSError):  # macOS and Windows have no such call
-        return False
-    return True
+
+    def time_round(play: Callable[[int], object], subject: Subject, count: int) -> float:
+        def read() -> float:
+            return process_time() + subject.others() if is_on_one else perf_counter()
+
+        began = read()
+        play(count)
+        return read() - began
+
+    end = perf_counter() + seconds
+    ready = []
+    for subject in subjects:
+        try:
+            play, count = subject.prepare(), subject.least
+            # These rounds warm up. The shortest of three counts, or an interruption would look
+            # like slow work.
+            while min(time_round(play, subject, count) for _ in range(3)) < ROUND / 2:
+                count *= 2
+            ready.append((subject, play, count))
+        except (RuntimeError, OSError, MemoryError) as error:
+            yield kind, subject.what, subject.number, refused(error)
+    rounds = 0
+    while ready and (rounds < FEWEST or perf_counter() < end):
+        for subject, play, count in ready:
+            took = time_round(play, subject, count) / count
+            yield kind, subject.what, subject.number, took * 1e6
+        rounds += 1
 
 
-def _watch_leash() -> None:
-    while os.read(0, 1):
-        pass
-    end_all()
+def refused(error: BaseException) -> str:
+    """Return why the machine doesn't do something."""
+    return f"this machine refused: {error or type(error).__name__}"
 
 
-def end_all() -> None:
-    """End this process at once, and on POSIX every process that it has started."""
-    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    os._exit(0)
+def measure_lateness(seconds: float) -> Iterator[Finding]:
+    """Measure how late a loop wakes up beside threads that only calculate (the convoy effect)."""
+    end = perf_counter() + seconds
+    rounds = 0
+    while rounds < 2 or perf_counter() < end:
+        for number in BUSY:
+            for late in wake_beside(number):
+                yield "lateness", "loop beside busy threads", number, late * 1000
+        rounds += 1
+
+
+def wake_beside(number: int) -> list[float]:
+    """Return how many seconds late a loop woke, each time."""
+    going = True
+
+    def calculate() -> None:
+        while going:
+            pass
+
+    async def nap() -> list[float]:
+        late = []
+        for _ in range(NAPS):
+            due = perf_counter() + NAP
+            await asyncio.sleep(NAP)
+            late.append(max(1e-6, perf_counter() - due))
+        return late
+
+    threads = [threading.Thread(target=calculate) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    try:
+        return asyncio.run(nap())
+    finally:
+        going = False
+        for thread in threads:
+            thread.join()
+
+
+def measure_preemption(seconds: float) -> Iterator[Finding]:
+    """Measure how much more processor time the same work takes in ten threads than in one."""
+
+    def count(steps: int) -> None:
+        for _ in range(steps):
+            pass
+
+    def time_work(number: int) -> float:
+        share = work // number
+        threads = [threading.Thread(target=count, args=(share,)) for _ in range(number)]
+        began = process_time()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return process_time() - began
+
+    work = 20_000
+    while time_work(1) < WORK:  # ten turns at the usual switch interval
+        work *= 2
+    end = perf_counter() + seconds
+    rounds = 0
+    while rounds < FEWEST or perf_counter() < end:
+        alone = time_work(1)
+        yield "preemption", "work shared by threads", SHARERS, time_work(SHARERS) / alone
+        rounds += 1
+
+
+def measure_memory(what: str, number: int) -> Iterator[Finding]:
+    """Measure the resident kilobytes (1,000 bytes) of each of so many that wait."""
+    hold = {"task": hold_tasks, "thread": hold_threads, "process": hold_process}[what]
+    try:
+        yield "memory", what, number, max(0.0, hold(number)) / number / 1000
+    except (RuntimeError, OSError, MemoryError) as error:
+        yield "memory", what, number, refused(error)
+
+
+def read_memory(process: int | None = None) -> int:
+    """Return the resident bytes of a process, of this one if none is given."""
+    import psutil
+
+    return int(psutil.Process(process).memory_info().rss)
+
+
+def hold_tasks(number: int) -> float:
+    async def hold() -> None:
+        await asyncio.sleep(3600)
+
+    async def main() -> float:
+        first = [asyncio.create_task(hold()) for _ in range(100)]  # warm up
+        await asyncio.sleep(0)
+        before = read_memory()
+        tasks = [asyncio.create_task(hold()) for _ in range(number)]
+        await asyncio.sleep(0)
+        growth = read_memory() - before
+        for task in first + tasks:
+            task.cancel()
+        return growth
+
+    return asyncio.run(main())
+
+
+def hold_threads(number: int) -> float:
+    gate = threading.Lock()
+    gate.acquire()
+    before = math.nan
+    for thread in range(number + 10):
+        if thread == 10:  # the first ones warm up
+            before = read_memory()
+        threading.Thread(target=gate.acquire, daemon=True).start()
+    return read_memory() - before
+
+
+def hold_process(number: int) -> float:
+    assert number == 1
+    command = [sys.executable, "-I", "-S", "-c", "print(flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as idle:
+        assert idle.stdout is not None
+        idle.stdout.readline()
+        memory = read_memory(idle.pid)
+        idle.kill()
+    return memory
+
+
+JOBS: dict[str, Callable[..., Iterator[Finding]]] = {
+    "memory": measure_memory,
+    "switch": measure_switching,
+    "start": measure_starting,
+    "lateness": measure_lateness,
+    "preemption": measure_preemption,
+}

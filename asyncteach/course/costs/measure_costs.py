@@ -1,80 +1,84 @@
-"""What it costs to switch, to start and to hold tasks, threads and processes on this machine."""
+"""What it costs to switch, to start and to hold tasks, threads and processes on this machine.
 
-import math
-from collections.abc import Callable
+`measure_costs()` returns Costs, a DataFrame. Each measurement is a job in a child process.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
 from statistics import median, quantiles
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas
 
-from asyncteach.course.costs import wording
-from asyncteach.course.costs.amounts import say_digits
-from asyncteach.course.costs.meaning import explain
-from asyncteach.course.costs.plan import UNITS, Findings, measure
+from asyncteach.arguments import check_number, check_whole
+from asyncteach.course.costs.explanation import (
+    UNITS,
+    Row,
+    explain,
+    format_bytes,
+    heading,
+    write_html,
+    write_table,
+)
+from asyncteach.formatting import count
 
 if TYPE_CHECKING:
     from asyncteach.timeline.figure import Picture
 
 __all__ = ["Costs", "measure_costs"]
 
-_COLUMNS = ["kind", "what", "number", "median", "low", "high", "unit", "rounds", "note"]
-_LONGEST = 300
-_FEWEST, _MOST = 100, 100_000
+BYTES = {"task": 4e3, "thread": 40e3, "process": 20e6}
+"""Memory to reckon with for each, the system's own share included."""
+
+SPARE = 15
+"""Seconds more than wanted that a busy machine is given."""
+
+RING = 1000
+"""So many tasks or threads hand over in a ring, where they may."""
+
+REPEATS = 3  # of memory, which hardly differs from one to the next
 
 
 class Costs(pandas.DataFrame):
     """A table with a row for each thing that was measured, made by `measure_costs`.
 
-    The columns are `kind` (of cost: switch, start, memory, address space, lateness, preemption),
-    `what`, `number` (how many of them there were), `median`, `low` and `high` (between them lies
-    the middle half of the `rounds`), their `unit`, and a `note`. What you derive from it (a
-    selection, a sum) is an ordinary DataFrame.
+    The columns are `kind` (of cost: switch, start, memory, lateness, preemption), `what`, `number`
+    (how many of them there were), `median`, `low` and `high` (between them lies the middle half of
+    the `rounds`), and their `unit`. What you derive from it (a selection, a sum) is an
+    ordinary DataFrame.
 
-    In a notebook it shows itself with a figure. `explain()` says what it means, `order(kind)` who
-    costs least, `.left_out` is a DataFrame of what wasn't measured and why, `.figure` is a
-    Matplotlib figure, and `print` shows it all but the figure.
+    In a notebook it shows itself with a figure. `explain()` says what it means, `.left_out` is a
+    list of sentences about what wasn't measured and why, `.figure` is a Matplotlib figure, and
+    `print` shows it all but the figure.
     """
 
-    _metadata = ["left_out", "facts"]  # noqa: RUF012  (the way that pandas asks for attributes)
-    left_out: pandas.DataFrame
-    facts: dict[str, Any]
+    _metadata = ["left_out"]  # noqa: RUF012  (the way that pandas asks for attributes)
+    left_out: list[str]
 
     @property
     def _constructor(self) -> type[pandas.DataFrame]:
         return pandas.DataFrame
 
-    def order(self, kind: str) -> list[str]:
-        """Return what costs of a kind there are, the lowest first.
-
-        What was measured with few and with many counts once, by the most: whether ten thousand
-        tasks take more memory each than a thousand is chance. Their `low` decides, which other
-        programs disturb least. Raises ValueError for another kind.
-        """
-        if kind not in UNITS:
-            known = ", ".join(UNITS)
-            raise ValueError(f"{kind!r} is not a kind of cost: there are {known}.")
-        rows = [row for row in self.rows() if row["kind"] == kind]
-        of_most = {row["what"]: row["low"] for row in rows}  # sorted by number: the last stays
-        return sorted(of_most, key=lambda what: of_most[what])
-
     def explain(self) -> str:
         """Return what the numbers say, in a few sentences that are true of this very run."""
-        return " ".join(explain(self.rows(), self.facts))
+        return " ".join(explain(self.rows()))
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[Row]:
         """Return the rows as dictionaries."""
-        return cast(list[dict[str, Any]], self.to_dict("records"))
+        return cast(list[Row], self.to_dict("records"))
 
     @property
     def figure(self) -> "Picture":
         """A new Matplotlib figure: what takes time and what takes memory, on logarithmic axes."""
         from asyncteach.course.costs.chart import draw_costs
 
-        return draw_costs(self.rows(), " ".join([wording.heading(self.facts), self.explain()]))
+        return draw_costs(self.rows(), f"{heading()} {self.explain()}")
 
     def __str__(self) -> str:
-        missing = self.left_out.to_dict("records")
-        return wording.write_table(self.rows(), cast(Any, missing), self.facts)
+        return write_table(self.rows(), self.left_out)
 
     __repr__ = __str__
 
@@ -82,69 +86,152 @@ class Costs(pandas.DataFrame):
         import IPython.display as ipython
 
         display: Any = ipython.display
-        html = wording.write_html(
-            self.to_html(index=False, float_format=say_digits),
-            self.explain(),
-            cast(Any, self.left_out.to_dict("records")),
-        )
+        table = self.to_html(index=False, float_format=lambda amount: f"{amount:,.3g}")
+        html = write_html(table, self.explain(), self.left_out)
         display({"text/html": html, "text/plain": str(self)}, raw=True)
-        png, about = self.figure._repr_png_()
-        heading = wording.heading(self.facts)
-        display({"image/png": png, "text/plain": heading}, raw=True, metadata={"image/png": about})
+        display(self.figure)
 
 
 def measure_costs(*, seconds: float = 30, most: int = 10_000) -> Costs:
     """Measure on this machine what tasks, threads and processes cost: to switch, start and hold.
 
-    It takes about so many `seconds`, on a busy machine at most 15 more, and holds whoever calls
-    it so long, a notebook's event loop too. The work is done in processes of its own, all
-    of which end with it. At `most` so many tasks or threads are held at a time, fewer where the
-    machine has no room for them; what is left out, and why, is in `.left_out`.
+    It takes about so many `seconds`, on a busy machine at most 15 more, and blocks meanwhile, a
+    notebook's event loop too. The work is done in processes of its own, which end with it. At
+    `most` so many tasks or threads are held at a time, fewer where the machine has no room for
+    them; what is left out, and why, is in `.left_out`.
 
     Rounds of all that is compared are played in turn, so that what disturbs one disturbs all, and
-    their median and quartiles are kept. Hand-overs, starts and preemption are measured on one
-    processor where the system (Linux) lets itself be asked, so that each hand-over is a switch,
-    and in that processor's time, so that other programs' turns don't count.
-    Times are in microseconds or milliseconds, memory in kilobytes of 1,000 bytes for each.
+    their median and quartiles are kept. Hand-overs and starts are measured on one processor where
+    the system (Linux) can be asked for it, so that each hand-over is a switch, and in that
+    processor's time, so that other programs' turns don't count. Times are in microseconds or
+    milliseconds, memory in kilobytes of 1,000 bytes for each. The idle process is a bare Python, a
+    spawned one comes from multiprocessing, as on macOS and Windows, and a hand-over by a pipe is
+    half of a byte's way to another process and back.
 
-    Returns Costs, a DataFrame. Raises ValueError or TypeError for an option that makes no sense.
+    Returns Costs, a DataFrame. Raises ValueError or TypeError for an option that makes no sense,
+    ImportError without psutil: `pip install psutil`.
 
     >>> costs = measure_costs(seconds=1, most=100)
-    >>> costs.order("start")[:2]
+    >>> list(costs[costs["kind"] == "start"].sort_values("median")["what"])[:2]
     ['task', 'thread']
     """
-    return make_costs(seconds, most, lambda doing: None)
+    __tracebackhide__ = True
+    check_number(seconds, "measure_costs(seconds=...)", unit="seconds", least=1, most=300,
+                 fix="30 gives steady numbers")  # fmt: skip
+    check_whole(most, "measure_costs(most=...)", least=100, most=100_000,
+                fix="10_000 shows what asyncio is good at")  # fmt: skip
+    return tabulate(*run_jobs(seconds, most))
 
 
-def make_costs(seconds: float, most: int, progress: Callable[[str], None]) -> Costs:
-    """Measure, telling `progress` what is being done, and make the table."""
-    _check_number("seconds", seconds, 1, _LONGEST, "30 gives steady numbers")
-    _check_number("most", most, _FEWEST, _MOST, "10_000 shows what asyncio is good at")
-    if not isinstance(most, int):
-        raise TypeError(f"most={most!r} is a number of tasks, so it must be whole: {int(most)}.")
-    return _tabulate(measure(seconds, most, progress))
+Samples = dict[tuple[str, str, int], list[float]]
 
 
-def _tabulate(found: Findings) -> Costs:
-    place = list(UNITS).index
-    seen = list(dict.fromkeys(what for _, what, _ in found.samples))
-    keys = sorted(found.samples, key=lambda key: (place(key[0]), seen.index(key[1]), key[2]))
+def run_jobs(seconds: float, most: int) -> tuple[Samples, list[str]]:
+    """Run all jobs in turn; return what was measured, and sentences about what wasn't."""
+    samples: Samples = {}
+    left_out: list[str] = []
+    began = perf_counter()
+    numbers = sorted({number for number in (1000, 10_000) if number < most} | {most})
+    held = [("process", 1), *((what, n) for n in numbers for what in ("task", "thread"))]
+    memory: list[tuple[str, dict[str, Any]]] = [
+        ("memory", {"what": what, "number": number}) for what, number in held
+    ]
+    jobs = [  # the first three take little time, so they are always there
+        *memory[:3],
+        ("switch", {"seconds": 0.32 * seconds, "number": min(RING, most)}),
+        ("start", {"seconds": 0.2 * seconds}),
+        ("lateness", {"seconds": 0.15 * seconds}),
+        ("preemption", {"seconds": 0.07 * seconds}),
+        *memory[3:],
+        *memory * (REPEATS - 1),
+    ]
+    for place, (job, options) in enumerate(jobs):
+        passed = perf_counter() - began
+        if (job, options) in jobs[:place] and passed > seconds:
+            break  # what is left are repeats
+        findings: list[Any] = []
+        why = no_room(**options) if job == "memory" else ""
+        if not why and passed > seconds + SPARE - 0.5:
+            longer = round(2 * seconds) + 1
+            why = f"the time was up: ask for more, as in measure_costs(seconds={longer})"
+        if not why:
+            usual = options.get("seconds", 0.15 * seconds)
+            findings, why = run_job(job, options, min(seconds + SPARE - passed, 2 * usual + 6))
+        for kind, what, number, amount in findings:
+            if isinstance(amount, str):
+                left_out.append(f"{kind} of {describe(what, number)}: {amount}")
+            else:
+                samples.setdefault((kind, what, number), []).append(amount)
+        if why:
+            of = f" of {describe(**options)}" if job == "memory" else ""
+            left_out.append(f"{job}{of}: {why}")
+    return samples, list(dict.fromkeys(left_out))
+
+
+def describe(what: str, number: int) -> str:
+    """Return what a finding is about.
+
+    >>> describe("thread", 10_000), describe("pipe between processes", 2)
+    ('10,000 threads', 'pipe between processes (2)')
+    """
+    if what in BYTES:
+        return count(number, what, "processes" if what == "process" else "")
+    return f"{what} ({number:,})"
+
+
+def no_room(what: str, number: int) -> str:
+    """Return why so many are not held: they may take a quarter of the memory that is free."""
+    import psutil
+
+    needed, free = BYTES[what] * number, psutil.virtual_memory().available
+    if needed <= free / 4:
+        return ""
+    return (
+        f"they may take {format_bytes(needed)} of memory, which is more than a quarter of the "
+        f"{format_bytes(free)} that are free"
+    )
+
+
+def run_job(job: str, options: dict[str, Any], timeout: float) -> tuple[list[Any], str]:
+    """Run a job in a child process; return its findings, and why it didn't come to its end.
+
+    It works in a script, in a notebook and in what is piped into Python. The child has nothing of
+    the user's environment and folder, since whatever is set up there costs time.
+    """
+    import psutil
+
+    # Last in the path: what is installed beside us must not take the place of Python's own modules.
+    folders = [str(Path(__file__).resolve().parents[3]), str(Path(psutil.__file__).parents[1])]
+    code = f"import sys; sys.path += {folders}; from asyncteach.course.costs.child import main"
+    command = [sys.executable, "-I", "-S", "-W", "ignore", "-c", f"{code}; main()"]
+    try:
+        # An interrupt, too, ends the child before it comes out of here.
+        done = subprocess.run(
+            [*command, json.dumps([job, options])],
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as late:
+        out, why = late.stdout or b"", f"it wasn't done after {timeout:.0f} seconds and was stopped"
+    except OSError as error:
+        return [], f"this machine can't start a Python process: {error}"
+    else:
+        words = done.stderr.decode(errors="replace").strip().splitlines()
+        cause = words[-1] if words else f"exit code {done.returncode}"
+        out, why = done.stdout, f"the process that measured it ended early: {cause}"
+    # The last line of a process that was stopped may be half of one.
+    lines = [json.loads(line) for line in out.splitlines(keepends=True) if line.endswith(b"\n")]
+    return (lines[:-1], "") if lines[-1:] == ["done"] else (lines, why)
+
+
+def tabulate(samples: Samples, left_out: list[str]) -> Costs:
+    """Return the table of what was measured."""
+    kinds, seen = list(UNITS), list(dict.fromkeys(what for _, what, _ in samples))
     rows = []
-    for key in keys:
-        values = found.samples[key]
+    for key in sorted(samples, key=lambda key: (kinds.index(key[0]), seen.index(key[1]), key[2])):
+        values = samples[key]
         low, _, high = quantiles(values, n=4, method="inclusive") if values[1:] else values * 3
-        note = wording.note(key, values)
-        rows.append([*key, median(values), low, high, UNITS[key[0]], len(values), note])
-    costs = cast(Any, Costs)(rows, columns=_COLUMNS)
-    missing = [[*key, why] for key, why in found.left_out.items()]
-    costs.left_out = pandas.DataFrame(missing, columns=["kind", "what", "number", "why"])
-    costs.facts = found.facts
+        rows.append([*key, median(values), low, high, UNITS[key[0]], len(values)])
+    columns = ["kind", "what", "number", "median", "low", "high", "unit", "rounds"]
+    costs = cast(Any, Costs)(rows, columns=columns)
+    costs.left_out = left_out
     return cast(Costs, costs)
-
-
-def _check_number(name: str, value: object, least: float, most: float, advice: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        kind = type(value).__name__
-        raise TypeError(f"{name} must be a number and is of type {kind}: {advice}.")
-    if not (math.isfinite(value) and least <= value <= most):
-        raise ValueError(f"{name}={value!r} must be from {least:,} to {most:,}: {advice}.")
