@@ -8,16 +8,16 @@ import importlib.util
 import io
 import os
 import sys
-import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote
 
 from asyncteach import __version__
-from asyncteach.files import Refusal, make_folder, save_figure, write_new
 
-FIGURE_MARK = "asyncteach "  # written into our figures, so that nobody else's is replaced
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 COMMANDS = {  # name: (the folder when none is given, what the command does)
     "lab": ("asyncteach-notebooks", "copy the notebooks, open JupyterLab (its options after --)"),
     "notebooks": (None, "only copy the notebooks"),
@@ -27,13 +27,45 @@ COMMANDS = {  # name: (the folder when none is given, what the command does)
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"asyncteach: {message}; `{self.prog} --help` shows what can be typed\n")
+class Refusal(Exception):
+    """What can't be done, in one sentence that names the cause and the fix."""
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and those above it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise Refusal(f"{folder} is, or is inside, a file: name a folder") from error
+    except OSError as error:
+        raise _cannot("make the folder", folder, error) from error
+
+
+def _cannot(what: str, path: Path, error: OSError) -> Refusal:
+    return Refusal(f"cannot {what} {path} ({error.strerror}): name a folder that you can write to")
+
+
+def write_new(target: Path, content: bytes) -> bool:
+    """Write a new file and return True; where the name is taken, be it by a link, return False."""
+    try:
+        file = target.open("xb")
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise _cannot("write", target, error) from error
+    try:
+        with file:
+            file.write(content)
+    except BaseException as error:  # half of a file would be kept as the user's own next time
+        target.unlink()
+        if isinstance(error, OSError):
+            raise _cannot("write", target, error) from error
+        raise
+    return True
 
 
 def find_notebooks() -> Path:
-    """Return the folder of the lessons: in an installed package, or beside one under work."""
+    """Return the folder of the lessons: inside the installed package, or beside it in a clone."""
     package = Path(__file__).resolve().parent
     for folder in (package / "notebooks", package.parent / "notebooks"):
         if any(folder.glob("*.ipynb")):
@@ -56,41 +88,25 @@ def lesson_files(source: Path, target: Path) -> list[Path]:
 
 
 def copy_notebooks(target: Path) -> None:
-    """Copy the lessons into `target` and say which; whatever is there already is kept."""
+    """Copy the lessons into `target` and print which; files that are there already are kept."""
     source = find_notebooks()
-    make_folder(target)
+    kept = []
     names = lesson_files(source, target)
-    kept = [name for name in names if not _copy_new(source / name, target / name)]
+    make_folder(target)
     print(f"Your notebooks are in {target}")
-    for name in (name for name in names if name not in kept):
-        print(f"  copied  {name}")
+    for name in names:
+        make_folder((target / name).parent)
+        if write_new(target / name, (source / name).read_bytes()):
+            print(f"  copied  {name}")
+        else:
+            kept.append(str(name))
     if kept:
-        which = f"all {len(kept)}" if kept == names else ", ".join(map(str, kept))
+        which = f"all {len(kept)}" if len(kept) == len(names) else ", ".join(kept)
         print(f"  kept    {which}: already there, and what is yours is never overwritten")
 
 
-def _copy_new(source: Path, target: Path) -> bool:
-    """Copy a file unless its name is taken, be it by a broken link; return whether it came."""
-    make_folder(target.parent)
-    return not os.path.lexists(target) and write_new(target, source.read_bytes())
-
-
-def can_open_browser() -> bool:
-    """Tell whether a browser opened from here would be seen: it needs a display, and no SSH."""
-    named = os.environ.get("BROWSER")  # a remote editor names one that opens at the learner's end
-    distant = os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY")
-    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if not named and (distant or (sys.platform not in ("win32", "darwin") and not display)):
-        return False
-    try:
-        webbrowser.get()
-    except webbrowser.Error:
-        return False
-    return True
-
-
 def lab_arguments(folder: Path, first: str, theirs: Sequence[str]) -> list[str]:
-    """Return JupyterLab's arguments: ours, then the learner's, which take the place of ours.
+    """Return JupyterLab's arguments: ours, then the user's, which take the place of ours.
 
     An option given twice is refused by Jupyter, so ours is left out where theirs is given.
     """
@@ -103,9 +119,6 @@ def lab_arguments(folder: Path, first: str, theirs: Sequence[str]) -> list[str]:
         ours.append(f"--ServerApp.root_dir={folder}")
         if "default_url" not in given:
             ours.append(f"--LabApp.default_url=/lab/tree/{quote(first)}")
-    if given.isdisjoint({"no_browser", "browser", "open_browser"}) and not can_open_browser():
-        print("No browser can open here: open the address below in a browser yourself.")
-        ours.append("--no-browser")
     if "allow_root" not in given and getattr(os, "geteuid", lambda: None)() == 0:
         print("Running as root, as is usual in a container: a cell may change any file here.")
         ours.append("--allow-root")
@@ -114,8 +127,13 @@ def lab_arguments(folder: Path, first: str, theirs: Sequence[str]) -> list[str]:
 
 def launch_lab(arguments: list[str]) -> None:
     """Run JupyterLab in this very process until it is stopped, so that none is left behind."""
-    # The kernel is this environment's, not one of the same name in the learner's home folder.
+    # The kernel is this environment's, not one of the same name in the user's home folder.
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+    # Our defaults come last, so they change no setting of the user's: JupyterLab doesn't ask about
+    # news over the first lesson.
+    defaults = str(Path(__file__).resolve().parent / "jupyter")
+    paths = [os.environ.get("JUPYTER_CONFIG_PATH", ""), defaults]
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, paths))
     importlib.import_module("jupyterlab.labapp").LabApp.launch_instance(argv=arguments)
 
 
@@ -149,19 +167,49 @@ def demo(folder: Path) -> None:
 
 def costs(folder: Path) -> None:
     """Print what tasks, threads and processes cost here, and save the figure in `folder`."""
-    from asyncteach.course.costs.progress import measure_aloud
+    from asyncteach import measure_costs
 
     make_folder(folder)
-    measured = measure_aloud()
+    print("Measuring for about half a minute.", file=sys.stderr)
+    measured = measure_costs()
     print(f"{measured}\n")
     print(f"The picture: {save_figure(folder, 'costs', measured.figure, 'measurement')}")
 
 
+def save_figure(folder: Path, name: str, figure: Figure, whose: str) -> str:
+    """Save a figure in place of an earlier one of ours, never of another file; return its path.
+
+    `whose` it is, a demo's or a measurement's, is written into it, so that it is known again.
+    """
+    mark = f"asyncteach {whose}"
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=200, metadata={"Software": mark})
+    path, number, note = folder / f"{name}.png", 1, ""
+    while not write_new(path, png.getvalue()):
+        if path.is_file() and mark.encode() in path.read_bytes():
+            path.unlink()
+            note = f" (in place of an earlier {whose}'s)"
+        else:
+            number += 1
+            path = folder / f"{name}-{number}.png"
+    return f"{path}{note}"
+
+
 def progress(folder: Path) -> None:
     """Print which exercises are solved, as the lessons in `folder` have kept it."""
-    from asyncteach.course.progress import print_progress
+    from asyncteach.course.progress import describe_folder
 
-    print_progress(folder)
+    if not folder.is_dir():
+        raise Refusal(f"{folder} is no folder: name the one with your notebooks")
+    try:
+        print(describe_folder(folder))
+    except ValueError as error:
+        raise Refusal(str(error)) from error
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"asyncteach: {message}; `{self.prog} --help` shows what can be typed\n")
 
 
 def _parser() -> _Parser:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from asyncteach.course.exercises import Exercise, all_exercises
-from asyncteach.files import Refusal
 
 __all__ = ["show_progress"]
 
@@ -15,15 +14,15 @@ FILE = ".asyncteach-progress.json"
 OPEN, TRIED, SOLVED = "open", "tried", "solved"
 
 _here: dict[str, str] = {}  # what this process knows, whatever becomes of the file
-_told: set[str] = set()
+_told: set[str] = set()  # what could not be read or written is said once
 
 
 def show_progress(lesson: int | None = None) -> None:
     """Print each exercise of a lesson, or of all, and whether it is open, tried or solved.
 
-    What `check_answer` has found out is kept in the file `.asyncteach-progress.json` in the folder
-    of the notebook, so it is still known after a restart of the kernel. Delete the file to begin
-    again. Nothing else is ever stored in it. Raises ValueError for a lesson without exercises.
+    `check_answer` keeps what it finds in the file `.asyncteach-progress.json` in the folder of the
+    notebook, so it is still known after a restart of the kernel. Delete the file to begin again.
+    Nothing else is ever stored in it. Raises ValueError for a lesson without exercises.
 
     >>> show_progress(4)
     Lesson 4: 0 of 1 solved
@@ -51,7 +50,7 @@ def describe(exercises: list[Exercise], states: dict[str, str]) -> str:
 
 
 def keep(name: str, *, solved: bool) -> str:
-    """Note that an exercise was tried or solved; return what to tell the learner, mostly nothing.
+    """Note that an exercise was tried or solved; return what could not be written, mostly "".
 
     What was solved once stays solved.
     """
@@ -67,24 +66,24 @@ def keep(name: str, *, solved: bool) -> str:
     return f"{trouble} Until the kernel is restarted your progress is known all the same."
 
 
-def print_progress(folder: Path) -> None:
-    """Print the progress that is kept in `folder`, or in the usual folder of the notebooks there.
+def describe_folder(folder: Path) -> str:
+    """Return the progress that is kept in `folder`, or in the usual folder of the notebooks there.
 
-    Raises Refusal, in one sentence, where there is no such folder or its file can't be read.
+    Raises ValueError, one sentence, where its file can't be read.
     """
-    if not folder.is_dir():
-        raise Refusal(f"{folder} is no folder: name the one with your notebooks")
     places = [folder / below for below in ("", "asyncteach-notebooks", "notebooks")]
     kept = next((place for place in places if (place / FILE).exists()), None)
     states, trouble = _read((kept or folder) / FILE)
     if trouble:
-        raise Refusal(trouble[0].lower() + trouble[1:].rstrip("."))
+        raise ValueError(trouble[0].lower() + trouble[1:].rstrip("."))
     exercises = all_exercises()
-    print(describe(exercises, states))
     solved = sum(states.get(one.name) == SOLVED for one in exercises)
-    print(f"\nAll lessons: {solved} of {len(exercises)} solved")
+    lines = [describe(exercises, states), "", f"All lessons: {solved} of {len(exercises)} solved"]
     if kept is None:
-        print(f"No exercise has been tried in {folder} yet: is that the folder of your notebooks?")
+        lines.append(
+            f"No exercise has been tried in {folder} yet: is that the folder of your notebooks?"
+        )
+    return "\n".join(lines)
 
 
 def _read(path: Path) -> tuple[dict[str, str], str]:
