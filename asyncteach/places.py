@@ -49,15 +49,6 @@ def is_users(filename: str) -> bool:
     return not os.path.normcase(filename).startswith(_ROOTS)
 
 
-_TOOLS = os.path.join(os.path.dirname(__file__), "course", "exercises", "")
-
-
-@lru_cache(maxsize=4096)
-def is_tool(filename: str) -> bool:
-    """Tell if a file holds what our exercises hand to an answer: seen, but never the user's."""
-    return filename.startswith(_TOOLS)
-
-
 @lru_cache(maxsize=4096)
 def name_library(filename: str) -> str:
     """Return the top package of a file of a library, as `httpx`; empty where it isn't known."""

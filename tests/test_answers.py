@@ -5,6 +5,8 @@ import gc
 import inspect
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -146,6 +148,48 @@ def test_no_frames_of_ours_in_the_traceback_of_a_wrong_call():
         check_answer("zzz", serve)
     hidden = [entry.frame.f_locals.get("__tracebackhide__") for entry in error.traceback[1:]]
     assert all(hidden)
+
+
+THREADS_THAT_GO_ON = """
+import asyncio, os
+from asyncteach import check_answer
+from asyncteach.checks import runner
+
+run_within = runner.run_within
+runner.run_within = lambda seconds, *args: run_within(0.5, *args)
+
+SQL = "with recursive n(i) as (select 1 union all select i + 1 from n limit 30000) "
+
+def ask(open_till, name):
+    database = open_till(name)
+    while True:
+        try:
+            while True:
+                super(type(database), database).execute(SQL + "select count(*) from n").fetchone()
+        except BaseException as error:
+            if isinstance(error, Exception):
+                raise
+
+async def count_sales(open_till, names):
+    await asyncio.gather(*(asyncio.to_thread(ask, open_till, name) for name in names))
+
+async def main():
+    print(await check_answer("the tills", count_sales))
+    await asyncio.sleep(0.5)
+    print("alive", flush=True)
+    os._exit(0)  # the threads never end
+
+asyncio.run(main())
+"""
+
+
+def test_a_database_that_a_thread_still_uses_is_left_open(tmp_path):
+    """Closing it would crash the process."""
+    command = [sys.executable, "-c", THREADS_THAT_GO_ON]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    assert "stopped" in ran.stdout
+    assert ran.stdout.endswith("alive\n")
 
 
 # The registry

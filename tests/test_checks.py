@@ -28,7 +28,7 @@ from asyncteach import (
 )
 from asyncteach.checks import misuse
 from asyncteach.checks.picture import draw_marked
-from asyncteach.checks.tries import exercise_name, forget_tries
+from asyncteach.checks.tries import forget_tries
 
 
 @pytest.fixture(autouse=True)
@@ -870,11 +870,10 @@ def test_own_words_take_the_place_of_the_general_ones():
     assert [ask(hint="One.", stronger="Two.") for _ in range(3)] == ["One.", "Two.", "Two."]
 
 
-def test_tries_are_counted_for_each_exercise():
+def test_tries_are_counted_for_each_name():
     for name in ("one", "two"):
-        token = exercise_name.set(name)
-        assert hint(judge(in_turn).took(seconds=3, hint="One.", stronger="Two.")) == "One."
-        exercise_name.reset(token)
+        verdict = judge(in_turn, name=name).took(seconds=3, hint="One.", stronger="Two.")
+        assert hint(verdict) == "One."
 
 
 CONDITIONS = {

@@ -8,7 +8,7 @@ from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from asyncteach.places import is_tool, is_users, name_library
+from asyncteach.places import is_ours, is_users, name_library
 
 Line = tuple[CodeType, int]
 
@@ -84,15 +84,13 @@ class Waiting(NamedTuple):
     target: Any
     """The awaited task, the future of a job, or the lock or queue that is waited at."""
     lines: tuple[Line, ...]
-    seen: tuple[Line, ...]
-    """The lines and, where an exercise runs an answer, those of the tools that it hands over."""
     coroutines: tuple[Any, ...]
-    """The coroutine of each of those seen, and one more if the innermost awaits a library's."""
+    """The coroutine of each of the lines, and one more if the innermost awaits a library's."""
 
 
 def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
     """Tell what a suspended task awaits; `is_job` knows the futures of threads and processes."""
-    seen: list[Line] = []
+    lines: list[Line] = []
     coroutines: list[Any] = []
     inner: list[tuple[CodeType, Any]] = []  # the frames of asyncio at the end of the chain
     library, outer = "", None
@@ -101,24 +99,22 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
             inner.append((code, frame))
             continue
         inner = []
-        path = code.co_filename
-        if frame is not None and (is_users(path) or is_tool(path)):
-            seen.append((code, frame.f_lineno or code.co_firstlineno))
+        if frame is not None and is_users(code.co_filename):
+            lines.append((code, frame.f_lineno or code.co_firstlineno))
             coroutines.append(one)
             library, outer = "", None
         else:
-            library = library or name_library(code.co_filename)
+            library = library or ("" if is_ours(code) else name_library(code.co_filename))
             outer = one if outer is None else outer
     what = _name(task, inner, is_job)
     if library and what[0] not in _OUTSIDE:
         kind = "socket" if library in _NETWORK else "future"
         words = "an answer" if library in _NETWORK else "something"
         what = (kind, f"{words} inside {library}", 0.0, None)
-    if len(seen) > 2 * _MOST_LINES:  # a recursion
-        del seen[_MOST_LINES:-_MOST_LINES], coroutines[_MOST_LINES:-_MOST_LINES]
-    lines = tuple(line for line in seen if is_users(line[0].co_filename))
+    if len(lines) > 2 * _MOST_LINES:  # a recursion
+        del lines[_MOST_LINES:-_MOST_LINES], coroutines[_MOST_LINES:-_MOST_LINES]
     inside = () if outer is None else (outer,)
-    return Waiting(*what, lines, tuple(seen), (*coroutines, *inside))
+    return Waiting(*what, tuple(lines), (*coroutines, *inside))
 
 
 def _chain(one: Any) -> Any:

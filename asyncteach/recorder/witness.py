@@ -77,7 +77,7 @@ class Witness(Observer):
             # Not an executor's: a thread of a library's, or of the user's own.
             kind, what = "thread", f"a thread ({waker})"
             amount = self._add_thread(tap, entry, task, until, waker, waiting.lines)
-        note = (kind, what, waiting.seen, len(waiting.coroutines) > len(waiting.seen))
+        note = (kind, what, waiting.lines, len(waiting.coroutines) > len(waiting.lines))
         number = self._known.get(note)
         if number is None:
             number = self._known[note] = len(self.notes)

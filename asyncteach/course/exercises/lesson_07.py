@@ -12,7 +12,7 @@ from asyncteach.checks.check import Check, check
 from asyncteach.course.exercises import exercise, grade_in_turn
 
 
-class _Pool(ProcessPoolExecutor):
+class _CountingPool(ProcessPoolExecutor):
     """A pool that knows what it was given to do."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ async def _ask(summarise: Any, reports: list[Sequence[int]]) -> Check:
     wanted = [statistics.stdev(numbers) for numbers in reports]
     work = time.process_time() - started
     spent = 0.0
-    pool = _Pool()
+    pool = _CountingPool()
 
     async def office() -> Any:
         nonlocal spent

@@ -15,6 +15,10 @@ Get = Callable[[str], Awaitable[Any]]
 Ring = Callable[[str], Any]
 
 
+def _name(test: Any) -> str:
+    return getattr(test, "__name__", "the test")
+
+
 async def _pass_good(test: Any, good_ones: Sequence[Any]) -> Check:
     """Judge if the test passes for all of them; what it raises is reported."""
     red: list[str] = []
@@ -28,7 +32,7 @@ async def _pass_good(test: Any, good_ones: Sequence[Any]) -> Check:
                 return
 
     # Whatever else it raises has failed already by now.
-    return (await check(main, name=test.__name__)).that(
+    return (await check(main, name=_name(test))).that(
         not red,
         "it passes for good ones",
         hint=f"a good one raised an AssertionError{''.join(red)}. Does the task ask for what is "
@@ -48,7 +52,7 @@ async def _stop_bad(test: Any, bad: Any, what: str, hint: str, stronger: str) ->
             return True
         return False
 
-    verdict = await check(main, name=test.__name__)
+    verdict = await check(main, name=_name(test))
     # Of a test that hangs for a bad one it can't be said that it lets it through.
     return verdict.that(verdict.value is True, f"it stops {what}", hint=hint, stronger=stronger)
 
@@ -229,7 +233,7 @@ async def _pass_busy(test: Any) -> Check:
         except AssertionError:
             red.append(True)
 
-    return (await check(main, name=test.__name__)).that(
+    return (await check(main, name=_name(test))).that(
         not red,
         "it passes for a good remind on a busy machine",
         hint="the machine was busy for half a second with something else, and the test was red.",
