@@ -62,6 +62,7 @@ def test_run_all_numbers_every_cell_of_a_lesson_and_draws_its_figures(
         if not raising:
             assert page.errors() == []
         assert prompts == [f"[{number}]:" for number in range(1, count + 1)]
+        assert "news" not in "".join(page.text(".Toastify__toast"))  # no question over the lesson
 
         saved = page.save(count)
         for number, cell in enumerate(saved):
