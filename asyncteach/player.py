@@ -109,9 +109,8 @@ def draw_filmstrip(recording: Recording, sentences: Sequence[str]) -> Any:
     import matplotlib as mpl
 
     from asyncteach.timeline.figure import Picture, plot_timeline
-    from asyncteach.timeline.fonts import drawable, families
-    from asyncteach.timeline.interval import view_of
-    from asyncteach.timeline.sheet import lay_sheet
+    from asyncteach.timeline.lanes import view_of
+    from asyncteach.timeline.layout import lay_sheet
 
     lines = []
     for number, text in enumerate(sentences, 1):
@@ -125,9 +124,8 @@ def draw_filmstrip(recording: Recording, sentences: Sequence[str]) -> Any:
     above, below = picture.subplots(2, height_ratios=heights)
     plot_timeline(recording, ax=above)
     below.set_axis_off()
-    shown = [drawable(line) for line in lines]
     below.text(
-        0, 1, "\n".join(shown), fontsize=9.0, fontfamily=families(shown), linespacing=1.45,
+        0, 1, "\n".join(lines), fontsize=9.0, linespacing=1.45,
         color=mpl.rcParams["text.color"], verticalalignment="top", parse_math=False,
         transform=below.transAxes,
     )  # fmt: skip

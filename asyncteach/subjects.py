@@ -41,7 +41,7 @@ class Subject:
         """Return an amount of time in few characters: `40 min`, `310 ms`."""
         if self is not STORY:
             return format_duration(amount)
-        return (f"{amount:.1f}".removesuffix(".0") if amount >= 1 else f"{amount:.2g}") + " min"
+        return (f"{amount:,.1f}".removesuffix(".0") if amount >= 1 else f"{amount:.2g}") + " min"
 
     def axis_unit(self, length: float) -> Unit:
         """Return the unit of an axis of that length; its `per_second` counts in the own unit."""

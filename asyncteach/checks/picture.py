@@ -11,10 +11,8 @@ from asyncteach.checks.judgement import Mark
 from asyncteach.formatting import clip, format_time, join_words
 from asyncteach.recording import Recording
 from asyncteach.timeline.figure import Picture, draw_timelines
-from asyncteach.timeline.fonts import drawable, families
-from asyncteach.timeline.interval import view_of
-from asyncteach.timeline.lanes import View, name_of
-from asyncteach.timeline.sheet import Sheet, lay_sheet
+from asyncteach.timeline.lanes import View, name_of, view_of
+from asyncteach.timeline.layout import Sheet, lay_sheet
 
 _WIDTH = 9.0
 _EDGE = 0.16
@@ -58,7 +56,7 @@ def _draw(ax: Axes, sheet: Sheet, mark: Mark) -> None:
             )
         )
     if mark.label:
-        text = drawable(clip(mark.label, 40))
+        text = clip(mark.label, 40)
         # Above its first lane; where that is the top one the title stands there, so below that.
         whole = not mark.rows
         y = (sheet.bar(0)[1] + sheet.bottom) / 2 if whole else boxes[0][0]
@@ -77,7 +75,6 @@ def _draw(ax: Axes, sheet: Sheet, mark: Mark) -> None:
             color=paper if isinstance(paper, str) else "white",
             fontsize=9,
             fontweight="bold",
-            fontfamily=families([text]),
             horizontalalignment=side,
             verticalalignment="center" if whole else "bottom",
             bbox={"boxstyle": "round,pad=0.25", "facecolor": ink, "edgecolor": paper},

@@ -14,8 +14,8 @@ from asyncteach.prediction.facts import Hit, Place, find_row
 from asyncteach.prediction.reasons import say
 from asyncteach.recording import Recording
 from asyncteach.timeline.figure import Picture, draw_views
-from asyncteach.timeline.interval import view_of
-from asyncteach.timeline.sheet import NOTE_SIZE, Sheet
+from asyncteach.timeline.lanes import view_of
+from asyncteach.timeline.layout import NOTE_SIZE, Sheet
 
 COLOR = "#8c2d5a"
 STYLES: dict[bool, Any] = {True: "solid", False: (0, (3.5, 2.5))}

@@ -1,20 +1,25 @@
-"""What a timeline is drawn with: bars, marks, shares, outlines and names, on Matplotlib's axes."""
+"""What a timeline is drawn with, on Matplotlib's axes: bars, marks, names, total and legend."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.path import Path
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
-from asyncteach.timeline.crowd import crowded, few_moments, shares_of
-from asyncteach.timeline.fonts import drawable, families
+from asyncteach.formatting import Unit, clip
+from asyncteach.subjects import CODE, STORY
 from asyncteach.timeline.lanes import View
-from asyncteach.timeline.sheet import NOTE_SIZE, Sheet
+from asyncteach.timeline.layout import NOTE_SIZE, Sheet, crowded, few_moments, shares_of
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, Floats
 
 COLORS = {RUNNING: "#0b6e8f", READY: "#e8a33d", WAITING: "#cfe3ea"}
@@ -29,8 +34,8 @@ _MARK = 3.0
 # Marks of one lane take at most so many points in all, or it would look busier than it was.
 _INK = 120.0
 TEXT = 10
-# About one a pixel of a page.
-_COLUMNS = 720
+# Above so many lanes the axis stands on top as well, and the total near it.
+TALL = 40
 # Matplotlib hatches one rectangle after the other: a thousand take a third of a second.
 _HATCHED = 700
 
@@ -66,7 +71,7 @@ def draw_slices(ax: Axes, sheet: Sheet, limit: float) -> None:
     moments = (some.state == STATES.index(RUNNING)) & (some.seconds() < limit * NARROW)
     middle, lanes = (some.start + some.end)[moments] / 2, lanes[moments]
     if dense.any():
-        more = few_moments(view, dense, _COLUMNS)
+        more = few_moments(view, dense, CODE.columns)
         middle, lanes = np.append(middle, more[0]), np.append(lanes, more[1])
     _draw_moments(ax, view, middle, lanes, bars)
     if dense.any():
@@ -86,10 +91,8 @@ def _draw_moments(
     ax: Axes, view: View, middle: Floats, lane: NDArray[np.int32], bars: Floats
 ) -> None:
     segments = np.stack([np.stack([middle, middle], 1), bars[lane].reshape(-1, 2)], 2)
-    widths: Any = _MARK
-    if not view.story:
-        many = np.maximum(1, np.bincount(lane, minlength=len(view.lanes)))
-        widths = np.clip(_INK / many, 0.5, _MARK)[lane]
+    many = np.maximum(1, np.bincount(lane, minlength=len(view.lanes)))
+    widths: Any = np.clip(_INK / many, 0.5, _MARK)[lane]
     marks = LineCollection(list(segments), colors=COLORS[RUNNING], linewidths=widths, zorder=3)
     marks.set(capstyle="butt", clip_on=False)  # whole at the axis' very beginning too
     ax.add_collection(marks, autolim=False)
@@ -97,7 +100,7 @@ def _draw_moments(
 
 def _draw_shares(ax: Axes, view: View, dense: NDArray[np.intp], bars: Floats) -> None:
     """Fill crowded lanes so that a colour's height is its share of the lane's tasks and time."""
-    shares, edges = shares_of(view, dense, 80 if view.story else _COLUMNS)
+    shares, edges = shares_of(view, dense, view.trace.subject.columns)
     steps = np.repeat(edges, 2)[1:-1]
     # Each is drawn from the floor up, over the one before: no seam shows between two of them.
     for state, tops in zip(reversed(STATES), np.cumsum(shares, axis=0)[::-1], strict=True):
@@ -141,14 +144,12 @@ def draw_blocks(ax: Axes, sheet: Sheet) -> None:
         autolim=False,
     )
     for note in sheet.notes:
-        text = drawable(note.text)
         ax.text(
             note.x,
             sheet.middles[note.lane] if note.lane is not None else sheet.top + 0.02,
-            text,
+            note.text,
             color="white" if note.lane is not None else ink,
             fontsize=NOTE_SIZE,
-            fontfamily=families([text]),
             horizontalalignment="center",
             verticalalignment="center" if note.lane is not None else "top",
             parse_math=False,
@@ -195,9 +196,8 @@ def name_lanes(ax: Axes, sheet: Sheet) -> None:
     size = min(float(TEXT), max(6.0, sheet.inches * 72 * 0.75))
     # Names that don't fit one below the other are left out evenly.
     step = math.ceil(size / (sheet.inches * 72))
-    is_tree = not sheet.view.story or any(lane.depth for lane in sheet.view.lanes)
-    shown = [drawable(name) for name in sheet.names[::step]]
-    ax.set_yticks(sheet.middles[::step], shown, fontsize=size, fontfamily=families(shown))
+    is_tree = sheet.view.trace.subject is not STORY or any(lane.depth for lane in sheet.view.lanes)
+    ax.set_yticks(sheet.middles[::step], sheet.names[::step], fontsize=size)
     labels = ax.get_yticklabels()
     for label in labels:
         label.set_parse_math(False)
@@ -209,3 +209,124 @@ def name_lanes(ax: Axes, sheet: Sheet) -> None:
             label.set_horizontalalignment("left")
     ax.tick_params(axis="y", length=0, pad=pad)
     ax.set_ylim(sheet.bottom, sheet.top)
+
+
+def mark_total(ax: Axes, sheet: Sheet, limit: float) -> None:
+    """Draw a dotted line where it all ended, and say how long it took."""
+    ink, total = mpl.rcParams["text.color"], sheet.view.end
+    lanes, subject = len(sheet.view.lanes), sheet.view.trace.subject
+    ax.axvline(total, color=ink, linewidth=1, linestyle=":", zorder=1)
+    ax.text(
+        total + limit * 0.008,
+        # Beside the loop's lane no mark of an outcome is in the way.
+        (1 if lanes > TALL else (lanes - 1) / 2) if subject is STORY else 0,
+        subject.format_total(total),
+        color=ink,
+        fontsize=TEXT,
+        fontweight="bold",
+        verticalalignment="center",
+        gid="total",
+    )
+
+
+def write_title(ax: Axes, view: View, unit: Unit) -> None:
+    """Write the title, clipped to the axes, and of a part from when to when it goes."""
+    trace = view.trace
+    title, letters = trace.title, max(36, round(inches_of(ax) * 10.5))
+    if view.part:
+        start, end = (
+            f"{edge * unit.per_second:.6g} {unit.short}" for edge in (view.start, view.end)
+        )
+        title = f"{clip(title, letters - 30)} (part: {start} to {end})"
+    ax.set_title(clip(title, letters), loc="left", fontsize=11, fontweight="bold", parse_math=False)
+
+
+def inches_of(ax: Axes) -> float:
+    """Return about how wide the axes are."""
+    return ax.get_window_extent().width / ax.figure.dpi
+
+
+def scale_axis(ax: Axes, unit: Unit) -> None:
+    """Keep the axis in seconds and write its numbers in a unit that suits them."""
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x * unit.per_second:.10g}"))
+    ax.xaxis.set_major_locator(_Locator(unit))
+
+
+class _Locator(MaxNLocator):
+    """Round numbers of the unit: minutes are no round number of seconds."""
+
+    def __init__(self, unit: Unit) -> None:
+        super().__init__(nbins=8, steps=[1, 2, 2.5, 5, 10])
+        self.per_second = unit.per_second
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        ticks: Any = super().tick_values(vmin * self.per_second, vmax * self.per_second)
+        return ticks / self.per_second
+
+
+def add_legend(
+    where: Axes | Figure, sheets: Sequence[Sheet], marks: set[str], more: Sequence[Patch] = ()
+) -> None:
+    """Explain what can be seen: below a figure of ours, in short on others' axes.
+
+    `more` explains what was drawn over it.
+    """
+    # On a narrow figure there is no room for more than the words themselves.
+    own = isinstance(where, Figure)
+    full = isinstance(where, Figure) and where.get_figwidth() >= 8.5
+    traces = [sheet.view.trace for sheet in sheets]
+    meanings = traces[0].subject.meaning({trace.head for trace in traces})
+    handles: list[Patch | Line2D] = [
+        Patch(
+            facecolor=COLORS[state],
+            edgecolor=mpl.rcParams["axes.facecolor"],
+            hatch=HATCHES[state],
+            label=f"{state}: {meanings[state]}" if full else state,
+        )
+        for state in STATES
+        if any(_is_seen(sheet.view, state) for sheet in sheets)
+    ]
+    ink = mpl.rcParams["text.color"]
+    others: list[Patch | Line2D] = []
+    if "block" in marks:
+        others.append(Patch(facecolor="none", edgecolor=ink, label="held the loop"))
+    style: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": ink}
+    for outcome in (one for one in OUTCOMES if one in marks):
+        marker = OUTCOMES[outcome]
+        others.append(Line2D([], [], linestyle="none", marker=marker, label=outcome, **style))
+    others += more
+    columns = 3
+    if own and others:
+        # Matplotlib fills columns: states are to be the first line and marks the second.
+        columns = max(len(handles), len(others))
+        none = Line2D([], [], linestyle="none", label=" ")
+        rows = [[*row, *[none] * (columns - len(row))] for row in (handles, others)]
+        handles = [handle for pair in zip(*rows, strict=True) for handle in pair]
+    elif others:
+        handles += others
+        columns = len(handles)
+    if isinstance(where, Figure):
+        if handles:
+            where.legend(
+                handles=handles, ncols=columns, frameon=False, fontsize=9.5,
+                loc="outside lower center",
+            )  # fmt: skip
+    else:
+        # The pad keeps clear of the axis below, however high the axes are.
+        lines = where.get_xlabel().count("\n")
+        where.legend(
+            handles=handles,
+            ncols=columns,
+            frameon=False,
+            fontsize=8.5,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0),
+            borderaxespad=4.0 + 1.6 * lines,
+        )
+
+
+def _is_seen(view: View, state: str) -> bool:
+    some = view.slices.of(state)
+    if state == RUNNING:
+        return len(some) > 0
+    return float(some.seconds().sum()) > (view.end - view.start) * NARROW

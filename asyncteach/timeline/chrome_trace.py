@@ -65,13 +65,13 @@ def wait_finder(trace: Trace) -> Callable[[int, float, float], Wait | None]:
     return find
 
 
-def say_wait(wait: Wait) -> str:
+def format_wait(wait: Wait) -> str:
     """Return what was awaited and at which of the user's lines."""
     where = f" at {clip(wait.places[-1], 80)}" if wait.places else ""
     return clip(wait.what or wait.kind, 120) + where
 
 
-def say_block(block: Block) -> str:
+def format_block(block: Block) -> str:
     """Return that the loop was held, and by which of the user's lines."""
     where = clip(block.place or block.doing or "", 80)
     return f"held the loop at {where}" if where else "held the loop"
@@ -100,7 +100,7 @@ def _events(trace: Trace) -> Iterator[ChromeEvent]:
     yield from _slices(trace.slices, loops + 1, scale, wait_finder(trace))
     for block in trace.blocks:
         yield _instant(
-            say_block(block),
+            format_block(block),
             1 if block.task is None else block.task + loops + 1,
             block.start * scale,
             seconds=round(block.end - block.start, 9),

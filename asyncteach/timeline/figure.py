@@ -1,43 +1,37 @@
 """The pictures: a lane for you or the loop, a lane a task, three states, the total marked."""
 
 import base64
-import inspect
 import io
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from asyncteach.arguments import check_number, check_recording
 from asyncteach.formatting import article, clip
 from asyncteach.subjects import STORY
 from asyncteach.timeline.artists import (
     COLORS,
     HATCHES,
+    TALL,
     TEXT,
+    add_legend,
     draw_blocks,
     draw_outcomes,
     draw_slices,
-    name_lanes,
-)
-from asyncteach.timeline.captions import (
-    TALL,
-    add_legend,
     inches_of,
     mark_total,
+    name_lanes,
     scale_axis,
     write_title,
 )
-from asyncteach.timeline.crowd import footnotes
-from asyncteach.timeline.interval import view_of
-from asyncteach.timeline.lanes import View
-from asyncteach.timeline.overlay import Overlay
-from asyncteach.timeline.sheet import Sheet, lay_sheet
+from asyncteach.timeline.lanes import View, view_of
+from asyncteach.timeline.layout import Sheet, footnotes, lay_sheet
 from asyncteach.timeline.text import describe
-from asyncteach.trace import Trace
 
 if TYPE_CHECKING:
     from asyncteach.recording import Recording
@@ -61,8 +55,10 @@ def plot_timeline(
 
     Draws on `ax`, or on a new pyplot figure of a fitting height; returns the Axes and never calls
     `plt.show`. For several on one figure make it with `plt.subplots(..., layout="constrained")`:
-    names, title and legend then get their room. Raises TypeError for what isn't a Recording or
-    Axes, ValueError for a part that isn't there.
+    names, title and legend then get their room. Names in a script that Matplotlib's own font lacks
+    need one that has it: `plt.rcParams["font.family"] = ["DejaVu Sans", "Noto Sans CJK JP"]`.
+
+    Raises TypeError for what isn't a Recording or Axes, ValueError for a part that isn't there.
 
     >>> from asyncteach import CHORES, run_in_turn
     >>> from matplotlib.figure import Figure
@@ -70,7 +66,7 @@ def plot_timeline(
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['you', 'cook rice', 'wash clothes', 'wash dishes']
     """
-    trace = _trace_of(recording, "plot_timeline")
+    trace = check_recording(recording, "plot_timeline").trace
     view = view_of(trace, start, end, tasks)
     if ax is None:
         import matplotlib.pyplot as plt
@@ -87,6 +83,19 @@ def plot_timeline(
         seen = _draw(ax, sheet, view.end)
         add_legend(ax, [sheet], seen)
     return ax
+
+
+class Overlay(Protocol):
+    """Something that is drawn over one timeline, as a guess is, or the place of a mistake."""
+
+    room: float
+    """How many inches it wants above the lanes."""
+    alt: str
+    """What it shows, for those who can't see it."""
+
+    def draw(self, ax: Axes, sheet: Sheet) -> Sequence[Patch]:
+        """Draw it, and return what the legend has to explain."""
+        ...
 
 
 class Picture(Figure):
@@ -137,11 +146,10 @@ def draw_timelines(
     'Timeline. Chores, one after another: 100.0 minutes, yo'
     """
     some = [recordings] if hasattr(recordings, "trace") else list(recordings)
-    traces = [_trace_of(one, "draw_timelines") for one in some]
+    traces = [check_recording(one, "draw_timelines").trace for one in some]
     if not traces:
         raise ValueError("draw_timelines() got an empty list: give it at least one Recording.")
-    if not 3 <= width <= 50:
-        raise ValueError(f"width={width!r} must be in inches, from 3 to 50: 9.0 suits a page.")
+    check_number(width, "width", unit="inches", least=3, most=50, fix="9.0 suits a page")
     if len({trace.unit for trace in traces}) > 1:
         story = next(one.title for one in traces if one.subject is STORY)
         code = next(one.title for one in traces if one.subject is not STORY)
@@ -180,13 +188,11 @@ def draw_views(
 
 def _draw(ax: Axes, sheet: Sheet, longest: float, *, last: bool = True) -> set[str]:
     """Draw all of it; return which marks a legend has to explain."""
-    view, story = sheet.view, sheet.view.story
+    view = sheet.view
     limit = (longest or 1.0) * (1 if view.part else 1.13)
     draw_slices(ax, sheet, limit - view.start)
-    seen: set[str] = set()
-    if not story:
-        draw_blocks(ax, sheet)
-        seen = draw_outcomes(ax, sheet) | ({"block"} if sheet.outlines() else set())
+    draw_blocks(ax, sheet)
+    seen = draw_outcomes(ax, sheet) | ({"block"} if sheet.outlines() else set())
     name_lanes(ax, sheet)
     # On a shared axis what is there already must stay whole.
     others = [one for one in ax.get_shared_x_axes().get_siblings(ax) if one is not ax]
@@ -197,8 +203,7 @@ def _draw(ax: Axes, sheet: Sheet, longest: float, *, last: bool = True) -> set[s
     )
     # A short part far from the start would have endless numbers in a unit that suits its length.
     unit = view.trace.subject.axis_unit(max(longest - view.start, longest / 100))
-    if not story:
-        scale_axis(ax, unit)
+    scale_axis(ax, unit)
     write_title(ax, view, unit)
     letters = max(30, round(inches_of(ax) * 12))
     words = [line for words in footnotes(view) for line in wrap(words, letters)]
@@ -208,28 +213,12 @@ def _draw(ax: Axes, sheet: Sheet, longest: float, *, last: bool = True) -> set[s
     tall = len(view.lanes) > TALL
     ax.tick_params(axis="x", labelsize=TEXT, top=tall, labeltop=tall)
     if not view.part:
-        mark_total(ax, sheet, limit, story)
+        mark_total(ax, sheet, limit)
     return seen
 
 
 def _height(sheets: Sequence[Sheet]) -> float:
     return 0.9 + sum(sheet.height + 0.4 for sheet in sheets)
-
-
-def _trace_of(recording: object, function: str) -> Trace:
-    """Return what a Recording holds; a TypeError for anything else."""
-    __tracebackhide__ = True
-    trace = getattr(recording, "trace", None)
-    if isinstance(trace, Trace):
-        return trace
-    if hasattr(recording, "recordings"):
-        fix = 'pass one of its ways, as in comparison.recordings["together"]'
-    elif inspect.isawaitable(recording):
-        fix = "await it first, as in `recording = await run_together(CHORES)`"
-    else:
-        fix = "pass what `run_in_turn(CHORES)` or `await run_together(CHORES)` returns"
-    kind = type(recording).__name__.lstrip("_")
-    raise TypeError(f"{function}() draws a Recording and got {article(kind)}: {fix}.")
 
 
 def _check_axes(ax: object) -> None:

@@ -8,9 +8,11 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from asyncteach.arguments import check_number
+from asyncteach.formatting import clip
 from asyncteach.intervals import union
-from asyncteach.subjects import STORY, THREADS
-from asyncteach.trace import RUNNING, STATES, Floats, Slices, TaskRecord, Trace
+from asyncteach.subjects import THREADS
+from asyncteach.trace import RUNNING, STATES, Floats, Slices, TaskRecord, Trace, make_slices
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -19,6 +21,7 @@ LOOPS = 8
 _SIZES = (60, 30, 12, 6, 3, 1)
 _FEW = 5
 _NOTABLE = 3
+_CHOSEN_LANES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +37,13 @@ class Lane:
 
     @property
     def folded(self) -> bool:
-        """Tell if it stands for many."""
+        """True if it stands for many."""
         return len(self.rows) > 1
 
 
 @dataclass(frozen=True)
 class View:
-    """What is to be drawn: lanes, and the slices of each within an interval."""
+    """What is drawn of a trace: lanes, and the slices of each within an interval."""
 
     lanes: list[Lane]
     slices: Slices
@@ -52,13 +55,11 @@ class View:
     end: float
     part: bool
     """True if the interval isn't the whole recording."""
-    tasks: int
-    """How many of the trace's rows have a lane."""
 
     @property
-    def story(self) -> bool:
-        """True if times are minutes of the story."""
-        return self.trace.subject is STORY
+    def tasks(self) -> int:
+        """How many of the trace's rows have a lane."""
+        return int((self.lane_of[: len(self.trace.rows)] >= 0).sum())
 
     @property
     def lane(self) -> NDArray[np.int32]:
@@ -74,7 +75,7 @@ class View:
 
 
 def has_jobs(trace: Trace) -> bool:
-    """Tell if threads are jobs that tasks handed over; where all are threads they need no mark."""
+    """Return whether threads are jobs that tasks handed over; where all are threads none is."""
     return trace.subject is not THREADS
 
 
@@ -83,46 +84,84 @@ def name_of(row: TaskRecord) -> str:
     return row.label or row.name
 
 
-def lay_out(
-    trace: Trace, *, most: int = 60, only: Collection[int] | None = None,
-    interval: tuple[float, float] | None = None,
+def view_of(
+    trace: Trace, start: float | None = None, end: float | None = None,
+    tasks: Sequence[str] | None = None, *, most: int = 0,
 ) -> View:  # fmt: skip
-    """Find the lanes, at most so many for tasks, and the slices that are seen in them.
+    """Return what is drawn of a trace, or of a part of it, or of the tasks of some names.
 
-    `only` are the rows to show. What the longest blocks and the first failures belong to gets
-    lanes of its own; of other siblings that are too many the first few do.
+    At most so many lanes are for tasks. What the longest blocks and the first failures belong to
+    gets lanes of its own; of other siblings that are too many the first few do.
 
     >>> many = [TaskRecord(f"f{n}", "f", "f", 0) for n in range(99)]
     >>> rows = [TaskRecord("main", "main", "main"), *many]
-    >>> from asyncteach.trace import make_slices
-    >>> view = lay_out(Trace(rows, make_slices([], [], [], []), 1.0), most=20)
+    >>> view = view_of(Trace(rows, make_slices([], [], [], []), 1.0), most=20)
     >>> [len(lane.rows) for lane in view.lanes]
     [1, 1, 1, 1, 1, 1, 1, 94]
     """
     count = len(trace.rows)
-    low, high = interval or (0.0, trace.duration)
-    if interval:
+    only = None if tasks is None else _find_rows(trace, tasks)
+    most = most or max(trace.subject.lanes, min(_CHOSEN_LANES, len(only or ())))
+    part = start is not None or end is not None
+    low, high = _check_part(trace, start, end) if part else (0.0, trace.duration)
+    if part:
         lively = np.unique(trace.slices.task[_inside(trace.slices, low, high)]).tolist()
         only = set(lively).intersection(range(count) if only is None else only)
     lanes = _arrange(trace, only, most)
     if not has_jobs(trace):
         lanes = [replace(lane, kind="task") for lane in lanes]
     lanes = _head_lanes(trace) + lanes
-    size = count + max(1, len(trace.loops))
-    lane_of = np.full(size, -1, np.int32)
+    lane_of = np.full(count + max(1, len(trace.loops)), -1, np.int32)
     for index, lane in enumerate(lanes):
         lane_of[np.asarray(lane.rows, dtype=np.int64)] = index
-    slices = join_slices([trace.slices, busy_slices(trace)])
+    slices = _join([trace.slices, busy_slices(trace)])
     seen = lane_of[slices.task] >= 0
-    if interval:
+    if part:
         seen &= _inside(slices, low, high)
     if not seen.all():
         slices = slices[seen]
-    if interval:
+    if part:
         ends = np.clip(slices.start, low, high), np.clip(slices.end, low, high)
         slices = Slices(slices.task, slices.state, *ends)
-    tasks = int((lane_of[:count] >= 0).sum())
-    return View(lanes, slices, lane_of, trace, low, high, interval is not None, tasks)
+    return View(lanes, slices, lane_of, trace, low, high, part)
+
+
+def _find_rows(trace: Trace, names: Sequence[str]) -> set[int]:
+    """Return the rows of those names, or of those labels: a task or job has both."""
+    known: dict[str, list[int]] = {}
+    for index, row in enumerate(trace.rows):
+        known.setdefault(row.name, []).append(index)
+    for index, row in enumerate(trace.rows):
+        if row.label != row.name:
+            known.setdefault(row.label, []).append(index)
+    found: set[int] = set()
+    for name in [names] if isinstance(names, str) else names:
+        if name not in known:
+            some = ", ".join(repr(clip(row.name, 40)) for row in trace.rows[:3]) or "no name at all"
+            raise ValueError(
+                f"No task is called {name!r}: tasks= takes names out of `recording.names`, which "
+                f"begins with {some}."
+            )
+        found.update(known[name])
+    return found
+
+
+def _check_part(trace: Trace, start: float | None, end: float | None) -> tuple[float, float]:
+    """Return from when to when to draw."""
+    fix = "write it as in 0.5, counted from the recording's beginning"
+    low = 0.0 if start is None else check_number(start, "start", unit=trace.unit, fix=fix)
+    high = trace.duration if end is None else check_number(end, "end", unit=trace.unit, fix=fix)
+    if low >= high and end is None:
+        raise ValueError(
+            f"start={low:g} lies behind the end of the recording, which took {high:.6g} "
+            f"{trace.unit}: choose an earlier one."
+        )
+    if low >= high:
+        raise ValueError(
+            f"start={low:g} must come before end={high:g}: swap them, or leave one out to draw "
+            "up to the recording's own edge."
+        )
+    return low, high
 
 
 def _inside(slices: Slices, low: float, high: float) -> NDArray[np.bool_]:
@@ -130,7 +169,7 @@ def _inside(slices: Slices, low: float, high: float) -> NDArray[np.bool_]:
     return inside
 
 
-def join_slices(parts: Sequence[Slices]) -> Slices:
+def _join(parts: Sequence[Slices]) -> Slices:
     """Return some slices after the other as one."""
     columns = ([part.task, part.state, part.start, part.end] for part in parts)
     return Slices(*[np.concatenate(column) for column in zip(*columns, strict=True)])
@@ -151,12 +190,12 @@ def _head_lanes(trace: Trace) -> list[Lane]:
 def busy_slices(trace: Trace) -> Slices:
     """Return when you were busy, or each loop: its tasks ran, or it did not rest in select."""
     rows, found = trace.rows, []
+    if not trace.head:
+        return make_slices([], [], [], [])
     running = trace.slices.of(RUNNING)
     if trace.head != "loop":
-        who = np.full(len(running) if trace.head else 0, len(rows), np.int32)
-        return Slices(
-            who, running.state[: len(who)], running.start[: len(who)], running.end[: len(who)]
-        )
+        head = np.full(len(running), len(rows), np.int32)
+        return Slices(head, running.state, running.start, running.end)
     loops = max(1, len(trace.loops))
     # -1: what runs in a thread or a process leaves the loop alone.
     home = np.array([row.loop if row.kind == "task" else -1 for row in rows] or [-1], np.int64)
@@ -175,7 +214,7 @@ def busy_slices(trace: Trace) -> Slices:
         start, end = union(start, end)
         task = np.full(len(start), len(rows) + loop, np.int32)
         found.append(Slices(task, np.zeros(len(start), np.int8), start, end))
-    return join_slices(found)
+    return _join(found)
 
 
 def _arrange(trace: Trace, only: Collection[int] | None, most: int) -> list[Lane]:

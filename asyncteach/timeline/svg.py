@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from asyncteach.formatting import Unit, clip, format_duration, unit_for, width
-from asyncteach.timeline.chrome_trace import say_block, say_wait, wait_finder
-from asyncteach.timeline.crowd import crowded, footnotes, shares_of
-from asyncteach.timeline.interval import view_of
-from asyncteach.timeline.lanes import View, name_of
-from asyncteach.timeline.sheet import Sheet, lay_sheet
+from asyncteach.formatting import clip, format_duration, width
+from asyncteach.subjects import STORY
+from asyncteach.timeline.chrome_trace import format_block, format_wait, wait_finder
+from asyncteach.timeline.lanes import View, name_of, view_of
+from asyncteach.timeline.layout import Sheet, crowded, footnotes, lay_sheet, shares_of
 from asyncteach.timeline.text import describe
 from asyncteach.trace import STATES, WAITING, Trace
 
@@ -59,11 +58,11 @@ def draw_svg(trace: Trace, wide: int = _WIDTH) -> str:
 class Scale:
     """From the recording's time and lanes to pixels."""
 
-    def __init__(self, view: View, sheet: Sheet, story: bool, wide: int = _WIDTH) -> None:
+    def __init__(self, view: View, sheet: Sheet, wide: int = _WIDTH) -> None:
         self.width, self.right = wide, wide - _RIGHT
         self.left = 16 + 6.6 * max(width(name) for name in sheet.names)
         self.per_unit = (self.right - self.left) / ((view.end - view.start) or 1.0)
-        self.start, self.sheet, self.story = view.start, sheet, story
+        self.start, self.sheet, self.subject = view.start, sheet, view.trace.subject
         self.words = footnotes(view, _BARS)
         self.top, self.floor = float(_TOP), self.y(sheet.bottom)
         self.height = self.floor + 66 + 16 * len(self.words)
@@ -74,26 +73,25 @@ class Scale:
     def y(self, units: float) -> float:
         return _TOP + (units - self.sheet.top) * self.sheet.inches * _INCH
 
-    def say(self, amount: float) -> str:
-        return f"{amount:.4g} min" if self.story else format_duration(amount)
+    def amount(self, amount: float) -> str:
+        return f"{amount:.4g} min" if self.subject is STORY else format_duration(amount)
 
     def stretch(self, start: float, end: float) -> str:
-        if self.story:
-            return f"{start:.4g} to {end:.4g} min ({end - start:.4g} min)"
-        unit = unit_for(end)
-        edges = [f"{edge * unit.per_second:.6g}" for edge in (start, end)]
-        return f"{edges[0]} to {edges[1]} {unit.short} ({format_duration(end - start)})"
+        unit = self.subject.axis_unit(end)
+        digits = 4 if self.subject is STORY else 6
+        edges = [f"{edge * unit.per_second:.{digits}g}" for edge in (start, end)]
+        return f"{edges[0]} to {edges[1]} {unit.short} ({self.amount(end - start)})"
 
 
 def scale_of(trace: Trace, wide: int = _WIDTH) -> Scale:
     """Return where everything is in a recording's picture of that width."""
     view = view_of(trace)
     sheet = lay_sheet(view, page=(wide - _RIGHT) / _INCH)
-    return Scale(view, sheet, view.story, wide)
+    return Scale(view, sheet, wide)
 
 
 def _lines(trace: Trace, scale: Scale) -> Iterator[str]:
-    story, sheet, view, floor = scale.story, scale.sheet, scale.sheet.view, scale.floor
+    sheet, view, floor = scale.sheet, scale.sheet.view, scale.floor
     words, wide, height = scale.words, scale.width, scale.height
     title = clip(trace.title, wide // 11)
     yield (
@@ -112,7 +110,7 @@ def _lines(trace: Trace, scale: Scale) -> Iterator[str]:
     yield from _bars(view, scale, many)
     yield from _blocks(view, scale)
     yield from _outcomes(view, scale)
-    yield from _axis(view, scale, floor, story)
+    yield from _axis(view, scale, floor)
     for number, footnote in enumerate(words):
         yield _text(scale.left, floor + 40 + 16 * number, footnote, "note")
     yield from _legend(scale.left, height - 14, bool(sheet.outlines()))
@@ -130,9 +128,9 @@ def _bars(view: View, scale: Scale, many: np.ndarray) -> Iterator[str]:
         name = name_of(rows[task]) if task < len(rows) else view.lanes[lane].name
         words = f"{clip(name, 60)}: {STATES[state]} {scale.stretch(start, end)}"
         if STATES[state] == WAITING and (wait := find(task, start, end)):
-            words += f", for {say_wait(wait)}"
+            words += f", for {format_wait(wait)}"
         if block := held.get((task, start)):
-            words += f", {say_block(block)}"
+            words += f", {format_block(block)}"
         top, bottom = map(scale.y, scale.sheet.bar(lane))
         # A moment is there to be seen, and for the mouse to find.
         wide = max(1.5 if state == 0 else 0.2, (end - start) * scale.per_unit)
@@ -158,7 +156,7 @@ def _shares(view: View, scale: Scale, lanes: np.ndarray) -> Iterator[str]:
             curve = "".join(f"V{y:g}h{step:.3f}" for y in tops)
             words = (
                 f"{clip(view.lanes[lane].name, 60)}: {STATES[state]} "
-                f"{scale.say(float(totals[lane, state]))} in all"
+                f"{scale.amount(float(totals[lane, state]))} in all"
             )
             yield (
                 f'<path class="{STATES[state]}" d="M{scale.left:.1f} {bottom:.1f}{curve}'
@@ -170,7 +168,7 @@ def _blocks(view: View, scale: Scale) -> Iterator[str]:
     for lane, block in scale.sheet.outlines():
         start, end = max(block.start, view.start), min(block.end, view.end)
         top, bottom = map(scale.y, scale.sheet.bar(lane))
-        words = f"{clip(block.who, 60)}: {say_block(block)}, {scale.stretch(start, end)}"
+        words = f"{clip(block.who, 60)}: {format_block(block)}, {scale.stretch(start, end)}"
         yield (
             f'<rect class="block" pointer-events="all" x="{scale.x(start):.2f}" y="{top:.1f}" '
             f'width="{max(1.0, (end - start) * scale.per_unit):.2f}" '
@@ -202,8 +200,8 @@ def _outcomes(view: View, scale: Scale) -> Iterator[str]:
             )
 
 
-def _axis(view: View, scale: Scale, floor: float, story: bool) -> Iterator[str]:
-    unit = Unit("minutes", "min", 1.0) if story else unit_for(view.end - view.start)
+def _axis(view: View, scale: Scale, floor: float) -> Iterator[str]:
+    unit = scale.subject.axis_unit(view.end - view.start)
     right = scale.right
     yield f'<path class="axis" d="M{scale.left:.1f} {floor:.1f}H{right}"/>'
     for tick in _ticks(view.start * unit.per_second, view.end * unit.per_second):
@@ -213,7 +211,7 @@ def _axis(view: View, scale: Scale, floor: float, story: bool) -> Iterator[str]:
     yield _text(right + 16, floor + 18, unit.name if len(unit.name) < 9 else unit.short)
     x = scale.x(view.end)
     yield (f'<path class="axis" stroke-dasharray="1 3" d="M{x:.1f} {_TOP - 8}V{floor:.1f}"/>')
-    yield _text(x + 8, scale.y(0) + 4, scale.say(view.end), "title")
+    yield _text(x + 8, scale.y(0) + 4, scale.amount(view.end), "title")
 
 
 def _ticks(low: float, high: float) -> list[float]:

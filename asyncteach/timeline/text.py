@@ -1,14 +1,13 @@
 """A recording in characters and in words, for terminals and for those who can't see a picture."""
 
 from collections import Counter
-from collections.abc import Iterable
 
 import numpy as np
 
 from asyncteach.formatting import clip, format_duration, pad, width
-from asyncteach.intervals import occupancy
 from asyncteach.subjects import STORY
-from asyncteach.timeline.lanes import LOOPS, Lane, View, lay_out, name_of
+from asyncteach.timeline.lanes import LOOPS, Lane, View, name_of, view_of
+from asyncteach.timeline.layout import few_moments, shares_of
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, Block, Trace
 
 _COLUMNS = 60
@@ -17,7 +16,6 @@ _MARKS = {RUNNING: "#", READY: "/", WAITING: "."}
 _CHARACTERS = np.array([*_MARKS.values(), " "])
 # A lane with more moments than that is drawn by what filled its time.
 _MOMENTS = 20
-_STORY_MOMENTS = 50
 _TURNS = 12
 _FEW = 5
 
@@ -29,11 +27,7 @@ def heading(trace: Trace) -> str:
 
 def draw(trace: Trace) -> str:
     """Return the timeline in characters: a line for you or the loop, a line a task."""
-    story = trace.subject is STORY
-    if story:
-        view = lay_out(trace, most=_LANES, only=range(_LANES))
-    else:
-        view = lay_out(trace, most=_LANES - min(len(trace.loops), LOOPS + 1))
+    view = view_of(trace, most=_LANES - min(len(trace.loops), LOOPS + 1))
     names = [_label(lane) for lane in view.lanes]
     margin = max(width(name) for name in names) + 2
     lines = [heading(trace)]
@@ -41,20 +35,18 @@ def draw(trace: Trace) -> str:
     room = _COLUMNS if any(endings) else 0
     for name, marks, ending in zip(names, _draw_lanes(view), endings, strict=True):
         lines.append((pad(name, margin) + marks.ljust(room) + ending).rstrip())
-    if view.tasks < len(trace.rows):
-        lines.append(f"... and {len(trace.rows) - view.tasks} more tasks")
     legend = ", ".join(f"{_MARKS[state]} {state}" for state in STATES)
     lines.append(f"{pad('', margin)}{legend}")
-    if not story:
-        lines += [*_say_folds(view), *_say_blocks(trace), *_say_dropped(trace)]
-    return "\n".join(lines)
+    return "\n".join(
+        [*lines, *_format_folds(view), *_format_blocks(trace), *_format_dropped(trace)]
+    )
 
 
 def describe(trace: Trace) -> str:
     """Return what the timeline shows as a sentence or two."""
     if trace.subject is STORY:
         return _describe_story(trace)
-    view = lay_out(trace, most=12)
+    view = view_of(trace, most=12)
     totals = view.totals()
     lanes = []
     for lane, sums in zip(view.lanes, totals, strict=True):
@@ -70,7 +62,7 @@ def describe(trace: Trace) -> str:
             parts += [ending] if ending else []
             lanes.append(f"{_label(lane).strip()}: {', '.join(parts) or 'a moment'}")
     words = [f"Timeline. {heading(trace)}", "; ".join(lanes)]
-    return ". ".join([*words, *_say_blocks(trace), *_say_dropped(trace)]) + "."
+    return ". ".join([*words, *_format_blocks(trace), *_format_dropped(trace)]) + "."
 
 
 def _describe_story(trace: Trace) -> str:
@@ -96,29 +88,17 @@ def _describe_story(trace: Trace) -> str:
 
 def _draw_lanes(view: View) -> list[str]:
     """Draw lanes in characters: each stands for the state that fills most of its time."""
-    slices, lane, count = view.slices, view.lane, len(view.lanes)
-    span = (view.start, view.end)
-    shares = np.empty((len(STATES) + 1, count, _COLUMNS))
-    for number in range(len(STATES)):
-        some = slices.state == number
-        filled = occupancy(lane[some], slices.start[some], slices.end[some], span, count, _COLUMNS)
-        shares[number] = filled
-    sizes = np.array([len(one.rows) for one in view.lanes])[:, None]
+    every = np.arange(len(view.lanes))
+    shares, _ = shares_of(view, every, _COLUMNS)
     # What fills no fiftieth of a character's time is not there. A loop that rests more than it
     # runs is at rest, which has no slices.
-    resting = np.array([one.kind == "loop" for one in view.lanes])[:, None]
-    least = np.where(resting, 0.5, 0.02) * sizes
-    shares[-1] = np.where(shares[:-1].max(axis=0) > least, -1.0, np.inf)
-    states = shares.argmax(axis=0)
+    least = np.array([0.5 if one.kind == "loop" else 0.02 for one in view.lanes])[:, None]
+    rest = np.where(shares.max(axis=0) > least, -1.0, np.inf)
+    states = np.concatenate([shares, rest[None]]).argmax(axis=0)
     # A moment fills nothing, but it was there.
-    scale = _COLUMNS / ((view.end - view.start) or 1.0)
-    moments = (slices.state == STATES.index(RUNNING)) & (slices.seconds() * scale < 1)
-    many = np.bincount(lane[moments], minlength=count)
-    folded = np.array([one.folded for one in view.lanes])
-    few = folded < (many <= (_STORY_MOMENTS if view.story else _MOMENTS))
-    moments &= few[lane]
-    at = (slices.start[moments] - view.start) * scale + 1e-9
-    states[lane[moments], np.minimum(at.astype(int), _COLUMNS - 1)] = STATES.index(RUNNING)
+    start, lane = few_moments(view, every >= 0, _COLUMNS, _MOMENTS)
+    at = (start - view.start) * _COLUMNS / ((view.end - view.start) or 1.0) + 1e-9
+    states[lane, np.minimum(at.astype(int), _COLUMNS - 1)] = STATES.index(RUNNING)
     return ["".join(line) for line in _CHARACTERS[states].tolist()]
 
 
@@ -148,47 +128,45 @@ def _ending(trace: Trace, lane: Lane) -> str:
     return f"  {', '.join(counted)}" if counted else ""
 
 
-def _say_folds(view: View) -> list[str]:
+def _format_folds(view: View) -> list[str]:
     """Return a line for each of the first lanes of many tasks: what they did in all."""
-    totals = view.totals().tolist()
     lines = []
-    for lane, sums in zip(view.lanes, totals, strict=True):
+    for lane, sums in zip(view.lanes, view.totals().tolist(), strict=True):
         if lane.folded and lane.kind != "loop":
             times = zip(STATES, sums, strict=True)
-            words = ", ".join(f"{state} {format_duration(amount)}" for state, amount in times)
+            words = ", ".join(
+                f"{state} {view.trace.subject.format_total(amount)}" for state, amount in times
+            )
             lines.append(f"{clip(lane.name, 40)}, in one lane: {words} in all")
     if len(lines) > _FEW:
         lines[_FEW:] = [f"{len(lines) - _FEW:,} more lanes stand for many tasks each"]
     return lines
 
 
-def _say_blocks(trace: Trace) -> list[str]:
-    """Return a line for each of the longest blocks: who, how long, where, and who waited."""
+def _format_blocks(trace: Trace) -> list[str]:
+    """Return a line for each of the longest blocks: who, how long, where, and who was delayed."""
     longest = sorted(trace.blocks, key=lambda block: block.start - block.end)
-    lines = [_say_block(trace, block) for block in longest[:_FEW]]
+    lines = [_format_block(trace, block) for block in longest[:_FEW]]
     if len(longest) > _FEW:
         lines.append(f"{len(longest) - _FEW:,} shorter ones held it too")
     return lines
 
 
-def _say_block(trace: Trace, block: Block) -> str:
-    # The ones that waited longest come first.
-    late = [task for task, _ in sorted(block.delayed, key=lambda pair: -pair[1])]
+def _format_block(trace: Trace, block: Block) -> str:
     who = block.who if block.task is None else name_of(trace.rows[block.task])
     where = f" at {clip(block.place, 60)}" if block.place else ""
-    long = format_duration(block.end - block.start)
-    line = f"{clip(who or 'something', 40)} held the loop for {long}{where}"
-    if late:
-        line += f": {_list(name_of(trace.rows[task]) for task in late[:_FEW])}"
-        line += f" and {len(late) - _FEW:,} more waited" if len(late) > _FEW else " waited"
+    length = format_duration(block.end - block.start)
+    line = f"{clip(who or 'something', 40)} held the loop for {length}{where}"
+    # Those that were delayed longest come first.
+    late = [task for task, _ in sorted(block.delayed, key=lambda pair: -pair[1])]
+    names = [clip(name_of(trace.rows[task]), 30) for task in late[:_FEW]]
+    if names:
+        more = f" and {len(late) - _FEW:,} more" if len(late) > _FEW else ""
+        line += f": {', '.join(names)}{more} waited"
     return line
 
 
-def _say_dropped(trace: Trace) -> list[str]:
+def _format_dropped(trace: Trace) -> list[str]:
     if not trace.dropped:
         return []
     return [f"{trace.dropped:,} steps beyond max_slices were counted and not kept"]
-
-
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(clip(name, 30) for name in names)

@@ -1,13 +1,19 @@
-"""Where everything goes in a picture: how high each lane is, and which words fit where."""
+"""Where everything goes in a picture: each lane, the words, and what a crowded lane shows."""
 
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from asyncteach.formatting import clip, width
-from asyncteach.timeline.lanes import Lane, View
-from asyncteach.trace import Block
+import numpy as np
+from numpy.typing import NDArray
 
+from asyncteach.formatting import clip, width
+from asyncteach.intervals import occupancy
+from asyncteach.timeline.lanes import Lane, View
+from asyncteach.trace import RUNNING, STATES, Block, Floats
+
+_TURNS = 50
+_NARROW = 1 / 80  # of the width: about nine pixels
 BAR = 0.62
 _THIN = 0.4
 _MOST_INCHES = 30.0
@@ -79,8 +85,6 @@ def lay_sheet(
     """
     page = page or (wide or 0.0) / 0.775  # what Matplotlib gives to axes of its own
     columns = min(_NAME_COLUMNS, round(page * _NAMES_SHARE))
-    if view.story:
-        columns = _NAME_COLUMNS
     names = [_label(lane, columns) for lane in view.lanes]
     if wide is None:
         wide = page - 0.085 * max(map(width, names)) - 0.2
@@ -155,3 +159,73 @@ def _place_notes(view: View, wide: float, inches: float, until: float) -> list[N
             taken.append((x - half - half * 0.1, x + half + half * 0.1))
             notes.append(Note(text, x, None))
     return notes
+
+
+def crowded(view: View, most: int = 8000) -> NDArray[np.bool_]:
+    """Return for each lane whether it stands for many tasks, or has too many slices to see.
+
+    All other lanes together have at most about `most` slices.
+    """
+    counts = np.bincount(view.lane, minlength=len(view.lanes))
+    cap = min(400.0, max(20.0, most / len(view.lanes)))
+    folded: NDArray[np.bool_] = np.array([lane.folded for lane in view.lanes])
+    many: NDArray[np.bool_] = folded | (counts > cap)
+    if view.trace.head != "loop":
+        # Threads take turns of a few milliseconds: narrow bars would hide each other.
+        seconds = np.bincount(view.lane, view.slices.seconds(), len(view.lanes))
+        many |= (counts > _TURNS) & (seconds < counts * (view.end - view.start) * _NARROW)
+    return many
+
+
+def shares_of(
+    view: View, lanes: NDArray[np.intp], columns: int
+) -> tuple[NDArray[np.float64], Floats]:
+    """Return for each state, lane and column a share from 0 to 1, and the columns' edges.
+
+    It is the share of the lane's tasks, and of the column's time, that was in the state: however
+    short the slices, their total stays what it is.
+    """
+    index = np.full(len(view.lanes), -1)
+    index[lanes] = np.arange(len(lanes))
+    row = index[view.lane]
+    sizes = np.array([len(view.lanes[lane].rows) for lane in lanes])[:, None]
+    shares = np.empty((len(STATES), len(lanes), columns))
+    for state in range(len(STATES)):
+        chosen = (view.slices.state == state) & (row >= 0)
+        start, end = view.slices.start[chosen], view.slices.end[chosen]
+        span = (view.start, view.end)
+        filled = occupancy(row[chosen], start, end, span, len(lanes), columns)
+        shares[state] = np.minimum(filled / sizes, 1.0)
+    return shares, np.linspace(view.start, view.end, columns + 1)
+
+
+def few_moments(
+    view: View, dense: NDArray[np.bool_], columns: int, most: int = 60
+) -> tuple[Floats, NDArray[np.int32]]:
+    """Return the times and lanes of steps that no share can show, if a lane has at most so many.
+
+    In virtual time a thousand steps may take no time at all and would not be seen anywhere.
+    """
+    lone = dense & ~np.array([lane.folded for lane in view.lanes])
+    column = (view.end - view.start) / columns
+    running = view.slices.of(RUNNING)
+    short = running[lone[view.lane_of[running.task]] & (running.seconds() < column)]
+    lane = view.lane_of[short.task]
+    place = lane * (columns + 1) + ((short.start - view.start) / (column or 1.0)).astype(np.int64)
+    _, first = np.unique(place, return_index=True)
+    few = np.bincount(lane[first], minlength=len(view.lanes)) <= most
+    first = first[few[lane[first]]]
+    return short.start[first], lane[first]
+
+
+def footnotes(view: View, most: int = 8000) -> list[str]:
+    """Return what a reader has to know: what is folded, left out or lost."""
+    count, words = len(view.trace.rows), []
+    if crowded(view, most).any():
+        whose = "lane's tasks and time" if view.trace.head == "loop" else "time"
+        words.append(f"In a crowded lane a colour is as high as its share of the {whose}.")
+    if view.tasks < count:
+        words.append(f"{view.tasks:,} of {count:,} tasks are shown.")
+    if view.trace.dropped:
+        words.append(f"{view.trace.dropped:,} steps beyond max_slices were not kept.")
+    return words
