@@ -2,7 +2,7 @@
 
 from asyncteach.checks.judgement import Judgement, Mark, no, yes
 from asyncteach.checks.underway import is_virtual
-from asyncteach.findings import speak
+from asyncteach.findings import name_task
 from asyncteach.formatting import at, called, format_duration, format_time, join_words
 from asyncteach.places import is_users
 from asyncteach.recording import Recording
@@ -100,8 +100,8 @@ def _is_to_blame(recording: Recording, block: Block, seconds: float) -> bool:
 def _blocked(trace: Trace, block: Block) -> Judgement:
     length = format_duration(block.end - block.start)
     function = called(block.place.function) if block.place else ""
-    who = block.who if block.task is None else speak(trace.rows[block.task])
-    late = [speak(trace.rows[row]) for row, _ in sorted(block.delayed, key=lambda one: -one[1])]
+    who = block.who if block.task is None else name_task(trace.rows[block.task])
+    late = [name_task(trace.rows[row]) for row, _ in sorted(block.delayed, key=lambda one: -one[1])]
     clause = f"{function or who} held the loop for {length}{at(block.place)}"
     if late:
         clause += f", and {join_words(late)} had to wait for it"

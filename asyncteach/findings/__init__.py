@@ -38,6 +38,6 @@ def finding(
     return Finding(kind, name, seconds, file, line, message, fix, tuple(delayed))
 
 
-def speak(row: TaskRecord | None) -> str:
+def name_task(row: TaskRecord | None) -> str:
     """Return what a sentence calls a task: short, on one line."""
     return clip(row.label or row.name, 40) if row else "A task"

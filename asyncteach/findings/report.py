@@ -1,15 +1,23 @@
-"""The list of findings, and what `explain()` says: sentences that were observed to hold."""
+"""The list of findings, and what `explain()` says: totals, findings, what else was observed."""
 
-from asyncteach.findings import Finding
-from asyncteach.findings.blocking import find_blocks
+from functools import partial
+
+import numpy as np
+
+from asyncteach.findings import Finding, name_task
+from asyncteach.findings.blocking import describe_block, find_blocks, group_blocks
 from asyncteach.findings.sequences import find_sequences
 from asyncteach.findings.source import look_again
-from asyncteach.findings.summary import list_totals, praise, say_held
 from asyncteach.findings.task_errors import find_task_errors
+from asyncteach.formatting import at, count, format_duration, spell
+from asyncteach.intervals import covered, sweep
 from asyncteach.subjects import CODE
 from asyncteach.thread_recorder.sentences import explain_threads
 from asyncteach.thread_recorder.states import ThreadTrace
-from asyncteach.trace import Trace
+from asyncteach.trace import READY, RUNNING, STATES, WAITING, Slices, Trace
+
+_FOR_TASKS = ("task", "tasks", "lock", "semaphore", "queue", "condition", "event", "barrier")
+"""The kinds of waits that are for other tasks: they overlap with those by themselves."""
 
 
 def find(trace: Trace) -> list[Finding]:
@@ -31,13 +39,116 @@ def explain(trace: Trace) -> str:
     """Return the findings as plain sentences, or what went well, and what else was observed."""
     if isinstance(trace, ThreadTrace):
         return explain_threads(trace)
-    lines = list_totals(trace)
+    lines = _list_totals(trace)
     findings = find(trace)
     for number, one in enumerate(findings, 1):
         lines += ["", f"{number}. {one.message}", f"   {one.fix}"]
-    notes = say_held(trace) if trace.subject is CODE else []
+    notes = _describe_held(trace) if trace.subject is CODE else []
     if not findings:
-        lines += ["", praise(trace, held_up=bool(notes or trace.blocks))]
+        lines += ["", _praise(trace, held_up=bool(notes or trace.blocks))]
     elif notes:
         lines.append("")
     return "\n".join([*lines, *notes])
+
+
+def _list_totals(trace: Trace) -> list[str]:
+    """Return how long it took, in which states the tasks were, and what limits the recording."""
+    amount = partial(trace.subject.format, rough=True)
+    tasks = np.array([row.kind == "task" for row in trace.rows], dtype=bool)
+    jobs = [row.kind for row in trace.rows if row.kind != "task"]
+    who = count(int(tasks.sum()), "task")
+    for kind, kinds in (("thread", "threads"), ("process", "processes")):
+        if kind in jobs:
+            who += f" and {count(jobs.count(kind), 'job')} in {kinds}"
+    if "worker" in jobs:
+        who += f" on {count(jobs.count('worker'), 'worker')}"
+    totals = {s: float(trace.slices.total(len(trace.rows), s)[tasks].sum()) for s in STATES}
+    lines = [
+        f"{amount(trace.duration)}, {who}. Added up, they were running for "
+        f"{amount(totals[RUNNING])}, ready for {amount(totals[READY])} and waiting "
+        f"for {amount(totals[WAITING])}."
+    ]
+    for event in trace.events:
+        if event.kind == "loop-not-watched":
+            lines.append(event.text)
+        elif event.kind == "recorder-failed":
+            lines.append(f"record() failed and stopped recording: {event.text}.")
+        elif event.kind == "raised":
+            lines.append(f"It ended with {event.text}{at(event.place)}.")
+    if trace.dropped:
+        more = count(trace.dropped, "more step")
+        lines.append(f"{more} could not be kept: `record(max_slices=...)` sets the limit.")
+    return lines
+
+
+def _praise(trace: Trace, *, held_up: bool) -> str:
+    """Return how much waiting overlapped, and if it is true, that nothing was held up."""
+    amount = partial(trace.subject.format, rough=True)
+    own = _own_waiting(trace)
+    total = float(own.seconds().sum())
+    took = covered(own.start, own.end)
+    most = int(sweep(own.start, own.end)[1].max(initial=0))
+    sentences = []
+    if most > 1 and total > 1.05 * took:
+        sentences.append(
+            f"{count(most, 'task')} waited at the same time: {amount(total)} of waiting "
+            f"took {amount(took)}"
+        )
+    elif not trace.rows:
+        # uvloop's, for one, can't be.
+        where = " on an event loop that record() can watch" if trace.subject is CODE else ""
+        return f"No task ran{where}."
+    elif total > 0.5 * trace.duration:
+        share = f"{amount(total)} of {amount(trace.duration)}"
+        jobs = any(row.kind != "task" for row in trace.rows)  # it may be one of them beside it
+        sentences.append(f"{share} was waiting{'' if jobs else ', for one thing at a time'}")
+    else:
+        tasks = [row.kind == "task" for row in trace.rows]
+        running = float(trace.slices.total(len(trace.rows), RUNNING)[tasks].sum())
+        sentences.append(f"{amount(running)} of {amount(trace.duration)} was work of your own")
+    if trace.subject is CODE and not held_up:
+        longest = format_duration(trace.threshold, rough=True)
+        sentences.append(f"the loop was never held for longer than {longest}")
+    return "; ".join(sentences) + "."
+
+
+def _own_waiting(trace: Trace) -> Slices:
+    """Return the waiting for something outside, not for another task or for its own turn."""
+    waiting = trace.slices.of(WAITING)
+    kinds = {(wait.task, wait.start): wait.kind for wait in trace.waits}
+    parents = {row.parent for row in trace.rows if row.kind == "task"}
+    kept = []
+    for task, start in zip(waiting.task.tolist(), waiting.start.tolist(), strict=True):
+        # Where no look at the wait was taken, a parent is taken to wait for its children.
+        kind = kinds.get((task, start), "tasks" if task in parents else "")
+        kept.append(trace.rows[task].kind == "task" and kind not in _FOR_TASKS)
+    return waiting[np.array(kept, dtype=bool)]
+
+
+def _describe_held(trace: Trace) -> list[str]:
+    """Return sentences on what delayed no task, or was no fault of the code."""
+    sentences = [
+        f"{describe_block(trace, group)}, while no other task was ready."
+        for group in group_blocks(trace)
+        if not any(block.delayed for block in group)
+    ]
+    if trace.stalls:
+        lost = max(stall.lost for stall in trace.stalls)
+        longest = f"for {format_duration(lost, rough=True)}"
+        if len(trace.stalls) > 1:
+            longest = f"{spell(len(trace.stalls))} times, {longest} at the longest"
+        sentences.append(f"The computer gave this program no time {longest}.")
+        return sentences
+    ready = trace.slices.of(READY)
+    ready = ready[np.array([row.kind == "task" for row in trace.rows] or [False])[ready.task]]
+    long = ready.seconds()
+    if len(ready) and long.max() > trace.threshold and not trace.blocks:
+        name, late = (
+            name_task(trace.rows[int(ready.task[long.argmax()])]),
+            format_duration(float(long.max()), rough=True),
+        )
+        sentences.append(
+            f"{name} was ready for {late} before it ran, though no step took longer than "
+            f"{format_duration(trace.threshold, rough=True)}."
+        )
+    return sentences

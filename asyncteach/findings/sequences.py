@@ -8,11 +8,11 @@ it is told as a condition. Only waiting for something outside counts: a lock, a 
 
 import ast
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import isnan
 from typing import NamedTuple
 
 from asyncteach.findings import Finding, finding
-from asyncteach.findings.calls import Part, list_calls
 from asyncteach.findings.source import (
     FUNCTIONS,
     Function,
@@ -27,7 +27,7 @@ from asyncteach.findings.source import (
 )
 from asyncteach.formatting import at, called, format_duration, join_words, spell
 from asyncteach.places import Place
-from asyncteach.trace import Trace
+from asyncteach.trace import Trace, Wait
 
 # What isn't worth a word: less of the task's life, or fewer seconds.
 _SHARE, _SECONDS = 0.2, 0.02
@@ -45,6 +45,36 @@ _STOPS = (
 )
 Awaiting = ast.Await | ast.Call
 """An await, or the call behind an `async with`."""
+_OUTSIDE = ("sleep", "socket", "subprocess", "thread", "process", "future", "tasks")
+"""The kinds of waits for something that goes on by itself, meanwhile."""
+
+# A conversation on one stream has its order.
+_STREAMS = ("data from a stream", "room in a stream", "data from a socket", "room in a socket")
+
+
+@dataclass
+class Part:
+    """One await of one call: from where its first wait began to where its last one ended."""
+
+    place: Place
+    child: Place | None
+    """A line of the user's function that it called; None: a library's."""
+    key: object
+    """Different for each call that is awaited."""
+    start: float
+    end: float
+    waited: float = 0.0
+    outside: bool = False
+    """Whether any of it was waiting for something outside."""
+    pause: bool = False
+    """Whether it was a sleep that the function itself awaits."""
+    stream: bool = False
+    """Whether it was one side of a conversation."""
+
+    def shape(self) -> object:
+        """Return all that is the same each time the same thing is awaited at the same line."""
+        child = self.child and (self.child.path, self.child.function)
+        return self.place.line, child, self.outside, self.pause, self.stream
 
 
 class Run(NamedTuple):
@@ -62,7 +92,7 @@ def find_sequences(trace: Trace) -> Iterator[Finding]:
     """Give a finding for each row of awaits that could as well have waited at the same time."""
     found: dict[tuple[Place, bool], list[tuple[int, Run, float, float]]] = {}
     known: dict[object, list[Run]] = {}  # ten thousand calls may be alike
-    for task, parts in list_calls(trace):
+    for task, parts in _list_calls(trace):
         row, place = trace.rows[task], parts[0].place
         life = (trace.duration if isnan(row.finished) else row.finished) - row.spawned
         shape = (place.path, place.function, *(part.shape() for part in parts))
@@ -78,7 +108,55 @@ def find_sequences(trace: Trace) -> Iterator[Finding]:
             if waited >= _WAITED * total and total - together >= max(_SECONDS, _SHARE * life):
                 where = place._replace(line=run.nodes[0].lineno)
                 found.setdefault((where, run.loop is None), []).append((task, run, total, together))
-    yield from (_tell(trace, where, times) for (where, _), times in found.items())
+    yield from (_describe(trace, where, times) for (where, _), times in found.items())
+
+
+def _list_calls(trace: Trace) -> Iterator[tuple[int, list[Part]]]:
+    """Give each task with what one call of one of its functions awaited, in order.
+
+    Calls that awaited only one thing are left out.
+    """
+    by_task: dict[int, list[Wait]] = {}
+    for wait in sorted(trace.waits, key=lambda wait: wait.start):
+        by_task.setdefault(wait.task, []).append(wait)
+    for task, waits in by_task.items():
+        calls: dict[tuple[int, int], list[Part]] = {}
+        for number, wait in enumerate(waits):
+            # A comprehension with an await in it is a coroutine of its own on older Pythons.
+            pairs = zip(wait.places, wait.calls, strict=False)
+            links = [pair for pair in pairs if not pair[0].function.endswith("comp>")]
+            is_direct = len(wait.calls) == len(wait.places)
+            inner = (_child(trace, wait, by_task), -1 - number if is_direct else wait.calls[-1])
+            for depth, (place, call) in enumerate(links):
+                is_last = depth + 1 == len(links)
+                child, key = inner if is_last else links[depth + 1]
+                parts = calls.setdefault((depth, call), [])
+                if not parts or parts[-1].key != key or parts[-1].place.line != place.line:
+                    parts.append(Part(place, child, key, wait.start, wait.end))
+                _add(parts[-1], wait, is_pause=is_last and is_direct)
+        yield from ((task, parts) for parts in calls.values() if len(parts) > 1)
+
+
+def _add(part: Part, wait: Wait, *, is_pause: bool) -> None:
+    part.end = wait.end
+    part.waited += wait.end - wait.start
+    # A parent that gathers waits for others; a task of its own is as good as a call.
+    others = wait.kind == "tasks" and part.child is None
+    mine = wait.kind == "task" and part.child is not None
+    part.outside |= mine or (wait.kind in _OUTSIDE and not others)
+    part.pause |= wait.kind == "sleep" and is_pause
+    part.stream |= wait.what in _STREAMS
+
+
+def _child(trace: Trace, wait: Wait, by_task: dict[int, list[Wait]]) -> Place | None:
+    """Return a line of the coroutine of a task that was awaited where it was spawned."""
+    if wait.kind != "task" or wait.target not in by_task or not wait.places:
+        return None
+    target, here = trace.rows[wait.target], wait.places[-1]
+    if target.parent != wait.task or target.place is None or target.place[:2] != here[:2]:
+        return None
+    places = by_task[wait.target][0].places
+    return places[0] if places else None
 
 
 class _Call:
@@ -130,7 +208,7 @@ class _Call:
         return [unit for unit in units if any(self.parts[n].outside for n in unit)]
 
     def _is_paced(self, node: ast.stmt) -> bool:
-        """Tell if there was a pause inside of a statement: then the order is meant."""
+        """Return whether there was a pause inside of a statement: then the order is meant."""
         return any(part.pause for part in self.parts if covers(node, part.place.line))
 
     def _is_decided(self, node: ast.AST, statement: ast.stmt) -> bool:
@@ -224,7 +302,7 @@ class _Call:
         return state, objects - state
 
     def _serves(self, node: Awaiting) -> bool:
-        """Tell if it asks an object for something, as one asks a client: there may be more of it.
+        """Return whether it asks an object for something, as a client does: it can be asked again.
 
         What is awaited for its effect alone, or is one side of a conversation, has its order.
         """
@@ -316,8 +394,8 @@ def _arguments(call: ast.Call) -> list[ast.expr]:
     return [*call.args, *(keyword.value for keyword in call.keywords)]
 
 
-def _tell(trace: Trace, place: Place, times: list[tuple[int, Run, float, float]]) -> Finding:
-    """Tell of awaits in a row, of many on average."""
+def _describe(trace: Trace, place: Place, times: list[tuple[int, Run, float, float]]) -> Finding:
+    """Return the finding about awaits in a row; with many calls, about the average one."""
     task, run, *_ = times[0]
     where = called(place.function)
     parts = round(sum(len(one[1].units) for one in times) / len(times))

@@ -21,7 +21,7 @@ def walk_own(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def covers(node: ast.stmt | ast.expr, line: int) -> bool:
-    """Tell if the node's text includes that line."""
+    """Return whether the node's text includes that line."""
     return node.lineno <= line <= (node.end_lineno or node.lineno)
 
 
@@ -43,7 +43,7 @@ def last_name(node: ast.expr) -> str:
 
 
 def stores(node: ast.AST) -> bool:
-    """Tell if a name, an attribute or an item is bound or deleted there, not read."""
+    """Return whether a name, an attribute or an item is bound or deleted there, not read."""
     return isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del))
 
 
@@ -150,7 +150,7 @@ class Source:
 
 
 def pauses(function: Function) -> bool:
-    """Tell if the function has a point at which it, or what iterates it, may give the loop back."""
+    """Return whether the function, or what iterates it, may give the loop back."""
     return any(
         isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield))
         or (isinstance(node, ast.comprehension) and node.is_async)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from math import isnan
 
-from asyncteach.findings import Finding, finding, speak
+from asyncteach.findings import Finding, finding, name_task
 from asyncteach.findings.source import line_of
 from asyncteach.formatting import at, called, clip, count, format_duration, join_words
 from asyncteach.places import Place
@@ -37,8 +37,8 @@ _FIXES = {
     "wrong-thread": "Use `loop.call_soon_threadsafe()` or `asyncio.run_coroutine_threadsafe()`.",
 }
 
-Told = tuple[Place | None, float, str] | None
-"""Where it was, what it has cost in seconds, and the sentence; None: there is nothing to tell."""
+Observation = tuple[Place | None, float, str] | None
+"""Where it was, what it has cost in seconds, and the sentence; None: it is no finding."""
 
 
 def find_task_errors(trace: Trace, *, is_over: bool) -> Iterator[Finding]:
@@ -47,17 +47,17 @@ def find_task_errors(trace: Trace, *, is_over: bool) -> Iterator[Finding]:
     yield from _never_awaited(trace)
     yield from _deadlocks(trace)
     for event in trace.events:
-        kind, tell = _TELLERS.get(event.kind, ("", None))
+        kind, observe = _OBSERVERS.get(event.kind, ("", None))
         row = None if event.task is None else trace.rows[event.task]
-        if tell and (told := tell(trace, event, row)):
-            place, seconds, message = told
+        if observe and (observation := observe(trace, event, row)):
+            place, seconds, message = observation
             yield finding(kind, row, seconds, place, message, _FIXES[kind])
     if is_over:
         yield from _left_running(trace)
 
 
 def _nested_runs(trace: Trace) -> Iterator[Finding]:
-    """Tell of each `asyncio.run()` that failed because a loop was running."""
+    """Find each `asyncio.run()` that failed because a loop was running."""
     found = [
         (None if r.task is None else trace.rows[r.task], r.place)
         for r in trace.events
@@ -78,7 +78,7 @@ def _is_nested(text: str) -> bool:
 
 
 def _never_awaited(trace: Trace) -> Iterator[Finding]:
-    """Tell of each line at which coroutines were dropped that had never been awaited."""
+    """Find each line at which coroutines were dropped that had never been awaited."""
     refused = [r.place for r in trace.events if r.kind == "raised" and _is_nested(r.text)]
     dropped = [r for r in trace.events if r.kind == "never-awaited" and r.place not in refused]
     groups = Counter((event.text, event.place) for event in dropped)
@@ -96,7 +96,7 @@ def _never_awaited(trace: Trace) -> Iterator[Finding]:
 
 
 def _deadlocks(trace: Trace) -> Iterator[Finding]:
-    """Tell of tasks that waited for each other in a circle: for a lock, or for a task to end."""
+    """Find tasks that waited for each other in a circle: for a lock, or for a task to end."""
     by_task: dict[int | None, list[Wait]] = {}
     for wait in trace.waits:
         if wait.target is not None and wait.kind in ("lock", "task"):
@@ -123,23 +123,23 @@ def _deadlock(trace: Trace, circle: list[Wait]) -> Finding:
     row = trace.rows[first.task]
     parts = []
     for wait in circle:
-        other = speak(trace.rows[wait.target or 0])
+        other = name_task(trace.rows[wait.target or 0])
         what = f"a lock that {other} held" if wait.kind == "lock" else f"{other} to end"
         where = at(wait.places[-1]) if wait.places else ""
-        parts.append(f"{speak(trace.rows[wait.task])} waited{where} for {what}")
+        parts.append(f"{name_task(trace.rows[wait.task])} waited{where} for {what}")
     message = f"{'; '.join(parts)}: none of them could go on."
     fix = "deadlock" if len(circle) > 1 else "deadlock of one"
     if len(circle) == 1:
         message = (
-            f"{speak(row)} waited{at(place)} for a lock that it held itself, so it could never "
+            f"{name_task(row)} waited{at(place)} for a lock that it held itself, so it could never "
             f"release it."
         )
     seconds = max(wait.end - wait.start for wait in circle)
     return finding("deadlock", row, seconds, place, message, _FIXES[fix])
 
 
-def _join(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
-    """Tell of a `queue.join()` that waited for items that no task had any more."""
+def _join(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
+    """Find a `queue.join()` that waited for items that no task had any more."""
     getting = {
         wait.task
         for wait in trace.waits
@@ -153,31 +153,33 @@ def _join(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
     place = event.place or (row.place if row else None)
     number = count(int(event.text), "item")
     message = (
-        f"{speak(row)} waited{at(place)} in `queue.join()`, though the queue was empty: "
+        f"{name_task(row)} waited{at(place)} in `queue.join()`, though the queue was empty: "
         f"`task_done()` had not been called for {number} taken from it."
     )
     return place, event.seconds, message
 
 
-def _exception(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
+def _exception(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
     place = event.place or (row.place if row else None)
     born = f", started{at(place)}," if place else ""
-    message = f"{speak(row)}{born} failed with {event.text}, and its exception was never retrieved."
+    message = (
+        f"{name_task(row)}{born} failed with {event.text}, and its exception was never retrieved."
+    )
     return place, 0.0, message
 
 
-def _destroyed(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
+def _destroyed(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
     place = row.place if row and row.place else event.place
     born = f", started{at(place)}," if place else ""
     message = (
-        f"{speak(row)}{born} was garbage-collected before it had finished: nothing in the program "
-        f"referred to it, and the event loop keeps only a weak reference to a task."
+        f"{name_task(row)}{born} was garbage-collected before it had finished: nothing in the "
+        "program referred to it, and the event loop keeps only a weak reference to a task."
     )
     return place, event.seconds, message
 
 
-def _cut_off(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
-    """Tell of a task that was started, never awaited and cut off when main() had returned."""
+def _cut_off(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
+    """Find a task that was started, never awaited and cut off when main() had returned."""
     # A server's handlers and a library's helpers aren't the user's to await.
     if row is None or row.place is None or row.parent is None or event.task is None:
         return None
@@ -195,31 +197,31 @@ def _cut_off(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
         return None
     main = trace.rows[trace.ancestors(event.task)[-1]]
     message = (
-        f"{speak(row)} was started{at(row.place)} and never awaited: it was cancelled when "
-        f"{speak(main)} returned."
+        f"{name_task(row)} was started{at(row.place)} and never awaited: it was cancelled when "
+        f"{name_task(main)} returned."
     )
     return row.place, event.seconds, message
 
 
 def _main_returned(trace: Trace, task: int) -> bool:
-    """Tell if the task at the root ended well: an error there takes all others with it."""
+    """Return whether the task at the root ended well: an error there takes all others with it."""
     return trace.rows[[task, *trace.ancestors(task)][-1]].outcome == "returned"
 
 
-def _swallowed(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
+def _swallowed(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
     # A TaskGroup of Python 3.11 cancels the task around it and forgets to take it back.
     grouped = any(w.task == event.task and "its group" in w.what for w in trace.waits)
     if event.place is None or grouped:
         return None
     message = (
-        f"{speak(row)} swallowed its cancellation{at(event.place)}: it was cancelled there but "
+        f"{name_task(row)} swallowed its cancellation{at(event.place)}: it was cancelled there but "
         f"ended as if it hadn't been, so the code that called `cancel()` can't tell."
     )
     return event.place, event.seconds, message
 
 
-def _ran_on(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
-    """Tell of siblings that outlasted a failed gather() and that were not awaited after it."""
+def _ran_on(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
+    """Find siblings that outlasted a failed gather() and that were not awaited after it."""
     cut_off = {r.task for r in trace.events if r.kind == "cancelled-at-exit"}
     later = [wait for wait in trace.waits if wait.start >= event.at]
     if any(wait.task == event.task and wait.kind == "tasks" for wait in later):
@@ -237,7 +239,7 @@ def _ran_on(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
     seconds = max(trace.duration if isnan(end) else end for end in ends) - event.at
     if seconds < _AT_ONCE and not still:
         return None
-    names = join_words([speak(trace.rows[index]) for index in sorted(left)])
+    names = join_words([name_task(trace.rows[index]) for index in sorted(left)])
     went_on = f" for {format_duration(seconds, rough=True)}" if seconds >= _AT_ONCE else ""
     went_on += ", past the end of the recording" if still else ""
     place = event.place or (row.place if row else None)
@@ -249,7 +251,7 @@ def _ran_on(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
 
 
 def _left_running(trace: Trace) -> Iterator[Finding]:
-    """Tell of tasks that were not awaited and were at work when the recording ended."""
+    """Find tasks that were not awaited and were at work when the recording ended."""
     openers = [index for index, row in enumerate(trace.rows) if row.was_there]
     spared = {*openers, *(up for opener in openers for up in trace.ancestors(opener))}
     # The task that closes the recording is at work until the very end.
@@ -263,14 +265,14 @@ def _left_running(trace: Trace) -> Iterator[Finding]:
         ours = index not in spared and row.loop in loops and row.kind == "task"
         if ours and row.outcome == "still running" and row.place and row.parent is not None:
             message = (
-                f"{speak(row)} was started{at(row.place)} and hadn't finished when the recording "
-                f"ended."
+                f"{name_task(row)} was started{at(row.place)} and hadn't finished when the "
+                "recording ended."
             )
             seconds = trace.duration - row.spawned
             yield finding(kind, row, seconds, row.place, message, _FIXES[kind])
 
 
-def _outlived(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
+def _outlived(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
     job = trace.rows[event.others[0]]
     still = isnan(job.finished)
     if event.seconds < _MOMENT and not still:
@@ -279,13 +281,13 @@ def _outlived(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
     long = f"{format_duration(event.seconds, rough=True)} " if event.seconds >= _AT_ONCE else ""
     when = "when the recording ended, " if still else "for "
     message = (
-        f"{speak(job)} was still at work in its thread {when}{long}after the waiting for it"
+        f"{name_task(job)} was still at work in its thread {when}{long}after the waiting for it"
         f"{at(place)} had ended: a timeout ends the waiting, not the thread."
     )
     return place, event.seconds, message
 
 
-def _wrong_thread(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
+def _wrong_thread(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
     if event.place is None:
         return None  # a library's own thread
     text = line_of(event.place).partition("  #")[0]
@@ -300,7 +302,7 @@ def _wrong_thread(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
     return event.place, event.seconds, message
 
 
-def _connections(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
+def _connections(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
     if (number := int(event.text)) < _MANY:
         return None
     message = (
@@ -310,7 +312,7 @@ def _connections(trace: Trace, event: Event, row: TaskRecord | None) -> Told:
     return event.place, event.seconds, message
 
 
-_TELLERS: dict[str, tuple[str, Callable[[Trace, Event, TaskRecord | None], Told]]] = {
+_OBSERVERS: dict[str, tuple[str, Callable[[Trace, Event, TaskRecord | None], Observation]]] = {
     "exception-never-retrieved": ("exception-never-retrieved", _exception),
     "destroyed-pending": ("task-lost", _destroyed),
     "cancelled-at-exit": ("task-lost", _cut_off),
