@@ -58,6 +58,7 @@ def test_run_all_numbers_every_cell_of_a_lesson_and_draws_its_figures(
     try:
         wait_for("the notebook", lambda: len(page.prompts()) >= count)
         assert page.pictures() == []
+        assert page.text(".jp-Notification, .Toastify__toast") == [], "a question over the lesson"
         prompts = page.run_all(count, may_raise=bool(raising))
         if not raising:
             assert page.errors() == []
