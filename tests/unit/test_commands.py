@@ -288,7 +288,7 @@ def measured(monkeypatch):
     def run_jobs(seconds, most):
         asked.append((seconds, most))
         samples = {("start", "task", 1): [5.0], ("memory", "task", 1000): [1.4]}
-        return samples, ["memory of 10,000 threads: no room"]
+        return samples, ["memory of thread (10,000): no room"]
 
     monkeypatch.setattr(costs_module, "run_jobs", run_jobs)
     return asked
@@ -298,7 +298,7 @@ def test_the_costs_are_printed_and_drawn(tmp_path, measured, capsys):
     assert cli.main(["costs", str(tmp_path / "mine")]) == 0
     printed, waiting = capsys.readouterr()
     assert "1.4 kB" in printed
-    assert "memory of 10,000 threads: no room" in printed
+    assert "memory of thread (10,000): no room" in printed
     assert printed.endswith(f"The picture: {tmp_path / 'mine' / 'costs.png'}\n")
     assert waiting == "Measuring for about half a minute.\n"
     assert measured == [(30, 10_000)]

@@ -1,6 +1,5 @@
 """The costs in words: amounts as people read them, the table for a terminal, and what it means."""
 
-import html
 import os
 from textwrap import wrap
 from typing import Any
@@ -94,13 +93,6 @@ def _cells(row: Row) -> tuple[str, ...]:
     if low.split()[-1] == high.split()[-1]:
         low = low.split()[0]
     return row["what"], f"{row['number']:,}", middle, f"({low} to {high})"
-
-
-def write_html(table: str, sentences: str, left_out: list[str]) -> str:
-    """Put the sentences and what was left out below a table."""
-    notes = "".join(f"<li>{html.escape(line)}</li>" for line in left_out)
-    below = f"<p>Left out:</p><ul>{notes}</ul>" if notes else ""
-    return f"{table}<p>{html.escape(sentences)}</p>{below}"
 
 
 def explain(rows: list[Row]) -> list[str]:

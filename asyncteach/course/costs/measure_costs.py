@@ -20,10 +20,8 @@ from asyncteach.course.costs.explanation import (
     explain,
     format_bytes,
     heading,
-    write_html,
     write_table,
 )
-from asyncteach.formatting import count
 
 if TYPE_CHECKING:
     from asyncteach.timeline.figure import Picture
@@ -83,13 +81,10 @@ class Costs(pandas.DataFrame):
     __repr__ = __str__
 
     def _ipython_display_(self) -> None:
-        import IPython.display as ipython
+        from IPython.display import display
 
-        display: Any = ipython.display
-        table = self.to_html(index=False, float_format=lambda amount: f"{amount:,.3g}")
-        html = write_html(table, self.explain(), self.left_out)
-        display({"text/html": html, "text/plain": str(self)}, raw=True)
-        display(self.figure)
+        print(self)
+        display(self.figure)  # type: ignore[no-untyped-call]
 
 
 def measure_costs(*, seconds: float = 30, most: int = 10_000) -> Costs:
@@ -159,24 +154,13 @@ def run_jobs(seconds: float, most: int) -> tuple[Samples, list[str]]:
             findings, why = run_job(job, options, min(seconds + SPARE - passed, 2 * usual + 6))
         for kind, what, number, amount in findings:
             if isinstance(amount, str):
-                left_out.append(f"{kind} of {describe(what, number)}: {amount}")
+                left_out.append(f"{kind} of {what} ({number:,}): {amount}")
             else:
                 samples.setdefault((kind, what, number), []).append(amount)
         if why:
-            of = f" of {describe(**options)}" if job == "memory" else ""
+            of = " of {what} ({number:,})".format(**options) if job == "memory" else ""
             left_out.append(f"{job}{of}: {why}")
     return samples, list(dict.fromkeys(left_out))
-
-
-def describe(what: str, number: int) -> str:
-    """Return what a finding is about.
-
-    >>> describe("thread", 10_000), describe("pipe between processes", 2)
-    ('10,000 threads', 'pipe between processes (2)')
-    """
-    if what in BYTES:
-        return count(number, what, "processes" if what == "process" else "")
-    return f"{what} ({number:,})"
 
 
 def no_room(what: str, number: int) -> str:
