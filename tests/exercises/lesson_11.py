@@ -34,7 +34,7 @@ async def ask_all(sources):
         worked[name] = answer
     return worked
 
-### one after another | which one waits for which
+### one after another | it took 8 s
 async def ask_all(sources):
     answers = {}
     for name, ask in sources.items():
@@ -49,7 +49,7 @@ async def ask_all(sources):
     answers = await asyncio.gather(*(ask() for ask in sources.values()))
     return dict(zip(sources, answers))
 
-### errors among the answers | An error is no answer
+### errors among the answers | failed and is there
 async def ask_all(sources):
     answers = await asyncio.gather(*(ask() for ask in sources.values()), return_exceptions=True)
     return dict(zip(sources, answers))
@@ -76,12 +76,12 @@ async def ask_all(sources):
     answers = await asyncio.gather(*(ask_one(ask) for ask in sources.values()))
     return {name: one for name, one in zip(sources, answers) if one is not None}
 
-### the texts of the errors | 'weather' has failed, and is there
+### the texts of the errors | failed and is there
 async def ask_all(sources):
     answers = await asyncio.gather(*(ask() for ask in sources.values()), return_exceptions=True)
     return {name: str(one) for name, one in zip(sources, answers)}
 
-### only those that are there first | 'news' has answered, and its answer is missing
+### only those that are there first | 'news' has answered, and is missing
 async def ask_all(sources):
     tasks = {name: asyncio.create_task(ask()) for name, ask in sources.items()}
     done, left = await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
@@ -157,7 +157,7 @@ async def ask_fastest(mirrors):
         for task in tasks:
             task.cancel()
 
-### waits for all | which do you still wait for
+### waits for all | it took 5 s
 async def ask_fastest(mirrors):
     tasks = [asyncio.create_task(ask()) for ask in mirrors]
     answers = []

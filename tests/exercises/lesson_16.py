@@ -157,7 +157,7 @@ async def test_reminder(remind):
         await remind(5, lambda word: rung.append(clock.seconds))
     assert rung == [5]
 
-### a longer sleep | the test was red
+### a longer sleep | busy
 async def test_reminder(remind):
     rung = []
     task = asyncio.create_task(remind(0.1, rung.append))
@@ -167,7 +167,7 @@ async def test_reminder(remind):
     assert rung == ["ring"]
     await task
 
-### awaited, and nothing else | rings at once
+### awaited, and nothing else | a bit early
 async def test_reminder(remind):
     rung = []
     with virtual_time():

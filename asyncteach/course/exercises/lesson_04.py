@@ -49,10 +49,6 @@ async def _open_shop(serve: Any, customers: list[str], seconds: int) -> Check:
             "await before the call that prints?",
             stronger="calling asyncio.to_thread(...) alone gives a coroutine: what runs it?",
         )
-        .took(
-            seconds=2 + seconds,
-            hint="what starts when, and which customer waits for which?",
-            stronger="2 seconds for the money, then the printers, side by side.",
-        )
+        .took(seconds=2 + seconds)
         .nothing_left_running()
     )

@@ -67,11 +67,7 @@ async def _open_gate(hold: Any, number: int) -> Check:
             hint="what do they wait for still?",
             stronger="the gate is the one that hold() is given: no other is ever opened.",
         )
-        .never_blocked(
-            1,
-            hint="what waits without an await?",
-            stronger="an await of its own lets each task wait; hold() itself needs no wait.",
-        )
+        .never_blocked(1)
         .nothing_left_running()
     )
 

@@ -78,11 +78,7 @@ async def _ask(count_sales: Any, sales: Mapping[str, int]) -> Check:
             hint=f"{len(opened)} were opened, and {still_open} are still open.",
             stronger="close it in the same function that has opened it, in a finally.",
         )
-        .took(
-            seconds=ANSWER_TIME,
-            hint="what starts the second till, and when?",
-            stronger="an await in a loop is one after another: gather them.",
-        )
+        .took(seconds=ANSWER_TIME)
         .nothing_left_running()
     )
 

@@ -55,10 +55,13 @@ async def _ask(
         except (ConnectionError, ExceptionGroup):
             raised_at = clock() - began
 
-    expected = {name: answer for name, answer in answers.items() if name not in failing}
     verdict = await check(main, virtual=True, name="ask_all")
     value = verdict.value
-    among = isinstance(value, dict) and any(isinstance(v, Exception) for v in value.values())
+    # Of answers that aren't there yet the general hints know more.
+    is_done = isinstance(value, dict) and not unfinished(value)
+    more = [name for name in failing if is_done and name in value]
+    less = [name for name in seconds if is_done and name not in {**value, **dict.fromkeys(failing)}]
+    nothing = ", with None" if less and answers[less[0]] is None else ""
     return (
         verdict.that(
             raised_at is None,
@@ -69,52 +72,29 @@ async def _ask(
             end=raised_at,
         )
         .that(
-            not among,
+            not more,
             "those that failed are left out",
-            hint="An error is no answer. Errors stand among the results: which are which?",
-            stronger="Take over a result only if it is not an instance of Exception.",
+            hint=f"{', '.join(map(repr, more))} failed and is there: what tells you of a failure?",
+            stronger="Take over a result only if it is not an instance of Exception. A failure has "
+            "no place in the dict, not even with None or a text.",
         )
-        .result(expected, **_hints(value, expected))
+        .that(
+            not less,
+            "every answer that came is there",
+            hint=f"{', '.join(map(repr, less))} has answered{nothing}, and is missing.",
+            stronger="Wait for all of them, and deal with each failure by itself: only an "
+            "exception is a failure, and None is an answer.",
+        )
+        .result({name: answer for name, answer in answers.items() if name not in failing})
         .that(
             sorted(asked) == sorted(seconds),
             "every source is asked once",
             hint=f"asked: {', '.join(asked) or 'none'}. Call each function of the dict once.",
             stronger="`ask()` makes a coroutine: make one of each, and no second one.",
         )
-        .took(
-            seconds=max(seconds.values()),
-            hint="All should be asked at the same time: which one waits for which?",
-            stronger="Make all the tasks first, and wait for them only then.",
-        )
+        .took(seconds=max(seconds.values()))
         .nothing_left_running()
     )
-
-
-def _hints(value: Any, expected: dict[str, Any]) -> dict[str, str]:
-    """Return hints on what is missing in a dict, or shouldn't be there."""
-    if not isinstance(value, dict) or unfinished(value):
-        return {}
-    more = [name for name in value if name not in expected]
-    less = [name for name in expected if name not in value]
-    if more:
-        return {
-            "hint": f"{more[0]!r} has failed, and is there all the same. How can you tell a "
-            "failure?",
-            "stronger": "Those that fail have no place in the dict, not even with None or a text.",
-        }
-    if less and expected[less[0]] is None:
-        return {
-            "hint": f"{less[0]!r} has answered, with None, and is missing. What counts as a "
-            "failure?",
-            "stronger": "Any answer is an answer, None as well: only an exception is a failure.",
-        }
-    if less:
-        return {
-            "hint": f"{less[0]!r} has answered, and its answer is missing. What is waited for, and "
-            "what becomes of the answers when another one fails?",
-            "stronger": "Wait for all of them, and deal with each failure by itself.",
-        }
-    return {}
 
 
 @exercise(
@@ -212,11 +192,7 @@ async def _race(ask_fastest: Any, seconds: list[float], *, failing: list[int]) -
             hint=f"asked: {mirrors.started}. Start all of them before you wait for one.",
             stronger="Make a task of each mirror; awaiting that task twice asks it only once.",
         )
-        .took(
-            seconds=seconds[best],
-            hint="When the answer is there the others aren't needed: which do you still wait for?",
-            stronger="`as_completed`, or `wait` with FIRST_COMPLETED, comes back at the first one.",
-        )
+        .took(seconds=seconds[best])
         .that(
             not mirrors.still_at_work,
             "the others have ended when it returns",

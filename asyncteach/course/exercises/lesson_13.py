@@ -296,15 +296,8 @@ async def _pack(
             hint=f"there are {workers} workers: which one does nothing, and why?",
             stronger="start all workers first, each as a task, and only then wait for them.",
         )
-        .took(
-            seconds=seconds,
-            hint="a worker that has packed a parcel takes the next one at once.",
-            stronger="all workers take from the same queue; none waits for the others in between.",
-        )
-        .nothing_left_running(
-            hint="the parcels are packed, and a worker still waits.",
-            stronger="a task that is started is waited for; one that waits for ever is cancelled.",
-        )
+        .took(seconds=seconds)
+        .nothing_left_running()
     )
 
 
@@ -337,9 +330,5 @@ async def _break_one(pack_all: Any) -> Check:
             hint="pack() raised a ValueError, and pack_all didn't.",
             stronger="awaiting the workers gives their errors; cancelling them alone doesn't.",
         )
-        .nothing_left_running(
-            hint="one parcel fell apart, and the other worker packs on although nothing waits "
-            "for it.",
-            stronger="gather leaves the others alone when one fails, a TaskGroup cancels them.",
-        )
+        .nothing_left_running()
     )

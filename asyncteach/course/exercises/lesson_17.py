@@ -166,10 +166,7 @@ async def _crawl_easy_site(crawl: Any) -> Check:
             "to be show(30, 30).",
             stronger="after each page: `show(len(pages), len(known))`, if show is not None.",
         )
-        .nothing_left_running(
-            hint="what do your workers do when everything is done?",
-            stronger="cancel the workers after queue.join(), and wait for them: a TaskGroup does.",
-        )
+        .nothing_left_running()
     )
 
 
@@ -215,10 +212,7 @@ async def _stop_crawling(crawl: Any) -> Check:
             hint=f"it asked for {late} more pages. What stops the tasks that crawl has started?",
             stronger="a TaskGroup cancels its tasks when it is cancelled itself.",
         )
-        .nothing_left_running(
-            hint="what stops the tasks that crawl has started?",
-            stronger="a TaskGroup cancels its tasks when it is cancelled itself.",
-        )
+        .nothing_left_running()
     )
 
 
