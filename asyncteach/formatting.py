@@ -135,7 +135,7 @@ def clip(text: object, columns: int) -> str:
     line = "".join(c if unicodedata.category(c)[0] != "C" else "?" for c in line)
     if width(line) <= columns:
         return line
-    head, end = line, line[-tail:]
+    head, end = line[:columns], line[-tail:]
     while width(end) > tail:
         end = end[1:]
     while width(head) + 1 + width(end) > columns:

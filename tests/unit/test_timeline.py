@@ -2,11 +2,10 @@
 
 import asyncio
 import io
-import subprocess
-import sys
 from itertools import pairwise
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import matplotlib.style
 import numpy as np
 import pytest
@@ -21,7 +20,6 @@ from asyncteach import (
     Recording,
     chore,
     compare,
-    leisure,
     plot_timeline,
     run_in_threads,
     run_together,
@@ -37,8 +35,8 @@ def together(activities):
     return asyncio.run(run_together(activities, clock="virtual"))
 
 
-def draw(recording):
-    return plot_timeline(recording, ax=Figure(layout="constrained").subplots())
+def draw(recording, **options):
+    return plot_timeline(recording, ax=Figure(layout="constrained").subplots(), **options)
 
 
 def boxes(ax, state):
@@ -78,55 +76,7 @@ def test_states_differ_in_colour_hatching_and_label():
     assert all(b - a > 0.1 for a, b in pairwise(greys))
 
 
-def test_the_legend_explains_the_states_that_can_be_seen():
-    (legend,) = draw_timelines([together(LEISURE)]).legends
-    assert [text.get_text() for text in legend.get_texts()] == [
-        "running: your hands are on it",
-        "ready: it needs you, you are busy",
-    ]
-    short = draw(together(LEISURE)).get_legend()
-    assert [text.get_text() for text in short.get_texts()] == ["running", "ready"]
-
-
-def test_the_legend_of_several_ways_speaks_of_hands_and_not_of_yours():
-    threads = run_in_threads(LEISURE, clock="virtual")
-    (legend,) = draw_timelines([threads, together(LEISURE)]).legends
-    assert [text.get_text() for text in legend.get_texts()] == [
-        "running: hands are on it",
-        "ready: it needs hands, they are busy",
-    ]
-
-
-def test_a_state_too_short_to_be_seen_is_not_in_the_legend():
-    recording = Recording("a chore in real time", ["cook rice"])
-    recording.add(0, "waiting", 0, 40)
-    recording.add(0, "ready", 40, 40.01)
-    (legend,) = draw_timelines([recording]).legends
-    assert [text.get_text() for text in legend.get_texts()] == ["waiting: the machine works"]
-
-
-def test_the_total_is_marked():
-    ax = draw(together(CHORES))
-    (total,) = [text for text in ax.texts if text.get_gid() == "total"]
-    assert total.get_text() == "40 min"
-    assert list(ax.lines[0].get_xdata()) == [40, 40]
-
-
-# Matplotlib itself says which characters its fonts lack.
-@pytest.mark.filterwarnings("ignore:Glyph")
-@pytest.mark.parametrize(
-    "name",
-    ["$\\frac{$", "$x^2$", "<script>", "洗衣服", "مرحبا", "🍚", "a\ud800b", "x" * 5000, "\x00\n\t"],
-)
-def test_any_name_can_be_drawn(name):
-    ax = draw(together([chore(name, 10), leisure("jog", 10)]))
-    ax.figure.savefig(io.BytesIO())
-    assert len(ax.get_yticklabels()[1].get_text()) <= 40
-    assert not any(label.get_parse_math() for label in ax.get_yticklabels())
-
-
-@pytest.mark.parametrize("length", [1, 32])
-@pytest.mark.parametrize("lanes", [1, 2, 50, 200, 1000])
+@pytest.mark.parametrize(("lanes", "length"), [(1, 1), (50, 32), (200, 1), (1000, 1)])
 def test_the_figure_fits_its_lanes_and_names(lanes, length):
     activities = [chore(f"{n:0{length}}", n % 9 + 1) for n in range(lanes)]
     figure = draw_timelines([together(activities)])
@@ -142,12 +92,6 @@ def test_the_figure_fits_its_lanes_and_names(lanes, length):
     for box in [figure.legends[0].get_window_extent(), *extents, ax.texts[0].get_window_extent()]:
         assert whole.x0 <= box.x0 <= box.x1 <= whole.x1
         assert whole.y0 <= box.y0 <= box.y1 <= whole.y1
-
-
-def test_the_ink_follows_the_style():
-    with mpl.style.context("dark_background"):
-        ax = draw(together(CHORES))
-        assert ax.texts[0].get_color() == "white"
 
 
 def test_a_comparison_draws_all_ways_on_one_axis():
@@ -166,51 +110,6 @@ def test_a_comparison_draws_all_ways_on_one_axis():
     assert "40.0 minutes" in about["alt"]
 
 
-@pytest.mark.parametrize(
-    ("junk", "words"),
-    [
-        ("chores", "got a str: pass what"),
-        (None, "got a NoneType: pass what"),
-        (compare(CHORES, clock="virtual"), r'comparison.recordings\["together"\]'),
-    ],
-)
-def test_what_is_no_recording_is_refused_in_one_sentence(junk, words):
-    with pytest.raises(TypeError, match=words):
-        plot_timeline(junk)
-
-
-def test_a_forgotten_await_is_named():
-    forgotten = run_together(CHORES)
-    with pytest.raises(TypeError, match="await it first"):
-        plot_timeline(forgotten)
-    forgotten.close()
-
-
-def test_an_array_of_axes_is_refused_in_one_sentence():
-    with pytest.raises(TypeError, match="of several pick one"):
-        plot_timeline(together(CHORES), ax=Figure().subplots(2))
-
-
-def test_without_axes_it_makes_a_pyplot_figure_and_does_not_show_it():
-    code = """
-import matplotlib
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
-from asyncteach import CHORES, plot_timeline, run_in_turn
-plt.show = lambda *args, **kwargs: 1 / 0
-recording = run_in_turn(CHORES, clock="virtual")
-recording._repr_mimebundle_()
-assert plt.get_fignums() == []
-assert plot_timeline(recording).figure.number in plt.get_fignums()
-assert recording.plot().get_title(loc="left") == "Chores, one after another"
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def drawn(recording, **options):
-    return plot_timeline(recording, ax=Figure(layout="constrained").subplots(), **options)
-
-
 def labels(ax):
     return [label.get_text() for label in ax.get_yticklabels()]
 
@@ -224,7 +123,7 @@ def extents(texts, canvas):
 
 
 def test_code_has_a_lane_for_the_loop_and_one_a_task_in_seconds():
-    ax = drawn(three())
+    ax = draw(three())
     assert labels(ax) == ["loop", "fetch-1", "fetch-2", "fetch-3"]
     ready = [(round(x, 6), round(x + w, 6), round(y + h / 2)) for x, y, w, h in boxes(ax, "ready")]
     assert ready == [(0.2, 0.41, 2), (0.3, 0.42, 3)]
@@ -234,7 +133,7 @@ def test_code_has_a_lane_for_the_loop_and_one_a_task_in_seconds():
 
 
 def test_the_loop_executes_wherever_it_is_not_idle():
-    ax = drawn(three())
+    ax = draw(three())
     loop = [(x, round(x + w, 6)) for x, y, w, h in boxes(ax, "running") if round(y + h / 2) == 0]
     assert loop == [(0, 0.01), (0.1, 0.44)]
 
@@ -244,7 +143,7 @@ def test_without_idle_stretches_the_loop_executes_where_its_tasks_run():
         [row("a"), row("b"), row("t", kind="thread")],
         [("a", "running", 0, 1), ("b", "running", 1, 2), ("t", "running", 5, 6)],
     )
-    ax = drawn(recording)
+    ax = draw(recording)
     loop = [(x, x + w) for x, y, w, h in boxes(ax, "running") if round(y + h / 2) == 0]
     assert loop == [(0, 2)]
 
@@ -253,7 +152,7 @@ def test_each_loop_has_a_lane_of_its_own():
     rows = [row("a"), row("b", loop=1)]
     recording = make(rows, [("a", "running", 0, 1), ("b", "running", 2, 3)])
     recording.trace.loops[:] = ["loop 1", "loop 2"]
-    ax = drawn(recording)
+    ax = draw(recording)
     assert labels(ax) == ["loop 1", "loop 2", "a", "b"]
     running = {(x, round(y + h / 2)) for x, y, w, h in boxes(ax, "running")}
     assert running == {(0, 0), (2, 1), (0, 2), (2, 3)}
@@ -262,14 +161,14 @@ def test_each_loop_has_a_lane_of_its_own():
 def test_tasks_stand_below_their_parents_and_a_thread_is_seen_to_be_one():
     rows = [row("main"), row("b"), row("a", parent=0), row("t", parent=2, kind="thread")]
     times = [(name, "running", 0, 1) for name in ("main", "b", "a", "t")]
-    ax = drawn(make(rows, times))
+    ax = draw(make(rows, times))
     assert labels(ax) == ["loop", "main", "  a", "    ⇢ t (thread)", "b"]
     heights = {round(y + h / 2): h for _, y, _, h in boxes(ax, "running")}
     assert heights[3] < heights[2] == pytest.approx(0.62)
 
 
 def test_what_held_the_loop_is_outlined_with_its_line():
-    ax = drawn(three())
+    ax = draw(three())
     (outlines,) = with_gid(ax.collections, "blocks")
     bounds = [path.get_extents().bounds for path in outlines.get_paths()]
     assert [(x, round(x + w, 6), round(y + h / 2)) for x, y, w, h in bounds] == [
@@ -286,15 +185,14 @@ def test_a_narrow_block_has_its_line_above_all_lanes():
         [("a", "running", 0, 0.06), ("a", "waiting", 0.06, 9)],
         blocks=[block(0, 0, 0.06, Place("/home/me/$x$/lesson.py", 3, "f"))],
     )
-    ax = drawn(recording)
+    ax = draw(recording)
     (note,) = with_gid(ax.texts, "block")
     assert note.get_text() == "lesson.py:3"
     assert not note.get_parse_math()
     assert ax.get_ylim()[1] <= note.get_position()[1] < -0.5
 
 
-@pytest.mark.parametrize("count", [2, 7, 60])
-@pytest.mark.parametrize("lanes", [1, 12, 50])
+@pytest.mark.parametrize(("lanes", "count"), [(1, 60), (12, 7), (50, 2)])
 def test_no_words_meet(count, lanes):
     names = [f"task {n}" for n in range(lanes)]
     slices = [(name, "running", n, n + 0.2) for n, name in enumerate(names)]
@@ -323,7 +221,7 @@ def test_how_a_task_ended_is_marked_by_shape():
         row("c", finished=3),
     ]
     slices = [("a", "running", 0, 1), ("b", "waiting", 0, 2), ("c", "waiting", 0, 3)]
-    ax = drawn(make(rows, slices))
+    ax = draw(make(rows, slices))
     (raised,), (cancelled,) = with_gid(ax.lines, "raised"), with_gid(ax.lines, "cancelled")
     assert (list(raised.get_xdata()), list(raised.get_ydata())) == ([1], [1])
     assert (list(cancelled.get_xdata()), list(cancelled.get_ydata())) == ([2], [2])
@@ -333,7 +231,7 @@ def test_how_a_task_ended_is_marked_by_shape():
 
 
 def test_many_tasks_that_are_alike_share_a_lane_that_keeps_their_time():
-    ax = drawn(many(1000))
+    ax = draw(many(1000))
     assert labels(ax) == [
         "loop",
         "main",
@@ -354,13 +252,13 @@ def test_too_many_steps_of_one_task_become_shares():
     recording = many(3, steps=2000)
     view = view_of(recording.trace)
     assert crowded(view).tolist() == [True, False, True, True, True]
-    ax = drawn(recording)
+    ax = draw(recording)
     assert not [box for box in boxes(ax, "running") if round(box[1]) >= 2]
 
 
 def test_moments_are_seen_however_many_there_are():
     recording = make(["a"], [("a", "running", n % 10, n % 10) for n in range(9000)])
-    (marks,) = [c for c in drawn(recording).collections if isinstance(c, LineCollection)]
+    (marks,) = [c for c in draw(recording).collections if isinstance(c, LineCollection)]
     assert sorted((x, round(y)) for ((x, y), _) in marks.get_segments()) == [
         (second, lane) for second in range(10) for lane in (0, 1)
     ]
@@ -403,52 +301,24 @@ def test_what_blocks_and_what_fails_first_is_not_folded():
     assert names[-3:] == [f"fetch {TIMES} 93", "fetch-50", "fetch-70"]
 
 
-def test_dropped_steps_are_said_in_the_picture():
-    assert "1,234 steps beyond max_slices were not kept" in drawn(three(dropped=1234)).get_xlabel()
-
-
 def test_a_part_is_drawn_from_start_to_end():
-    ax = drawn(three(), start=0.15, end=0.25)
+    ax = draw(three(), start=0.15, end=0.25)
     assert ax.get_xlim() == (0.15, 0.25)
     assert ax.get_title(loc="left") == "by hand (part: 150 ms to 250 ms)"
     assert [(x, round(x + w, 6)) for x, _, w, _ in boxes(ax, "ready")] == [(0.2, 0.25)]
     assert not with_gid(ax.texts, "total")
-    story = drawn(together(LEISURE), start=50)
+    story = draw(together(LEISURE), start=50)
     assert story.get_xlim() == (50, 100)
     assert story.get_title(loc="left").endswith("(part: 50 min to 100 min)")
 
 
-def test_a_part_leaves_out_tasks_that_are_not_in_it():
-    assert labels(drawn(many(1000), start=1.9975)) == ["loop", "fetch-999", "fetch-1000"]
-
-
 def test_some_tasks_can_be_chosen_by_name():
-    ax = drawn(many(1000), tasks=["fetch-700", "fetch-20"])
+    ax = draw(many(1000), tasks=["fetch-700", "fetch-20"])
     assert labels(ax) == ["loop", "fetch-20", "fetch-700"]
     assert "2 of 1,001 tasks are shown" in ax.get_xlabel()
-    assert labels(drawn(many(10), tasks="main")) == ["loop", "main"]
-    assert labels(drawn(together(LEISURE), tasks=["jog"])) == ["you", "jog"]
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "words"),
-    [
-        ({"start": 0.3, "end": 0.2}, ValueError, r"start=0.3 must come before end=0.2: swap"),
-        ({"start": 0.2, "end": 0.2}, ValueError, "must come before"),
-        (
-            {"start": -1},
-            ValueError,
-            r"start takes a .*, 0 or more, and got -1: write",
-        ),
-        ({"end": float("nan")}, ValueError, "end takes a finite number of seconds and got nan"),
-        ({"start": 7}, ValueError, "start=7 lies behind the end .* took 0.44 seconds"),
-        ({"start": "now"}, TypeError, "start takes a number of seconds and got 'now'"),
-        ({"tasks": ["fetch-9"]}, ValueError, "No task is called 'fetch-9': .* `recording.names`"),
-    ],
-)
-def test_a_part_that_is_not_there_is_refused_in_one_sentence(options, error, words):
-    with pytest.raises(error, match=words):
-        drawn(three(), **options)
+    assert labels(draw(many(1000), start=1.9975)) == ["loop", "fetch-999", "fetch-1000"]
+    assert labels(draw(many(10), tasks="main")) == ["loop", "main"]
+    assert labels(draw(together(LEISURE), tasks=["jog"])) == ["you", "jog"]
 
 
 @pytest.mark.parametrize(
@@ -461,7 +331,7 @@ def test_a_part_that_is_not_there_is_refused_in_one_sentence(options, error, wor
     ],
 )
 def test_the_axis_has_a_unit_that_suits_it(seconds, unit, total):
-    ax = drawn(make(["a"], [("a", "running", 0, seconds)]))
+    ax = draw(make(["a"], [("a", "running", 0, seconds)]))
     assert ax.get_xlabel() == unit
     (text,) = with_gid(ax.texts, "total")
     assert text.get_text() == total
@@ -478,7 +348,7 @@ def test_before_and_after_share_an_axis():
     assert [ax.get_xlabel() for ax in figure.axes] == ["", "milliseconds"]
 
 
-@pytest.mark.parametrize("length", [0.02, 0.1, 0.3, 1.0])
+@pytest.mark.parametrize("length", [0.02, 0.3])
 def test_no_words_meet_in_a_short_recording_beside_a_long_one(length):
     blocks = [block(0, n * length / 5, n * length / 5 + 0.01) for n in range(5)]
     short = make(["a"], [("a", "running", 0, length)], blocks=blocks)
@@ -491,22 +361,12 @@ def test_no_words_meet_in_a_short_recording_beside_a_long_one(length):
     assert all(box.x1 <= figure.bbox.x1 for box in words)
 
 
-def test_minutes_and_seconds_share_no_axis():
-    with pytest.raises(ValueError, match=r"'Leisure.*' is in minutes .* 'by hand' in seconds"):
-        draw_timelines([together(LEISURE), three()])
-
-
-@pytest.mark.parametrize("width", [0, -3, float("nan"), 1000])
-def test_a_width_that_is_none_is_refused(width):
-    with pytest.raises(ValueError, match=r"width takes a .*number of inches"):
-        draw_timelines([three()], width=width)
-
-
-@pytest.mark.parametrize("width", [4, 6, 9, 14])
+@pytest.mark.parametrize("width", [4, 14])
 def test_a_picture_of_any_width_holds_its_words(width):
     recording = many(200, title="a long title " * 20)
     recording.trace.dropped = 1234567
     figure = draw_timelines([recording], width=width)
+    assert "1,234,567 steps beyond" in figure.axes[0].get_xlabel()
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     (ax,) = figure.axes
@@ -524,9 +384,9 @@ def test_any_name_line_and_title_of_code_can_be_drawn(name):
         blocks=[block(0, 0, 1, place, who=name)],
         title=name,
     )
-    ax = drawn(recording)
+    ax = draw(recording)
     ax.figure.savefig(io.BytesIO())
-    drawn(recording, start=0.5).figure.savefig(io.BytesIO())
+    draw(recording, start=0.5).figure.savefig(io.BytesIO())
     assert not any(text.get_parse_math() for text in [*ax.get_yticklabels(), ax._left_title])
 
 
@@ -534,12 +394,6 @@ def test_a_recording_of_nothing_can_be_drawn():
     figure = draw_timelines([make([], [])])
     assert labels(figure.axes[0]) == ["loop"]
     assert figure._repr_png_()
-
-
-def test_the_outlines_follow_the_style():
-    with mpl.style.context("dark_background"):
-        (outlines,) = with_gid(drawn(three()).collections, "blocks")
-        assert mpl.colors.to_hex(outlines.get_edgecolor()[0]) == "#ffffff"
 
 
 def test_a_picture_brings_its_words_along_once_pyplot_is_there(monkeypatch):
@@ -551,3 +405,90 @@ def test_a_picture_brings_its_words_along_once_pyplot_is_there(monkeypatch):
     ((bundle,), more) = shown[0]
     assert sorted(bundle) == ["image/png", "text/plain"]
     assert more["metadata"]["image/png"]["alt"] == picture.alt
+
+
+THREADED = run_in_threads(LEISURE, clock="virtual")
+
+
+def barely_ready():
+    recording = Recording("a chore in real time", ["cook rice"])
+    recording.add(0, "waiting", 0, 40)
+    recording.add(0, "ready", 40, 40.01)
+    return recording
+
+
+@pytest.mark.parametrize(
+    ("recordings", "words"),
+    [
+        (
+            [together(LEISURE)],
+            ["running: your hands are on it", "ready: it needs you, you are busy"],
+        ),
+        (
+            [THREADED, together(LEISURE)],
+            ["running: hands are on it", "ready: it needs hands, they are busy"],
+        ),
+        ([THREADED], ["running: it has the GIL", "ready: it wants the GIL"]),
+        ([barely_ready()], ["waiting: the machine works"]),
+    ],
+)
+def test_the_legend_explains_the_states_that_can_be_seen(recordings, words):
+    (legend,) = draw_timelines(recordings).legends
+    assert [text.get_text() for text in legend.get_texts()] == words
+
+
+def test_without_axes_it_makes_a_pyplot_figure_and_does_not_show_it(monkeypatch):
+    monkeypatch.setattr(plt, "show", lambda: pytest.fail("it was shown"))
+    before = plt.get_fignums()
+    draw_timelines([together(CHORES)])._repr_png_()
+    assert plt.get_fignums() == before
+    ax = plot_timeline(together(CHORES))
+    assert plt.get_fignums() == [*before, ax.figure.number]
+    assert "asyncio.gather" in ax.get_title(loc="left")
+    plt.close(ax.figure)
+
+
+def test_the_ink_follows_the_style():
+    with mpl.style.context("dark_background"):
+        ax = draw(three())
+        (outlines,) = with_gid(ax.collections, "blocks")
+        assert mpl.colors.to_hex(outlines.get_edgecolor()[0]) == "#ffffff"
+        assert with_gid(ax.texts, "total")[0].get_color() == "white"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: plot_timeline(None), TypeError, "got a NoneType: pass what"),
+        (
+            lambda: plot_timeline(compare(CHORES, clock="virtual")),
+            TypeError,
+            r'comparison.recordings\["together"\]',
+        ),
+        (
+            lambda: plot_timeline(three(), ax=Figure().subplots(2)),
+            TypeError,
+            "of several pick one",
+        ),
+        (lambda: draw_timelines([]), ValueError, "got an empty list"),
+        (
+            lambda: draw_timelines([together(LEISURE), three()]),
+            ValueError,
+            r"'Leisure.*' is in minutes .* 'by hand' in seconds",
+        ),
+        (lambda: draw_timelines([three()], width=0), ValueError, "width takes .* inches"),
+        (lambda: draw(three(), start=0.3, end=0.2), ValueError, "must come before end=0.2: swap"),
+        (lambda: draw(three(), start=-1), ValueError, "start takes .*, 0 or more, and got -1"),
+        (lambda: draw(three(), end=float("nan")), ValueError, "end takes a finite number"),
+        (lambda: draw(three(), start=7), ValueError, "lies behind the end .* took 0.44 seconds"),
+        (lambda: draw(three(), start="now"), TypeError, "start takes .* and got 'now'"),
+        (
+            lambda: draw(three(), tasks=["fetch-9"]),
+            ValueError,
+            "No task is called 'fetch-9': .* `recording.names`",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_in_one_sentence(call, error, words):
+    with pytest.raises(error, match=words):
+        call()

@@ -4,10 +4,8 @@ import asyncio
 import base64
 
 import pandas
-import pytest
 
 from asyncteach import CHORES, LEISURE, Recording, chore, leisure, run_in_turn, run_together
-from asyncteach.formatting import clip, printable, tell_apart, width
 from asyncteach.timeline.lanes import TIMES
 
 
@@ -83,24 +81,3 @@ def test_an_empty_recording_can_be_looked_at():
     assert isinstance(recording.to_frame(), pandas.DataFrame)
     assert "nothing: 0.0 minutes" in str(recording)
     assert recording._repr_mimebundle_()
-
-
-@pytest.mark.parametrize(
-    ("name", "clipped"),
-    [
-        ("short", "short"),
-        ("x" * 5000, "x" * 8 + "…xxx"),
-        ("two\nlines\tand  spaces", "two line…ces"),
-        ("洗" * 10, "洗" * 4 + "…洗"),
-        ("a\ud800b", "a?b"),
-        ("a\x1b[31mb", "a?[31mb"),
-    ],
-)
-def test_names_are_clipped_to_one_printable_line(name, clipped):
-    assert clip(name, 12) == clipped
-    assert width(clip(name, 12)) <= 12
-    printable(clip(name, 12)).encode()
-
-
-def test_names_are_told_apart_even_from_numbered_ones():
-    assert tell_apart(["a", "a", "a (2)", "a"]) == ["a", "a (3)", "a (2)", "a (4)"]

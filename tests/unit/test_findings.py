@@ -9,7 +9,6 @@ import pytest
 
 from asyncteach import CHORES, LEISURE, Recording, async_task, run_in_turn, run_together
 from asyncteach import virtual_time as virtual_time_block
-from asyncteach.formatting import called, format_duration, join_words
 from asyncteach.places import Place
 from asyncteach.recorder.record import record
 from asyncteach.trace import (
@@ -804,41 +803,3 @@ def test_the_story_is_told_in_minutes():
 
 def test_an_empty_recording_can_be_explained():
     assert Recording("nothing", []).explain().endswith("No task ran.")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (0.0, "under 1 ms"),
-        (0.0994, "99 ms"),
-        (0.0996, "0.1 s"),
-        (0.3141, "0.31 s"),
-        (9.96, "10 s"),
-        (3600.0, "3,600 s"),
-    ],
-)
-def test_amounts_have_the_digits_that_matter(seconds, said):
-    assert format_duration(seconds, rough=True) == said
-
-
-def test_lists_read_as_one_says_them():
-    assert join_words([]) == ""
-    assert join_words(["a"]) == "a"
-    assert join_words(["a", "b"]) == "a and b"
-    assert join_words(list("abcdefg")) == "a, b, c and 4 more"
-
-
-@pytest.mark.parametrize(
-    ("function", "said"),
-    [
-        ("main", "main()"),
-        ("Shop.sell", "Shop.sell()"),
-        ("main.<locals>.fetch", "fetch()"),
-        ("main.<locals>.<listcomp>", "main()"),
-        ("<module>", ""),
-        ("<lambda>", "a lambda"),
-        ("main.<locals>.<lambda>", "a lambda in main()"),
-    ],
-)
-def test_functions_are_called_as_people_call_them(function, said):
-    assert called(function) == said

@@ -4,7 +4,6 @@ import pytest
 from traces import LINE, block, make, many, row, three
 
 from asyncteach import LEISURE, Recording, run_in_turn
-from asyncteach.formatting import format_duration
 from asyncteach.timeline.lanes import TIMES
 
 
@@ -101,22 +100,3 @@ def test_nothing_at_all_is_said_too():
     assert text.splitlines()[:2] == ["by hand: 0 ms", "loop"]
     assert make([], []).describe() == "Timeline. by hand: 0 ms. loop: busy for 0 ms."
     assert "nothing: 0.0 minutes" in Recording("nothing", []).describe()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "0 ms"),
-        (3.4e-7, "0.34 µs"),
-        (0.00099949, "999 µs"),
-        (0.00099951, "1 ms"),
-        (0.9994, "999 ms"),
-        (0.9996, "1 s"),
-        (59.94, "59.9 s"),
-        (599, "599 s"),
-        (86_400_000, "1,440,000 min"),
-        (float("nan"), "an unknown time"),
-    ],
-)
-def test_amounts_are_said_to_three_digits(seconds, words):
-    assert format_duration(seconds) == words
