@@ -218,7 +218,7 @@ async def ask_until_answered(ask):
         except Exception:
             await asyncio.sleep(1)
 
-### no pause | it took 10 s
+### no pause | 14 seconds
 async def ask_until_answered(ask):
     while True:
         try:

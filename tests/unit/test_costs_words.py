@@ -70,7 +70,14 @@ def test_there_is_no_conclusion_without_its_numbers():
 
 def test_the_text_is_grouped_in_units_for_people():
     text = str(made(EVEN, ["memory of thread (10,000): no room"]))
-    for words in ("Switching", "Starting", "Memory", "16.5 kB", "(4.05 to 4.15 µs)", "(10,000): no room"):
+    for words in (
+        "Switching",
+        "Starting",
+        "Memory",
+        "16.5 kB",
+        "(4.05 to 4.15 µs)",
+        "(10,000): no room",
+    ):
         assert words in text
     assert all(len(line) < 120 for line in text.splitlines())
 

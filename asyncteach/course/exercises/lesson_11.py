@@ -74,14 +74,14 @@ async def _ask(
         .that(
             not more,
             "those that failed are left out",
-            hint=f"{', '.join(map(repr, more))} failed and is there: what tells you of a failure?",
+            hint=f"{more[0]!r} failed and is there. How can you tell a failure?" if more else "",
             stronger="Take over a result only if it is not an instance of Exception. A failure has "
             "no place in the dict, not even with None or a text.",
         )
         .that(
             not less,
             "every answer that came is there",
-            hint=f"{', '.join(map(repr, less))} has answered{nothing}, and is missing.",
+            hint=f"{less[0]!r} has answered{nothing}, and is missing." if less else "",
             stronger="Wait for all of them, and deal with each failure by itself: only an "
             "exception is a failure, and None is an answer.",
         )

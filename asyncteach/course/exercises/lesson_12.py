@@ -255,7 +255,11 @@ async def _let_it_ask(ask_until_answered: Any) -> Check:
             stronger="how often it takes isn't known: what ends your loop, beside an answer?",
         )
         .result("forty-two")
-        .took(seconds=14)
+        .took(
+            seconds=14,
+            hint="five times asking and four pauses of a second take 14 seconds.",
+            stronger="after each error there is one `await asyncio.sleep(1)`, and then ask().",
+        )
         .never_blocked()
         .nothing_left_running()
     )
