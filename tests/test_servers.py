@@ -10,13 +10,13 @@ import threading
 import time
 from collections import Counter, defaultdict
 from subprocess import PIPE, Popen
-from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from lanes import waits
 
-from asyncteach import record
+from asyncteach import record, slow_server
 
 # Here and not in the tests: to import them on the loop would be a block, and a true one.
 aiohttp, web = map(pytest.importorskip, ("aiohttp", "aiohttp.web"))
@@ -177,8 +177,9 @@ def check_sentences(recording, log, handlers, *, is_aiohttp=False):
     here, query = "test_servers.py", slow_query.__code__.co_firstlineno + 1
     report, four = (handlers[path].__code__.co_firstlineno + 2 for path in ("/report", "/four"))
     assert about(recording, handlers["/good"]) == []
-    kinds = sorted(finding.kind for finding in recording.findings)
-    assert kinds == ["blocked-loop", "one-after-another"], recording.explain()
+    # On a busy machine any line of a library may hold the loop while the system does other work.
+    own = sorted(one.kind for one in recording.findings if one.file == __file__)
+    assert own == ["blocked-loop", "one-after-another"], recording.explain()
     assert "never held" not in recording.explain()
 
     (block,), held = about(recording, slow_query), log["/report"]
@@ -237,36 +238,6 @@ def test_three_hundred_visitors_at_once_are_not_unbounded():
     assert crowds(serve(aiohttp_site, *[["/good"]] * MANY)[0]) == []
 
 
-@pytest.fixture
-def pages():
-    """Serve a small page from a thread's loop that no recording sees; count the connections."""
-    book = SimpleNamespace(open=set(), most=0)
-
-    async def answer(reader, writer):
-        book.open.add(writer)
-        book.most = max(book.most, len(book.open))
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while await reader.readuntil(b"\r\n\r\n"):
-                await asyncio.sleep(0.002)
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        writer.close()
-        book.open.remove(writer)
-
-    with asyncio.Runner() as runner:
-        server = runner.run(asyncio.start_server(answer, "127.0.0.1", 0, backlog=2 * MANY))
-        book.address = server.sockets[0].getsockname()
-        thread = threading.Thread(target=runner.get_loop().run_forever)
-        thread.start()
-        yield book
-        runner.get_loop().call_soon_threadsafe(runner.get_loop().stop)
-        thread.join()
-        server.close()
-        for writer in book.open:  # those that a client has just left, or a test that failed
-            writer.close()
-        while book.open:
-            runner.run(asyncio.sleep(0.01))
-
-
 async def ask_with_aiohttp(url):
     async def fetch():
         async with session.get(url) as answer:
@@ -290,26 +261,30 @@ async def sleep_instead(_):
 
 
 @pytest.mark.parametrize("ask", [ask_with_aiohttp, ask_with_httpx, sleep_instead])
-def test_three_hundred_tasks_asleep_or_behind_a_pool_of_five_are_not_unbounded(ask, pages):
-    recording, texts = watch(ask("http://{}:{}/".format(*pages.address)))
+def test_three_hundred_tasks_asleep_or_behind_a_pool_of_five_are_not_unbounded(ask):
+    server = slow_server(latency=0.002, pages={"/": "ok"})
+    with server as url:
+        recording, texts = watch(ask(url))
     assert texts == ["ok"] * MANY
-    assert pages.most <= 5
+    assert server.most_at_once <= 5
     assert crowds(recording) == []
 
 
-def test_three_hundred_connections_at_once_are_unbounded_and_counted(pages):
+def test_three_hundred_connections_at_once_are_unbounded_and_counted():
     everyone = asyncio.Barrier(MANY)
 
-    async def visit():
-        _, writer = await asyncio.open_connection(*pages.address)
+    async def visit(address):
+        _, writer = await asyncio.open_connection(*address)
         await everyone.wait()
         writer.close()
         await writer.wait_closed()
 
-    async def crowd():
-        await asyncio.gather(*(visit() for _ in range(MANY)))
+    async def crowd(url):
+        address = urlsplit(url)[1].split(":")
+        await asyncio.gather(*(visit(address) for _ in range(MANY)))
 
-    (finding,) = crowds(watch(crowd())[0])
+    with slow_server() as url:
+        (finding,) = crowds(watch(crowd(url))[0])
     # Not their other ends: these are in this process, but on another loop.
     assert 290 <= int(re.match(r"\d+", finding.message)[0]) <= MANY
 

@@ -150,8 +150,7 @@ def run_jobs(seconds: float, most: int) -> tuple[Samples, list[str]]:
             longer = round(2 * seconds) + 1
             why = f"the time was up: ask for more, as in measure_costs(seconds={longer})"
         if not why:
-            usual = options.get("seconds", 0.15 * seconds)
-            findings, why = run_job(job, options, min(seconds + SPARE - passed, 2 * usual + 6))
+            findings, why = run_job(job, options, seconds + SPARE - passed)
         for kind, what, number, amount in findings:
             if isinstance(amount, str):
                 left_out.append(f"{kind} of {what} ({number:,}): {amount}")

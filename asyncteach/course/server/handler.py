@@ -21,7 +21,7 @@ from asyncteach.course.server.request_log import OpenVisit, RequestLog
 PIECES = 10
 """A slow body comes in so many pieces."""
 
-BACKLOG = 256
+BACKLOG = 512
 """So many connections may wait for the server to take them."""
 
 
