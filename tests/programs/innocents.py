@@ -1,7 +1,11 @@
-"""Well-written asyncio code, of every kind: about none of it is there anything to say."""
+"""Well-written asyncio code, of every kind: none of it gives a finding.
+
+Each coroutine function whose name has no underscore before it is a program.
+"""
 
 import asyncio
 import contextvars
+import inspect
 import logging
 import queue
 import sys
@@ -11,18 +15,25 @@ import time
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-INNOCENTS = []
+
+async def _fetch(page, seconds=0.02):
+    await asyncio.sleep(seconds)
+    return page
 
 
-def innocent(function):
-    INNOCENTS.append(function)
-    return function
+async def _fail(seconds=0.02):
+    await asyncio.sleep(seconds)
+    raise ValueError("no such page")
+
+
+async def _beat():
+    while True:
+        await asyncio.sleep(0.02)
 
 
 # Awaits that need each other
 
 
-@innocent
 async def one_needs_the_result_of_the_other():
     async def find_user(name):
         await asyncio.sleep(0.05)
@@ -42,23 +53,17 @@ async def one_needs_the_result_of_the_other():
     assert prices == [6, 8]
 
 
-@innocent
 async def the_result_goes_through_a_list():
-    async def fetch(page):
-        await asyncio.sleep(0.05)
-        return page
-
     async def show(pages):
         await asyncio.sleep(0.05)
         return len(pages)
 
     pages = []
-    first = await fetch(1)
+    first = await _fetch(1)
     pages.append(first)
     assert await show(pages) == 1
 
 
-@innocent
 async def the_second_depends_on_whether_the_first_was_there():
     async def look_into_cache():
         await asyncio.sleep(0.05)
@@ -73,30 +78,27 @@ async def the_second_depends_on_whether_the_first_was_there():
     assert answer == 7
 
 
-@innocent
 async def pages_that_name_the_next_one():
-    async def fetch(page):
+    async def _fetch(page):
         await asyncio.sleep(0.03)
         return page + 1 if page < 4 else None
 
     page = 0
     while page is not None:
-        page = await fetch(page)
+        page = await _fetch(page)
 
 
-@innocent
 async def a_token_that_is_handed_from_round_to_round():
-    async def fetch(number, token):
+    async def _fetch(number, token):
         await asyncio.sleep(0.03)
         return token + number
 
     token = 0
     for number in range(4):
-        token = await fetch(number, token)
+        token = await _fetch(number, token)
     assert token == 6
 
 
-@innocent
 async def the_first_mirror_that_answers():
     async def ask(mirror):
         await asyncio.sleep(0.04)
@@ -116,19 +118,13 @@ class Connection:
     async def send(self, text):
         await asyncio.sleep(0.05)
 
-    async def close(self):
-        await asyncio.sleep(0.05)
 
-
-@innocent
 async def methods_of_one_object():
     connection = Connection()
     await connection.open()
     await connection.send("hello")
-    await connection.close()
 
 
-@innocent
 async def functions_that_share_an_object():
     async def greet(connection):
         await connection.send("hello")
@@ -144,23 +140,21 @@ async def functions_that_share_an_object():
 SHELF = []
 
 
-async def fill_shelf():
+async def _fill_shelf():
     await asyncio.sleep(0.05)
     SHELF.append("rice")
 
 
-async def empty_shelf():
+async def _empty_shelf():
     await asyncio.sleep(0.05)
     SHELF.clear()
 
 
-@innocent
 async def functions_that_share_a_global():
-    await fill_shelf()
-    await empty_shelf()
+    await _fill_shelf()
+    await _empty_shelf()
 
 
-@innocent
 async def functions_that_share_a_variable_around_them():
     count = 0
 
@@ -182,44 +176,41 @@ async def functions_that_share_a_variable_around_them():
 CURRENCY = "EUR"
 
 
-async def choose_currency():
+async def _choose_currency():
     global CURRENCY
     await asyncio.sleep(0.05)
     CURRENCY = "USD"
 
 
-async def convert(amount):
+async def _convert(amount):
     await asyncio.sleep(0.05)
     return f"{amount} {CURRENCY}"
 
 
-@innocent
 async def a_global_that_one_function_binds_anew():
-    await choose_currency()
-    print(await convert(3))
+    await _choose_currency()
+    print(await _convert(3))
 
 
 class Shop:
     stock = 0
 
 
-async def deliver():
+async def _deliver():
     await asyncio.sleep(0.05)
     Shop.stock += 1
 
 
-async def sell():
+async def _sell():
     await asyncio.sleep(0.05)
     Shop.stock -= 1
 
 
-@innocent
 async def a_class_that_keeps_something_for_all():
-    await deliver()
-    await sell()
+    await _deliver()
+    await _sell()
 
 
-@innocent
 async def files_one_after_another():
     def write(path):
         time.sleep(0.05)
@@ -240,7 +231,6 @@ async def files_one_after_another():
         assert await find_letter(folder) == "Dear Ann"
 
 
-@innocent
 async def a_file_written_and_read():
     async def copy_to(path):
         await asyncio.sleep(0.05)
@@ -252,7 +242,6 @@ async def a_file_written_and_read():
     await hash_of("letter.txt")
 
 
-@innocent
 async def pauses_on_purpose():
     for word in ("ready", "steady", "go"):
         print(word)
@@ -260,25 +249,19 @@ async def pauses_on_purpose():
     await asyncio.sleep(0.03)
 
 
-@innocent
 async def a_slow_pace_out_of_politeness():
-    async def fetch(page):
-        await asyncio.sleep(0.02)
-        return page
-
     for page in range(4):
-        await fetch(page)
+        await _fetch(page)
         await asyncio.sleep(0.03)
 
 
 # Loops that wait
 
 
-@innocent
 async def retry_with_backoff():
     tries = 0
 
-    async def fetch():
+    async def _fetch():
         nonlocal tries
         await asyncio.sleep(0.02)
         tries += 1
@@ -288,13 +271,12 @@ async def retry_with_backoff():
 
     for attempt in range(5):
         try:
-            assert await fetch() == "page"
+            assert await _fetch() == "page"
             break
         except ConnectionError:
             await asyncio.sleep(0.01 * 2**attempt)
 
 
-@innocent
 async def polling():
     began = time.perf_counter()
 
@@ -309,7 +291,6 @@ async def polling():
 # Producers and consumers
 
 
-@innocent
 async def producer_and_consumers():
     queue = asyncio.Queue(maxsize=2)
     seen = []
@@ -334,11 +315,10 @@ async def producer_and_consumers():
     assert len(seen) == 9
 
 
-@innocent
 async def a_pipeline_of_stages():
     first, second = asyncio.Queue(), asyncio.Queue()
 
-    async def fetch():
+    async def _fetch():
         for number in range(5):
             await asyncio.sleep(0.01)
             await first.put(number)
@@ -355,42 +335,31 @@ async def a_pipeline_of_stages():
             await asyncio.sleep(0.01)
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(fetch())
+        group.create_task(_fetch())
         group.create_task(parse())
         group.create_task(save())
 
 
-@innocent
 async def an_async_generator():
     async def pages():
         for page in range(5):
             await asyncio.sleep(0.02)
             yield page
 
-    async def read(page):
-        await asyncio.sleep(0.01)
-        return page
-
-    assert [await read(page) async for page in pages()] == [0, 1, 2, 3, 4]
+    assert [await _fetch(page) async for page in pages()] == [0, 1, 2, 3, 4]
 
 
-@innocent
 async def an_async_generator_that_is_asked_one_by_one():
-    async def fetch(page):
-        await asyncio.sleep(0.04)
-        return page
-
     async def pages():
-        yield await fetch(1)
-        yield await fetch(2)
-        yield await fetch(3)
+        yield await _fetch(1)
+        yield await _fetch(2)
+        yield await _fetch(3)
 
     async for page in pages():
         if page == 2:
             break
 
 
-@innocent
 async def a_condition():
     condition = asyncio.Condition()
     ready = False
@@ -412,92 +381,65 @@ async def a_condition():
 # Many at once, and not too many
 
 
-@innocent
 async def a_thousand_timers():
-    async def ring(number):
-        await asyncio.sleep(0.1)
-        return number
-
-    assert len(await asyncio.gather(*(ring(n) for n in range(1000)))) == 1000
-
-
-@innocent
-async def a_thousand_bare_sleeps():
     async with asyncio.TaskGroup() as group:
-        for _ in range(1000):
+        for number in range(500):
+            group.create_task(_fetch(number, 0.1))
             group.create_task(asyncio.sleep(0.1))
 
 
-@innocent
 async def two_hundred_bounded_fetches():
     limit = asyncio.Semaphore(50)
 
-    async def fetch(page):
+    async def _fetch(page):
         async with limit:
             await asyncio.sleep(0.02)
             return page
 
-    pages = await asyncio.gather(*(fetch(page) for page in range(200)))
+    pages = await asyncio.gather(*(_fetch(page) for page in range(200)))
     assert pages == list(range(200))
 
 
-@innocent
 async def five_hundred_fetches_by_ten_workers():
     pages = list(range(500))
 
-    async def fetch(page):
-        await asyncio.sleep(0.001)
-        return page
-
     async def work():
         while pages:
-            await fetch(pages.pop())
+            await _fetch(pages.pop())
 
     async with asyncio.TaskGroup() as group:
         for _ in range(10):
             group.create_task(work())
 
 
-@innocent
 async def a_rate_limit():
     turn = asyncio.Lock()
 
-    async def fetch(page):
+    async def _fetch(page):
         async with turn:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.03)
         return page
 
-    await asyncio.gather(*(fetch(page) for page in range(10)))
+    await asyncio.gather(*(_fetch(page) for page in range(10)))
 
 
-@innocent
 async def results_as_they_come():
-    async def fetch(page):
-        await asyncio.sleep(0.01 * page)
-        return page
-
-    got = [await one for one in asyncio.as_completed([fetch(3), fetch(1), fetch(2)])]
-    assert sorted(got) == [1, 2, 3]
+    pages = [_fetch(page, 0.01 * page) for page in (3, 1, 2)]
+    assert sorted([await one for one in asyncio.as_completed(pages)]) == [1, 2, 3]
 
 
 # Cancelling and timeouts
 
 
-@innocent
 async def a_background_task_that_is_kept_and_cancelled():
-    async def beat():
-        while True:
-            await asyncio.sleep(0.02)
-
-    heart = asyncio.create_task(beat())
+    heart = asyncio.create_task(_beat())
     await asyncio.sleep(0.1)
     heart.cancel()
     with suppress(asyncio.CancelledError):
         await heart
 
 
-@innocent
 async def cleaning_up_and_raising_again():
     cleaned = []
 
@@ -516,122 +458,68 @@ async def cleaning_up_and_raising_again():
     assert cleaned
 
 
-@innocent
 async def a_timeout_that_is_handled():
-    async def slow():
-        await asyncio.sleep(10)
-
-    try:
-        async with asyncio.timeout(0.05):
-            await slow()
-    except TimeoutError:
-        pass
     with suppress(TimeoutError):
-        await asyncio.wait_for(slow(), 0.05)
+        async with asyncio.timeout(0.05):
+            await _fetch(1, 10)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(_fetch(2, 10), 0.05)
 
 
-@innocent
 async def the_first_of_two_wins():
-    async def ask(seconds):
-        await asyncio.sleep(seconds)
-        return seconds
-
-    tasks = [asyncio.create_task(ask(0.05)), asyncio.create_task(ask(10))]
+    tasks = [asyncio.create_task(_fetch(page, seconds)) for page, seconds in ((1, 0.05), (2, 10))]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
     await asyncio.gather(*pending, return_exceptions=True)
-    assert done.pop().result() == 0.05
+    assert done.pop().result() == 1
 
 
-@innocent
 async def a_shielded_task_that_is_awaited_in_the_end():
-    async def save():
-        await asyncio.sleep(0.1)
-        return "saved"
-
-    saving = asyncio.create_task(save())
+    saving = asyncio.create_task(_fetch("saved", 0.1))
     try:
         await asyncio.wait_for(asyncio.shield(saving), 0.03)
     except TimeoutError:
         assert await saving == "saved"
 
 
-@innocent
 async def a_group_that_fails():
-    async def fail():
-        await asyncio.sleep(0.02)
-        raise ValueError("no such page")
-
-    async def work():
-        await asyncio.sleep(10)
-
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(fail())
-            group.create_task(work())
+            group.create_task(_fail())
+            group.create_task(_beat())
     except* ValueError:
         pass
 
 
-@innocent
 async def a_group_that_fails_and_a_task_that_is_cancelled_later():
-    async def beat():
-        while True:
-            await asyncio.sleep(0.02)
-
-    async def fail():
-        await asyncio.sleep(0.02)
-        raise ValueError("no such page")
-
-    heart = asyncio.create_task(beat())
+    heart = asyncio.create_task(_beat())
     with suppress(ExceptionGroup):
         async with asyncio.TaskGroup() as group:
-            group.create_task(fail())
+            group.create_task(_fail())
     heart.cancel()
     with suppress(asyncio.CancelledError):
         await heart
 
 
-@innocent
 async def a_failed_gather_whose_rest_is_awaited():
-    async def fail():
-        await asyncio.sleep(0.02)
-        raise ValueError("no such page")
-
-    async def work():
-        await asyncio.sleep(0.08)
-
-    tasks = [asyncio.create_task(fail()), asyncio.create_task(work())]
+    tasks = [asyncio.create_task(_fail()), asyncio.create_task(_fetch(1, 0.08))]
     try:
         await asyncio.gather(*tasks)
     except ValueError:
         await asyncio.wait(tasks)
 
 
-@innocent
 async def waiting_for_some_with_a_deadline():
-    async def fetch(seconds):
-        await asyncio.sleep(seconds)
-        return seconds
-
-    tasks = [asyncio.create_task(fetch(seconds)) for seconds in (0.02, 0.04, 10)]
+    tasks = [asyncio.create_task(_fetch(1, seconds)) for seconds in (0.02, 0.04, 10)]
     done, pending = await asyncio.wait(tasks, timeout=0.1)
     assert (len(done), len(pending)) == (2, 1)
     pending.pop().cancel()
     await asyncio.sleep(0)
 
 
-@innocent
 async def a_failed_gather_whose_rest_is_cancelled():
-    async def fail():
-        await asyncio.sleep(0.02)
-        raise ValueError("no such page")
-
-    async def work():
-        await asyncio.sleep(10)
-
-    tasks = [asyncio.create_task(fail()), asyncio.create_task(work())]
+    tasks = [asyncio.create_task(_fail()), asyncio.create_task(_beat())]
     try:
         await asyncio.gather(*tasks)
     except ValueError:
@@ -640,42 +528,32 @@ async def a_failed_gather_whose_rest_is_cancelled():
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@innocent
 async def errors_that_are_looked_at():
-    async def fetch(page):
+    async def _fetch(page):
         await asyncio.sleep(0.02)
         if page % 2:
             raise ValueError(page)
         return page
 
-    results = await asyncio.gather(*map(fetch, range(4)), return_exceptions=True)
+    results = await asyncio.gather(*map(_fetch, range(4)), return_exceptions=True)
     assert [type(result) for result in results] == [int, ValueError, int, ValueError]
 
 
-@innocent
 async def an_error_that_a_callback_looks_at():
     errors = []
 
-    async def fail():
-        await asyncio.sleep(0.02)
-        raise ValueError("no such page")
-
-    task = asyncio.create_task(fail())
+    task = asyncio.create_task(_fail())
     task.add_done_callback(lambda done: errors.append(done.exception()))
     await asyncio.sleep(0.06)
     assert len(errors) == 1
     del task
 
 
-@innocent
 async def a_set_of_background_tasks():
     background = set()
 
-    async def note(text):
-        await asyncio.sleep(0.03)
-
-    for text in ("a", "b", "c"):
-        task = asyncio.create_task(note(text))
+    for page in range(3):
+        task = asyncio.create_task(_fetch(page))
         background.add(task)
         task.add_done_callback(background.discard)
     await asyncio.sleep(0.01)
@@ -685,7 +563,6 @@ async def a_set_of_background_tasks():
 # Threads, processes, sockets
 
 
-@innocent
 async def threads_that_are_awaited():
     def read(number):
         time.sleep(0.1)
@@ -695,7 +572,6 @@ async def threads_that_are_awaited():
     assert numbers == [0, 1, 2]
 
 
-@innocent
 async def a_thread_that_signals_rightly():
     loop, heard = asyncio.get_running_loop(), asyncio.Event()
 
@@ -709,21 +585,15 @@ async def a_thread_that_signals_rightly():
     thread.join()
 
 
-@innocent
 async def a_thread_that_hands_over_a_coroutine():
     loop = asyncio.get_running_loop()
 
-    async def greet(name):
-        await asyncio.sleep(0.03)
-        return f"hello {name}"
-
     def work():
-        return asyncio.run_coroutine_threadsafe(greet("Ann"), loop).result()
+        return asyncio.run_coroutine_threadsafe(_fetch(7), loop).result()
 
-    assert await asyncio.to_thread(work) == "hello Ann"
+    assert await asyncio.to_thread(work) == 7
 
 
-@innocent
 async def a_slow_thread_that_a_shield_protects():
     job = asyncio.ensure_future(asyncio.to_thread(time.sleep, 0.2))
     with suppress(TimeoutError):
@@ -731,19 +601,10 @@ async def a_slow_thread_that_a_shield_protects():
     await job
 
 
-@innocent
 async def a_loop_of_its_own_in_a_thread():
-    async def fetch(page):
-        await asyncio.sleep(0.03)
-        return page
-
-    def work():
-        return asyncio.run(fetch(7))
-
-    assert await asyncio.to_thread(work) == 7
+    assert await asyncio.to_thread(lambda: asyncio.run(_fetch(7))) == 7
 
 
-@innocent
 async def a_result_that_a_thread_puts_into_a_queue_of_threads():
     mailbox = queue.SimpleQueue()
     thread = threading.Thread(target=lambda: mailbox.put("letter"))
@@ -752,7 +613,6 @@ async def a_result_that_a_thread_puts_into_a_queue_of_threads():
     thread.join()
 
 
-@innocent
 async def a_subprocess():
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-c", "print(6 * 7)", stdout=asyncio.subprocess.PIPE
@@ -761,7 +621,6 @@ async def a_subprocess():
     assert int(output) == 42
 
 
-@innocent
 async def a_server_and_its_clients():
     async def answer(reader, writer):
         while line := await reader.readline():
@@ -793,7 +652,6 @@ async def a_server_and_its_clients():
         await asyncio.sleep(0.05)
 
 
-@innocent
 async def a_graceful_shutdown():
     stop = asyncio.Event()
 
@@ -808,7 +666,6 @@ async def a_graceful_shutdown():
     await asyncio.gather(*servers)
 
 
-@innocent
 async def something_set_up_and_torn_down():
     @asynccontextmanager
     async def session():
@@ -824,7 +681,6 @@ async def something_set_up_and_torn_down():
 # A little of everything
 
 
-@innocent
 async def context_variables():
     user = contextvars.ContextVar("user")
 
@@ -836,16 +692,14 @@ async def context_variables():
     assert await asyncio.gather(greet("Ann"), greet("Bob")) == ["Ann", "Bob"]
 
 
-@innocent
 async def a_little_computing():
     async def parse(page):
-        await asyncio.sleep(0.03)
+        await _fetch(page)
         return sum(number * number for number in range(20_000)) + page
 
     await asyncio.gather(*(parse(page) for page in range(3)))
 
 
-@innocent
 async def computing_that_lets_others_have_a_turn():
     async def count():
         for _ in range(40):
@@ -855,49 +709,40 @@ async def computing_that_lets_others_have_a_turn():
     await asyncio.gather(count(), asyncio.sleep(0.2))
 
 
-@innocent
 async def computing_with_nobody_else_there():
     await asyncio.sleep(0.02)
     assert sum(number * number for number in range(1_000_000))
 
 
-@innocent
 async def logging_as_it_goes():
     log = logging.getLogger("innocent")
 
-    async def fetch(page):
+    async def _fetch(page):
         log.info("fetching %s", page)
         await asyncio.sleep(0.03)
-        log.info("fetched %s", page)
 
-    await asyncio.gather(*(fetch(page) for page in range(3)))
+    await asyncio.gather(*(_fetch(page) for page in range(3)))
 
 
-@innocent
 async def a_coroutine_that_is_closed():
-    async def fetch():
-        await asyncio.sleep(1)
-
-    unwanted = fetch()
+    unwanted = _fetch(1)
     unwanted.close()
     await asyncio.sleep(0.02)
 
 
-@innocent
 async def a_cache_that_sometimes_needs_no_waiting():
     cache = {}
 
-    async def fetch(page):
+    async def _fetch(page):
         if page not in cache:
             await asyncio.sleep(0.01)
             cache[page] = 2 * page
         return cache[page]
 
     for number in range(200):
-        await fetch(number % 3)
+        await _fetch(number % 3)
 
 
-@innocent
 async def a_lock_around_what_has_to_be_in_turn():
     till = asyncio.Lock()
 
@@ -909,7 +754,6 @@ async def a_lock_around_what_has_to_be_in_turn():
     assert sum(await asyncio.gather(*(pay(amount) for amount in range(5)))) == 10
 
 
-@innocent
 async def a_barrier_before_the_race():
     line = asyncio.Barrier(3)
 
@@ -919,3 +763,10 @@ async def a_barrier_before_the_race():
             await asyncio.sleep(0.02)
 
     await asyncio.gather(*(run(number) for number in range(3)))
+
+
+INNOCENTS = [
+    function
+    for name, function in list(globals().items())
+    if inspect.iscoroutinefunction(function) and not name.startswith("_")
+]

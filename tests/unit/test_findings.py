@@ -273,137 +273,66 @@ def test_an_await_of_what_has_nothing_to_wait_for(body, busy, found):
 # Awaits that could as well have waited together: in virtual time, to the second
 
 
-async def cook_rice():
-    await asyncio.sleep(40)
-
-
-async def wash_clothes():
-    await asyncio.sleep(20)
-    await asyncio.sleep(10)
-
-
-async def wash_dishes():
-    await asyncio.sleep(30)
-    return "clean"
-
-
 async def fetch(page):
     await asyncio.sleep(10)
     return page
 
 
-async def find_orders(user):
-    print(f"orders of {user}")
-    await asyncio.sleep(30)
-    return [user]
-
-
-async def chores_in_a_row():
-    await cook_rice()
-    await wash_clothes()
-    await wash_dishes()
-
-
-async def results_in_a_row():
-    first = await fetch(1)
-    print("one is there")
-    second = await fetch(2)
-    return first + second
-
-
-async def one_user(user=3):
-    page = await fetch(user)
-    orders = await find_orders(user)
-    return page, orders
-
-
-async def one_statement():
-    return await fetch(1), await fetch(2)
-
-
-async def tasks_awaited_at_once():
-    first = await asyncio.create_task(fetch(1))
-    second = await asyncio.create_task(fetch(2))
-    return first, second
-
-
-async def a_loop():
-    pages = []
-    for number in range(3):
-        pages.append(await fetch(number))
-
-
-async def a_loop_of_two():
-    for number in range(3):
-        page = await fetch(number)
-        await find_orders(page)
-
-
-async def a_comprehension():
-    return [await fetch(number) for number in range(4)]
-
-
-async def a_part_of_it():
-    first = await fetch(1)
-    second = await fetch(2)
-    return await fetch(first) + second
-
-
-SECONDS = {"rice": 40, "clothes": 30, "dishes": 30}
-
-
-async def helpers():
-    await async_task("rice", 40)
-    await async_task("clothes", 30)
-
-
-async def helpers_in_a_loop():
-    for name, seconds in SECONDS.items():
-        await async_task(name, seconds)
+def run_body(body):
+    """Record a cell's main(), whose helpers are a library's as far as can be known there."""
+    text = "async def main(x=2):\n" + "".join(f"    {line}\n" for line in body.splitlines())
+    names = {"asyncio": asyncio, "job": job, "client": Client(), "Client": Client, "pages": []}
+    names |= {"fill": fill, "limit": asyncio.Lock(), "queue": asyncio.Queue()}
+    names |= {"fetch": fetch, "async_task": async_task, "SECONDS": {"rice": 40, "dishes": 30}}
+    exec(compile(text, cell(text), "exec"), names)
+    with record() as recording, virtual_time_block():
+        asyncio.run(names["main"]())
+    return recording
 
 
 @pytest.mark.parametrize(
-    ("program", "first", "words", "call"),
+    ("body", "what", "total", "together", "call"),
     [
+        ("await job(1)\nawait job(2)\nawait job(9)", "three awaits", 30, 10, "job(1), job(2)"),
         (
-            chores_in_a_row,
-            1,
-            ("three awaits in chores_in_a_row()", "100 s", "40 s"),
-            "cook_rice(), wash_clothes(), wash_dishes()",
+            "one = await fetch(1)\nprint('one is there')\ntwo = await fetch(2)\nreturn one + two",
+            "two awaits in main()", 20, 10, "fetch(1), fetch(2)",
         ),
-        (results_in_a_row, 1, ("two awaits", "20 s", "10 s"), "fetch(1), fetch(2)"),
-        (one_user, 1, ("two awaits", "40 s", "30 s"), "fetch(user), find_orders(user)"),
-        (one_statement, 1, ("two awaits", "20 s", "10 s"), "fetch(1), fetch(2)"),
-        (tasks_awaited_at_once, 1, ("two awaits", "20 s", "10 s"), "fetch(1), fetch(2)"),
-        (a_loop, 3, ("three rounds", "30 s", "10 s"), "*(fetch(number) for number in range(3))"),
-        (a_loop_of_two, 2, ("three rounds", "120 s", "40 s"), "*(... for number in range(3))"),
+        ("return await fetch(1), await fetch(2)", "two awaits", 20, 10, "fetch(1), fetch(2)"),
         (
-            a_comprehension,
-            1,
-            ("four rounds", "40 s", "10 s"),
-            "*(fetch(number) for number in range",
+            "one = await asyncio.create_task(fetch(1))\ntwo = await asyncio.create_task(fetch(2))",
+            "two awaits", 20, 10, "fetch(1), fetch(2)",
         ),
-        (a_part_of_it, 1, ("two awaits", "20 s", "10 s"), "fetch(1), fetch(2)"),
-        (helpers, 1, ("two awaits", "70 s", "40 s"), "async_task('rice', 40), async_task("),
         (
-            helpers_in_a_loop,
-            2,
-            ("three rounds", "100 s", "40 s"),
-            "*(async_task(name, seconds) for",
+            "for n in range(3):\n    pages.append(await fetch(n))",
+            "three rounds", 30, 10, "*(fetch(n) for n in range(3))",
+        ),
+        (
+            "for n in range(3):\n    page = await fetch(n)\n    await job(page)",
+            "three rounds", 60, 20, "*(... for n in range(3))",
+        ),
+        ("return [await fetch(n) for n in range(4)]", "four rounds", 40, 10, "*(fetch(n) for n in"),
+        (
+            "one = await fetch(1)\ntwo = await fetch(2)\nreturn await fetch(one) + two",
+            "two awaits", 20, 10, "fetch(1), fetch(2)",
+        ),
+        (
+            "await async_task('rice', 40)\nawait async_task('clothes', 30)",
+            "two awaits", 70, 40, "async_task('rice', 40), async_task(",
+        ),
+        (
+            "for name, seconds in SECONDS.items():\n    await async_task(name, seconds)",
+            "two rounds", 70, 40, "*(async_task(name, seconds) for",
         ),
     ],
-)
-def test_awaits_that_could_wait_together(program, first, words, call):
-    with record() as recording, virtual_time_block():
-        asyncio.run(program())
-    found = only(recording.findings)
-    line = program.__code__.co_firstlineno + first
-    what, total, together = words
-    assert (found.kind, found.file, found.line) == ("one-after-another", __file__, line)
+)  # fmt: skip
+def test_awaits_that_could_wait_together(body, what, total, together, call):
+    found = only(run_body(body).findings)
+    first = next(n for n, line in enumerate(body.splitlines(), 2) if "await " in line)
+    assert (found.kind, found.line) == ("one-after-another", first)
     assert what in found.message
-    assert f"test_findings.py:{line}" in found.message
-    assert f"ran one after another: {total}; if no" in found.message
-    assert found.message.endswith(f"together they could take {together}.")
+    assert f"ran one after another: {total} s; if no" in found.message
+    assert found.message.endswith(f"together they could take {together} s.")
     assert f"`await asyncio.gather({call}" in found.fix
 
 
@@ -456,13 +385,7 @@ def test_each_child_of_a_gather_is_looked_at_and_told_once():
     ],
 )
 def test_dependence_is_judged_by_the_names_of_one_block(body, told):
-    """A program whose helpers are a library's, as far as can be known here."""
-    text = "async def main(x=2):\n" + "".join(f"    {line}\n" for line in body.splitlines())
-    names = {"asyncio": asyncio, "job": job, "client": Client(), "Client": Client, "pages": []}
-    names |= {"fill": fill, "limit": asyncio.Lock(), "queue": asyncio.Queue()}
-    exec(compile(text, cell(text), "exec"), names)
-    with record() as recording, virtual_time_block():
-        asyncio.run(names["main"]())
+    recording = run_body(body)
     kinds = [found.kind for found in recording.findings]
     assert kinds == (["one-after-another"] if told else [])
     assert not isinstance(told, str) or told in recording.explain()
@@ -498,13 +421,8 @@ class Client:
 
 
 def test_what_saves_little_is_not_worth_a_word():
-    async def main():
-        await chores_in_a_row()
-        await asyncio.sleep(1000)
-
-    with record() as recording, virtual_time_block():
-        asyncio.run(main())
-    assert recording.findings == []
+    body = "await job(1)\nawait job(2)\nawait asyncio.sleep(1000)"
+    assert run_body(body).findings == []
 
 
 def sequence_in_cells(calling, defining, *, names=("first", "second")):
