@@ -11,7 +11,6 @@ import pytest
 
 from asyncteach import record, virtual_time
 from asyncteach.recorder.witness import Witness
-from asyncteach.virtual_clock import lookout
 
 
 def run(program):
@@ -235,18 +234,6 @@ def test_a_thread_that_is_awaited_when_the_recording_ends_is_not():
         await asyncio.sleep(0.02)
 
     assert "thread-outlived-timeout" not in kinds(run(program))
-
-
-def test_a_thread_that_another_one_looks_at_in_virtual_time_may_be_just_beginning_to_wait():
-    """Up to Python 3.12, in a frame of `_wait_for_tstate_lock` whose lock isn't there yet."""
-
-    class Frame:
-        f_locals = {"self": threading.current_thread()}  # noqa: RUF012
-
-        class f_code:
-            co_filename, co_name = "threading.py", "_wait_for_tstate_lock"
-
-    assert not lookout._waits(Frame, [threading.get_ident()], 0.0)
 
 
 # Pools

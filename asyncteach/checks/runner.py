@@ -14,7 +14,7 @@ from asyncteach.recorder.tap import check_loop
 from asyncteach.recorder.witness import say_error
 from asyncteach.recording import Recording
 from asyncteach.subjects import CODE
-from asyncteach.virtual_clock import standins
+from asyncteach.virtual_clock import time_patches
 from asyncteach.virtual_clock.virtual_time import virtual_time
 
 _ROUNDS = 10
@@ -81,8 +81,9 @@ async def run_answer(
         return value
 
     with virtual_time() if virtual else contextlib.nullcontext() as clock:
-        for names in _namespaces(answer) if clock is not None else ():
-            standins.install(clock, names)
+        if clock is not None:
+            for names in _namespaces(answer):
+                time_patches.install(clock, names)
         try:
             # What it takes to end the answer is none of its doing.
             ending = await run_within(deadline, work_and_leave, lambda: _close(recorder))

@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from contextvars import Context
 
-from asyncteach.virtual_clock.agenda import due_on
-from asyncteach.virtual_clock.clock import NS, VirtualClock, current_clock
-from asyncteach.virtual_clock.lookout import real_monotonic
+from asyncteach.virtual_clock.clock import (
+    NS,
+    VirtualClock,
+    current_clock,
+    due_on,
+    real_monotonic,
+)
 
 
 class Axis:

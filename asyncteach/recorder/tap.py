@@ -17,7 +17,7 @@ from asyncteach.recorder.stepper import make_stepper
 from asyncteach.recorder.waits import Line
 from asyncteach.recorder.watchdog import Counters
 from asyncteach.replacements import Replacements, hide_frame
-from asyncteach.virtual_clock.lookout import real_monotonic
+from asyncteach.virtual_clock.clock import real_monotonic
 
 HEARTBEAT = 0.1
 """Seconds after which an idle loop looks whether an interrupt has come."""

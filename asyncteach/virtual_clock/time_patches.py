@@ -1,81 +1,74 @@
-"""What stands in for functions of `time` and methods of threads while time is virtual.
+"""What replaces functions of `time` and methods of threads while time is virtual.
 
 Each looks up the clock of the code that calls it, and does as the original for all other code.
 """
 
 import asyncio
 import functools
+import inspect
 import operator
 import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import thread as pool_module
 from typing import Any
 
-from asyncteach.replacements import Replacements, hide_frame
-from asyncteach.virtual_clock import loophook
+from asyncteach.replacements import Replacements
+from asyncteach.virtual_clock import virtual_loop
 from asyncteach.virtual_clock.clock import NS, VirtualClock, current_clock, running_clock
 
 _lock = threading.RLock()  # a block may end in the garbage collector while another begins
-_blocks: set[object] = set()
+_blocks: set[VirtualClock] = set()
 _replaced = Replacements()
-_stand_in_of: dict[int, Callable[..., Any]] = {}
+_virtual: dict[int, Callable[..., Any]] = {}  # by the identity of the function of `time`
 
 
-def install(block: object, namespace: dict[str, Any]) -> None:
-    """Put the stand-ins in place for one more block, in that namespace and in `__main__` too."""
+def install(clock: VirtualClock, namespace: dict[str, Any]) -> None:
+    """Make time virtual for one more clock, in that namespace and in `__main__` by name too."""
     with _lock:
         is_first = not _blocks
-        _blocks.add(block)
+        _blocks.add(clock)
         if is_first:
             for owner, name, make in _REPLACED:
                 original = getattr(owner, name)
-                stand_in = functools.wraps(original)(make(_replaced.take(owner, name)))
-                _replaced.put(owner, name, stand_in)
+                new = functools.wraps(original)(make(_replaced.take(owner, name)))
+                _replaced.put(owner, name, new)
                 if owner is time:
-                    _stand_in_of[id(original)] = stand_in
+                    _virtual[id(original)] = new
         # `from time import sleep` has made names of its own.
         for names in (namespace, vars(sys.modules["__main__"])):
             for name, value in list(names.items()):
-                if id(value) in _stand_in_of:
-                    _replaced.put_name(names, name, _stand_in_of[id(value)])
+                if id(value) in _virtual:
+                    _replaced.put_name(names, name, _virtual[id(value)])
 
 
-def uninstall(block: object) -> None:
-    """Put the originals back when no block needs the stand-ins any more."""
+def uninstall(clock: VirtualClock) -> None:
+    """Put the originals back when no clock needs the replacements any more."""
     with _lock:
-        _blocks.discard(block)
+        _blocks.discard(clock)
         if not _blocks:
-            _stand_in_of.clear()
+            _virtual.clear()
             _replaced.undo()
 
 
-# These wait for processes and threads by the clock, so theirs stays real; two of them call the
-# functions of others, time.sleep among them.
-_WAITERS = ("concurrent.futures", "multiprocessing", "subprocess")
-_CALLERS = ("concurrent.futures.thread", "multiprocessing.pool")
-
-
-def _caller() -> str:
-    """Return the name of the module that has called the stand-in."""
-    return str(sys._getframe(2).f_globals.get("__name__"))
-
-
-def _waits_by_the_clock(module: str) -> bool:
-    return module.startswith(_WAITERS) and module not in _CALLERS
+def _is_called_by_a_tool() -> bool:
+    """Tell if a replacement was called by what waits for processes and pools in real time."""
+    frame = inspect.currentframe()
+    caller = frame and frame.f_back and frame.f_back.f_back
+    module = str(caller.f_globals.get("__name__")) if caller else ""
+    return module.startswith(("concurrent.futures", "multiprocessing", "subprocess"))
 
 
 def _reading(start: str, unit: int) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
-    """Make stand-ins for a clock of `time` that began at `start`, in nanoseconds or seconds."""
+    """Make a replacement for a clock of `time` that began at `start`, in units of nanoseconds."""
 
     def make(original: Callable[[], Any]) -> Callable[[], Any]:
         def read() -> Any:
             clock = running_clock()
-            if clock is None or _waits_by_the_clock(caller := _caller()):
+            if clock is None or _is_called_by_a_tool():
                 return original()
-            now: int = getattr(clock, start) + clock.read(counts=caller != "logging")
+            now: int = getattr(clock, start) + clock.read()
             return now if unit == 1 else now / unit
 
         return read
@@ -87,10 +80,10 @@ def _sleeping(original: Callable[[float], None]) -> Callable[[float], None]:
     def sleep(seconds: float, /) -> None:
         clock = running_clock()
         length = seconds if isinstance(seconds, float) else operator.index(seconds)
-        # For what is no length of time the original says what is wrong.
         if clock is not None and length == 0:
-            clock.forgo()
-        if clock is None or not 0 < length < 2**63 / NS or _waits_by_the_clock(_caller()):
+            clock.read(weight=1000)  # it lets other threads go first, maybe to wait for them
+        # What is no length of time is left to the original, which says what is wrong.
+        if clock is None or not 0 < length < 2**63 / NS or _is_called_by_a_tool():
             original(seconds)
         else:
             clock.sleep(length)
@@ -102,24 +95,21 @@ def _starting(original: Callable[[threading.Thread], None]) -> Callable[[threadi
     def start(self: Any) -> None:
         clock = running_clock()
         # The threads of a pool outlive its jobs: see _submitting.
-        if clock is None or getattr(self, "_target", None) is getattr(pool_module, "_worker", 0):
+        if clock is None or virtual_loop.is_worker(self):
             original(self)
             return
         run = self.run
 
         def run_on_clock() -> None:
             vars(self).pop("run", None)
-            clock.join_thread(self)
+            clock.join_thread()
             clock.release(self)
             token = current_clock.set(clock)
             try:
                 run()
-            except BaseException as error:
-                hide_frame(error)
-                raise
             finally:
                 current_clock.reset(token)
-                clock.leave_thread(threading.get_ident(), self)
+                clock.leave_thread()
 
         clock.hold(self)
         self.run = run_on_clock
@@ -134,52 +124,45 @@ def _starting(original: Callable[[threading.Thread], None]) -> Callable[[threadi
 
 
 class _Job:
-    """A function handed to a thread pool by code on a virtual clock."""
+    """A function that code on a virtual clock has handed to a thread pool."""
 
     def __init__(self, clock: VirtualClock, pool: ThreadPoolExecutor, function: Any) -> None:
         self.clock = clock
         self.pool = pool
         self.function = function
-        self.thread: int | None = None
-        self.put_off = False
+        self.has_begun = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self.thread = threading.get_ident()
-        self.clock.job_started(self.pool, self)
+        self.has_begun = True
+        self.clock.count_jobs(self.pool, queued=-1, started=1)
         token = current_clock.set(self.clock)
         try:
             return self.function(*args, **kwargs)
-        except BaseException as error:
-            hide_frame(error)
-            raise
         finally:
             current_clock.reset(token)
 
     def done(self, future: "Future[Any]") -> None:
-        if self.thread == threading.get_ident() and not self.put_off:
-            # The other callbacks come first, asyncio's among them: the loop has to know of the
-            # result before the clock may jump.
-            self.put_off = True
-            future._done_callbacks.append(self.done)  # type: ignore[attr-defined]
+        if self.has_begun:
+            virtual_loop.call_back_last(future, self.ended)
         else:
-            self.clock.job_ended(self.pool, self, self.thread)
+            self.clock.count_jobs(self.pool, queued=-1)
+
+    def ended(self, future: "Future[Any]") -> None:
+        self.clock.count_jobs(self.pool, started=-1)
 
 
 def _submitting(original: Callable[..., "Future[Any]"]) -> Callable[..., "Future[Any]"]:
     def submit(self: Any, function: Any, /, *args: Any, **kwargs: Any) -> "Future[Any]":
         clock = running_clock()
-        if clock is None:
+        # A pool of interpreters (3.14+) pickles the function, so it can't be wrapped.
+        if clock is None or type(self) is not ThreadPoolExecutor:
             return original(self, function, *args, **kwargs)
-        if type(self).__name__ == "InterpreterPoolExecutor":  # 3.14+: it pickles the function
-            future = original(self, function, *args, **kwargs)
-            clock.hold_until_done(future)
-            return future
         job = _Job(clock, self, function)
-        clock.job_queued(self, self._max_workers)
+        clock.count_jobs(self, queued=1)
         try:
             future = original(self, job, *args, **kwargs)
         except BaseException:
-            clock.job_ended(self, job, None)
+            clock.count_jobs(self, queued=-1)
             raise
         future.add_done_callback(job.done)
         return future
@@ -191,7 +174,7 @@ def _running(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def run_forever(self: Any) -> None:
         clock = running_clock()
         if clock is not None:
-            loophook.attach(clock, self)
+            virtual_loop.attach(clock, self)
         original(self)
 
     return run_forever
@@ -199,9 +182,10 @@ def _running(original: Callable[[Any], None]) -> Callable[[Any], None]:
 
 def _checking(original: Callable[..., Any]) -> Callable[..., Any]:
     def run(self: Any, coro: Any, **keywords: Any) -> Any:
-        if running_clock() is not None:
+        clock = running_clock()
+        if clock is not None:
             try:
-                loophook.check_loop(self.get_loop())
+                virtual_loop.attach(clock, self.get_loop())
             except RuntimeError:
                 coro.close()
                 raise

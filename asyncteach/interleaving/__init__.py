@@ -1,1 +1,0 @@
-"""What `every_order()` is made of: an event loop that asks who comes next, and a search."""
