@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from asyncteach import check_answer, cli, show_progress
-from asyncteach.checks.tries import forget_tries
+from asyncteach.checks.results import forget_tries
 from asyncteach.course import progress
 from asyncteach.course.exercises import Exercise, all_exercises, exercise, find_exercise
 

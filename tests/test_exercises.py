@@ -24,7 +24,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from asyncteach.checks.tries import forget_tries
+from asyncteach.checks.results import forget_tries
 from asyncteach.course import progress
 from asyncteach.course.exercises import all_exercises, find_exercise, lesson_05
 

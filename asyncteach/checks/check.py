@@ -1,16 +1,18 @@
 """What code must have done: checks of behaviour, on a recording or on an answer that is run."""
 
+import asyncio
+import html
 import inspect
 from collections import abc
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Self, overload
 
-from asyncteach.checks import accidents, misuse
+from asyncteach.arguments import check_number, check_recording, check_text, show
+from asyncteach.checks import failures
 from asyncteach.checks.conditions import Conditions
-from asyncteach.checks.display import show_mimebundle
-from asyncteach.checks.judgement import Judgement, Mark
+from asyncteach.checks.results import Judgement, Mark, count_try
 from asyncteach.checks.runner import Run, run_answer
-from asyncteach.checks.tries import count_try
+from asyncteach.formatting import clip
 from asyncteach.recording import Recording
 from asyncteach.runners.awaitable import Awaitable
 from asyncteach.subjects import CODE
@@ -24,13 +26,14 @@ class Check(Conditions):
     """What a check has found: true if all its conditions hold, and it says so in sentences.
 
     `check()` makes it. Each condition is judged at once and gives back the same Check, so that
-    one can follow the other; the first that fails is the one that is told, with a hint, and later
-    ones are not looked at. From the second failing try on the hint says more. `hint=` and
+    one can follow the other; the first that fails is named, with a hint, and later ones are not
+    looked at. From the second failing try on the hint says more. `hint=` and
     `stronger=` put your own words in place of the general ones.
 
     In a notebook it shows itself: its sentences, and if it has failed the timeline with the place
     marked. `passed` is True or False; `recording` is what was judged; of code that was run
-    `value` is what it returned, `error` what it raised, and `stopped` tells if it had to be.
+    `value` is what it returned, `error` what it raised, and
+    `stopped` tells if it had to be stopped.
 
     >>> from asyncteach import CHORES, check, run_in_turn
     >>> print(check(run_in_turn(CHORES, clock="virtual")).took(minutes=100))
@@ -64,7 +67,7 @@ class Check(Conditions):
         __tracebackhide__ = True
         if not isinstance(other, Check):
             fix = "await it first" if inspect.isawaitable(other) else "pass what check() gave"
-            raise TypeError(f"also() takes another Check and got {other!r}: {fix}.")
+            raise TypeError(f"also() takes another Check and got {show(other)}: {fix}.")
         if self._failed is None:
             self._passed += [one for one in other._passed if one not in self._passed]
             self._failed, self._hint, self._of = other._failed, other._hint, other._of
@@ -75,8 +78,7 @@ class Check(Conditions):
     ) -> Self:
         __tracebackhide__ = True
         for name, words in (("hint", hint), ("stronger", stronger)):
-            if not isinstance(words, str):
-                raise TypeError(f"{name}= takes a sentence and got {words!r}: write it in quotes.")
+            check_text(words, f"{condition}({name}=...)", fix="write it in quotes", empty=True)
         if self._failed is None:
             self._count += 1
             # Several of one exercise may have the same place in their checks: so the words count.
@@ -118,7 +120,21 @@ class Check(Conditions):
         return self._failed.marks if self._failed is not None else ()
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        return show_mimebundle(str(self), self._of, self._failed)
+        """Return the sentences, and for what has failed in a recording its marked timeline."""
+        text = str(self)
+        # Of what hung in virtual time right away there is nothing to see.
+        if not self.marks or not self._of.trace.duration > 0:
+            return {"text/plain": text}, {}
+        from asyncteach.checks.picture import draw_marked
+
+        png, about = draw_marked(self._of, self.marks)._repr_png_()
+        # A page shows the richest of them, so HTML holds both.
+        page = (
+            f'<div style="white-space: pre-wrap">{html.escape(text)}</div>'
+            f'<img alt="{html.escape(about["alt"])}" width="{about["width"]}" '
+            f'src="data:image/png;base64,{png}">'
+        )
+        return {"text/plain": text, "text/html": page, "image/png": png}, {"image/png": about}
 
     def __await__(self) -> Generator[Any, Any, Self]:
         """Give itself: `await check(...)` is right whatever stands for the answer."""
@@ -167,18 +183,17 @@ def check(
     True
     """
     __tracebackhide__ = True
-    misuse.check_answer_kind(answer)
-    misuse.check_amount("check", "deadline", deadline, zero=False)
-    if not isinstance(name, str):
-        raise TypeError(f"check(name=...) takes a name in quotes and got {name!r}.")
+    check_number(deadline, "check(deadline=...)", above=True, fix="leave it out for 10 seconds")
+    check_text(name, "check(name=...)", fix="write it in quotes", empty=True)
     if isinstance(answer, Recording):
         return Check(Run(answer), name or answer.title, ran=False)
-    title = name or misuse.name_of(answer)
+    title = name or _name_of(answer)
     if answer is None or answer is ...:
         verdict = Check(Run(Recording(title, [], subject=CODE, head="loop")), name, ran=True)
-        verdict._take("nothing", accidents.judge_nothing(answer))
+        verdict._take("nothing", failures.judge_nothing(answer))
         return verdict
-    call = f"check({misuse.name_of(answer)})" if callable(answer) else "check(...)"
+    _check_answer(answer)
+    call = f"check({_name_of(answer)})" if callable(answer) else "check(...)"
     return Awaitable(
         _check(answer, virtual=virtual, deadline=deadline, name=title), call, "verdict"
     )
@@ -189,12 +204,53 @@ async def _check(answer: Any, *, virtual: bool, deadline: float, name: str) -> C
     verdict = Check(run, name, ran=True)
     trace = run.recording.trace
     if run.stopped:
-        found = accidents.judge_stop(deadline, run, trace)
+        found = failures.judge_stop(deadline, run, trace)
         verdict._take(f"stopped {found.hint}", found)
     elif run.missing:
-        verdict._take("missing", accidents.judge_no_coroutine(run.value, name))
+        verdict._take("missing", failures.judge_no_coroutine(run.value, name))
     elif run.error is not None:
-        found = accidents.judge_error(run.error, trace)
+        found = failures.judge_error(run.error, trace)
         # Each kind of mistake has its own tries: a stronger hint makes no sense without the first.
         verdict._take(f"raised {found.hint}", found)
     return verdict
+
+
+def _check_answer(answer: Any) -> None:
+    """Raise TypeError for what can be neither judged nor run."""
+    __tracebackhide__ = True
+    if isinstance(answer, asyncio.Future):
+        raise TypeError(
+            f"check() runs an answer itself and got {show(answer)}, which is under way already: "
+            "give it the coroutine function, as in `await check(main)`."
+        )
+    if inspect.isawaitable(answer):
+        return
+    if not callable(answer):
+        fix = (
+            "pass what `record()` or a runner has given, or a coroutine function as in "
+            "`await check(main)`"
+        )
+        check_recording(answer, "check", "judges", fix)
+    try:
+        signature = inspect.signature(answer)
+    except (TypeError, ValueError):
+        return  # a built-in without a signature
+    try:
+        signature.bind()
+    except TypeError:
+        name = _name_of(answer)
+        needed = [
+            one.name
+            for one in signature.parameters.values()
+            if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+        ]
+        raise TypeError(
+            f"check() calls {name}() without arguments and it needs {' and '.join(needed)}: give "
+            f"them in a function of its own, as in `await check(lambda: {name}(...))`."
+        ) from None
+
+
+def _name_of(answer: Any) -> str:
+    """Return what to call an answer: by its function, or by its coroutine's."""
+    name = getattr(answer, "__name__", "") or type(answer).__name__
+    return "your code" if name == "<lambda>" else clip(name, 40)

@@ -1,11 +1,15 @@
 """The conditions that a check can be asked for."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Self
 
-from asyncteach.checks import endings, misuse, results, timing, together
-from asyncteach.checks.judgement import Judgement
+from asyncteach.arguments import check_number, check_text, check_whole, show
+from asyncteach.checks import concurrency, outcomes, results
+from asyncteach.checks.results import Judgement
+from asyncteach.formatting import clip
 from asyncteach.recording import Recording
+from asyncteach.subjects import STORY
 
 
 class Conditions:
@@ -32,28 +36,32 @@ class Conditions:
         `within` is how far off it may be, as a share: 0.05, and in real time a quarter more.
         """
         __tracebackhide__ = True
-        misuse.check_unit("took", unknown)
-        asked = [
-            (misuse.check_amount("took", name, amount), unit, exactly)
-            for name, amount, unit, exactly in (
-                ("minutes", minutes, "minutes", True),
-                ("seconds", seconds, "seconds", True),
-                ("at_most_minutes", at_most_minutes, "minutes", False),
-                ("at_most_seconds", at_most_seconds, "seconds", False),
+        if unknown:
+            one = clip(repr(unknown[0]), 20)
+            raise TypeError(
+                f"took({one}) lacks a unit: write took(minutes={one}) or took(seconds={one})."
             )
+        lengths = {
+            "minutes": minutes, "seconds": seconds,
+            "at_most_minutes": at_most_minutes, "at_most_seconds": at_most_seconds,
+        }  # fmt: skip
+        asked = [
+            (check_number(amount, f"took({name}=...)", fix=f"write it as in {name}=40"), name)
+            for name, amount in lengths.items()
             if amount is not None
         ]
         if within is not None:
-            within = misuse.check_amount("took", "within", within)
+            within = check_number(within, "took(within=...)", fix="write it as in within=0.1")
         if len(asked) != 1:
             raise TypeError(
                 f"took() needs one length of time and got {len(asked)}: write took(minutes=40), "
                 "took(seconds=6), or took(at_most_seconds=6)."
             )
-        amount, unit, exactly = asked[0]
+        amount, name = asked[0]
+        unit, exactly = name.removeprefix("at_most_"), not name.startswith("at_most_")
         return self._judge(
             "took",
-            lambda: timing.judge_length(
+            lambda: outcomes.judge_length(
                 self.recording, amount, unit, exactly=exactly, within=within
             ),
             hint,
@@ -66,53 +74,56 @@ class Conditions:
         Of all tasks those count that have started no others.
         """
         __tracebackhide__ = True
-        misuse.check_names("overlapped", names, 0)
+        _check_names("overlapped", names)
         return self._judge(
-            "overlapped", lambda: together.judge_overlap(self.recording, names), hint, stronger
+            "overlapped", lambda: concurrency.judge_overlap(self.recording, names), hint, stronger
         )
 
     def never_blocked(self, seconds: float = 0.05, *, hint: str = "", stronger: str = "") -> Self:
         """Judge if no step held the event loop for longer than so many seconds."""
         __tracebackhide__ = True
-        misuse.check_amount("never_blocked", "seconds", seconds)
-        misuse.check_seconds_of(self.recording, "never_blocked")
-        if self.recording.trace.rows:  # of an answer that never was one nothing is known
-            misuse.check_threshold(self.recording, seconds)
+        check_number(seconds, "never_blocked()", unit="seconds", fix="write it as in 0.1")
+        self._check_code("never_blocked")
+        trace = self.recording.trace
+        # Of an answer that never was one nothing is known.
+        if trace.rows and seconds < trace.threshold and not concurrency.is_virtual(trace):
+            raise ValueError(
+                f"never_blocked({seconds:g}) asks for shorter steps than were kept in real time: "
+                f"take {trace.threshold:g} or more, or record(threshold={seconds:g})."
+            )
         return self._judge(
-            "never_blocked", lambda: timing.judge_blocks(self.recording, seconds), hint, stronger
+            "never_blocked", lambda: outcomes.judge_blocks(trace, seconds), hint, stronger
         )
 
     def at_most(self, count: int, name: str, *, hint: str = "", stronger: str = "") -> Self:
         """Judge if at no moment more than so many of that name were at work.
 
         The name is that of tasks, or of a coroutine function that runs inside of tasks, which is
-        exact. Who waits for a semaphore, a lock or a queue isn't at work.
+        exact. A task that waits for a semaphore, a lock or a queue isn't at work.
         """
         __tracebackhide__ = True
-        misuse.check_count("at_most", count)
-        misuse.check_names("at_most", (name,), 1)
+        _check_count("at_most", count, name)
         return self._judge(
-            "at_most", lambda: together.judge_most(self.recording, count, name), hint, stronger
+            "at_most", lambda: concurrency.judge_most(self.recording, count, name), hint, stronger
         )
 
     def at_least(self, count: int, name: str, *, hint: str = "", stronger: str = "") -> Self:
         """Judge if at some moment so many of that name were at work, as in `at_most`."""
         __tracebackhide__ = True
-        misuse.check_count("at_least", count)
-        misuse.check_names("at_least", (name,), 1)
+        _check_count("at_least", count, name)
         return self._judge(
-            "at_least", lambda: together.judge_least(self.recording, count, name), hint, stronger
+            "at_least", lambda: concurrency.judge_least(self.recording, count, name), hint, stronger
         )
 
     def cancelled(self, name: str, *, hint: str = "", stronger: str = "") -> Self:
         """Judge if the task, or all tasks, of that name were cancelled."""
         __tracebackhide__ = True
-        return self._judge_outcome("cancelled", name, None, hint, stronger)
+        return self._judge_outcome("cancelled", name, (), hint, stronger)
 
     def returned(self, name: str, *, hint: str = "", stronger: str = "") -> Self:
         """Judge if the task, or all tasks, of that name returned."""
         __tracebackhide__ = True
-        return self._judge_outcome("returned", name, None, hint, stronger)
+        return self._judge_outcome("returned", name, (), hint, stronger)
 
     def raised(
         self, name: str,
@@ -128,17 +139,17 @@ class Conditions:
                     f"raised() takes a kind of exception after the name and got {kind!r}: write "
                     "the class itself, as in raised('fetch', ValueError)."
                 )
-        return self._judge_outcome("raised", name, error, hint, stronger)
+        return self._judge_outcome("raised", name, kinds, hint, stronger)
 
-    def _judge_outcome(self, wanted: str, name: str, error: Any, hint: str, stronger: str) -> Self:
+    def _judge_outcome(
+        self, wanted: str, name: str, kinds: tuple[type, ...], hint: str, stronger: str
+    ) -> Self:
         __tracebackhide__ = True
-        misuse.check_names(wanted, (name,), 1)
-        misuse.check_seconds_of(self.recording, wanted)
+        _check_names(wanted, (name,))
+        self._check_code(wanted)
+        trace = self.recording.trace
         return self._judge(
-            wanted,
-            lambda: endings.judge_outcome(self.recording, name, wanted, error),
-            hint,
-            stronger,
+            wanted, lambda: outcomes.judge_outcome(trace, name, wanted, kinds), hint, stronger
         )
 
     def order(self, *events: str, hint: str = "", stronger: str = "") -> Self:
@@ -147,18 +158,22 @@ class Conditions:
         What happened at the same time may come in any order.
         """
         __tracebackhide__ = True
-        misuse.check_names("order", events, 2)
+        _check_names("order", events)
+        if len(events) < 2:
+            raise ValueError(
+                f"order() needs 2 names at least and got {len(events)}: write order('a', 'b')."
+            )
         return self._judge(
-            "order", lambda: endings.judge_order(self.recording, events), hint, stronger
+            "order", lambda: outcomes.judge_order(self.recording.trace, events), hint, stronger
         )
 
     def nothing_left_running(self, *, hint: str = "", stronger: str = "") -> Self:
         """Judge if no task of the recording was still running at its end."""
         __tracebackhide__ = True
-        misuse.check_seconds_of(self.recording, "nothing_left_running")
+        self._check_code("nothing_left_running")
         return self._judge(
             "nothing_left_running",
-            lambda: endings.judge_rest(self.recording),
+            lambda: outcomes.judge_rest(self.recording.trace),
             hint,
             stronger,
         )
@@ -184,10 +199,46 @@ class Conditions:
         counts as no. `task`, `start` and `end` say where to look in the timeline.
         """
         __tracebackhide__ = True
-        misuse.check_condition(condition, sentence)
+        if inspect.isawaitable(condition) or inspect.iscoroutinefunction(condition):
+            raise TypeError(
+                f"that() takes a condition and got {show(condition)}, which is always true: "
+                "await it first, and pass what comes out."
+            )
+        example = "that(total == 3, 'all three are counted')"
+        check_text(
+            sentence,
+            "that() after its condition",
+            fix=f"write a condition and then a sentence that says what is so, as in {example}",
+        )
         return self._judge(
             "that",
-            lambda: together.judge_that(self.recording, condition, sentence, task, start, end),
+            lambda: outcomes.judge_that(
+                self.recording.trace, condition, sentence, task, start, end
+            ),
             hint,
             stronger,
         )
+
+    def _check_code(self, function: str) -> None:
+        """Raise ValueError for a story: it has no event loop."""
+        __tracebackhide__ = True
+        if self.recording.trace.subject is STORY:
+            raise ValueError(
+                f"{function}() is about code on an event loop and "
+                f"{clip(self.recording.title, 40)!r} is a story in minutes: ask that of a "
+                "recording made by record()."
+            )
+
+
+def _check_names(function: str, names: tuple[Any, ...]) -> None:
+    __tracebackhide__ = True
+    fix = f"write names of tasks one after the other, in quotes, as in {function}('a', 'b')"
+    for name in names:
+        check_text(name, f"{function}()", fix=fix)
+
+
+def _check_count(function: str, count: Any, name: Any) -> None:
+    __tracebackhide__ = True
+    fix = f"write how many first, then the name, as in {function}(3, 'fetch')"
+    check_whole(count, f"{function}()", least=0, fix=fix)
+    check_text(name, f"{function}()", fix=fix)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from asyncteach.checks.judgement import Mark
+from asyncteach.checks.results import Mark
 from asyncteach.formatting import clip, format_time, join_words
 from asyncteach.recording import Recording
 from asyncteach.timeline.figure import Picture, draw_timelines

@@ -2,16 +2,14 @@
 
 import asyncio
 import inspect
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from asyncteach.checks.judgement import Judgement, Mark, no
-from asyncteach.checks.mistakes import find_hints
+from asyncteach.checks.error_hints import find_hints, find_line
+from asyncteach.checks.results import Judgement, Mark, no, show
 from asyncteach.checks.runner import Run
 from asyncteach.formatting import at, clip
-from asyncteach.places import Place, is_users, place_of
 from asyncteach.recorder.witness import say_error
 from asyncteach.trace import Trace, Wait
 
@@ -35,8 +33,7 @@ def judge_error(error: BaseException, trace: Trace) -> Judgement:
         clause = f"your code raised {what.rstrip('.')}{where}"
     if group:
         clause += f" (in an {type(error).__name__}, as a TaskGroup raises it)"
-    text = f"{type(inner).__name__}: {what}"
-    found = find_hints(text, group=group, inside=find_line(inner) is not None)
+    hints = find_hints(inner, group=group)
     # The task where it came from, if it was one of several.
     failed = [
         (row.finished, n)
@@ -44,7 +41,7 @@ def judge_error(error: BaseException, trace: Trace) -> Judgement:
         if row.outcome == f"raised {what}" and not row.was_there
     ]
     end, rows = (min(failed)[0], (min(failed)[1],)) if failed else (trace.duration, ())
-    return no(clause, found[0], found[1], Mark(end, end, type(inner).__name__, rows))
+    return no(clause, *hints, Mark(end, end, type(inner).__name__, rows))
 
 
 def _innermost(error: BaseException) -> tuple[BaseException, bool]:
@@ -53,18 +50,6 @@ def _innermost(error: BaseException) -> tuple[BaseException, bool]:
     while isinstance(inner, BaseExceptionGroup):
         inner = inner.exceptions[0]
     return inner, inner is not error
-
-
-def find_line(error: BaseException) -> Place | None:
-    """Return the innermost of the user's lines that an exception has come through."""
-    found = None
-    traceback: TracebackType | None = error.__traceback__
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        if is_users(code.co_filename):
-            found = place_of(code, traceback.tb_lineno)
-        traceback = traceback.tb_next
-    return found
 
 
 def judge_stop(deadline: float, run: Run, trace: Trace) -> Judgement:
@@ -86,21 +71,21 @@ def judge_stop(deadline: float, run: Run, trace: Trace) -> Judgement:
             "It never comes back from there, and never hands the thread back: a loop without an "
             "end, or a call that waits?",
             "If it waits for something that another task does, that task can't run as long as "
-            "nothing is awaited there. And what is to end a loop has to become true at some time.",
+            "nothing is awaited there. And what should end a loop has to become true at some time.",
             *marks,
         )
     if _goes_round(trace):
         return no(
             clause,
-            "It comes past there again and again, and goes on. What is to end that loop, and does "
+            "It comes past there again and again, and goes on. What should end that loop, and does "
             "it ever become true?",
-            "Who only looks again and again keeps all others busy: to `await` the task, the event "
-            "or the queue itself is enough, and wakes you when it's time.",
+            "Looking again and again keeps all other tasks busy: to `await` the task, the event "
+            "or the queue itself is enough, and goes on when it's time.",
             *marks,
         )
     return no(
         clause,
-        "It waits there for something that never comes. Who was to bring it?",
+        "It waits there for something that never comes. What should bring it?",
         "What waits for an event, a queue or a lock goes on only if another task sets it, puts "
         "something in or lets go; and two that wait for each other wait for ever.",
         *marks,
@@ -140,7 +125,7 @@ def _seconds(amount: float) -> str:
 
 def judge_nothing(answer: Any) -> Judgement:
     """Return what to say where there is no answer."""
-    what = "`...` stands where the answer is to go" if answer is ... else "there is None"
+    what = "`...` stands where the answer should go" if answer is ... else "there is None"
     return no(
         f"there is no answer yet: {what}",
         "Fill it in, run that cell, and then this one again.",
@@ -151,7 +136,7 @@ def judge_nothing(answer: Any) -> Judgement:
 def judge_kind(name: str, found: str, wanted: str) -> Judgement:
     """Return what to say if a name stands for something else than a function or a class."""
     return no(
-        f"{name} is {found}, and it was to be a {wanted}",
+        f"{name} is {found}, expected a {wanted}",
         f"What has the name {name} been given to, last of all? Run the cell with your answer, and "
         "then this one again.",
         f"The name has to stand for the {wanted} itself, as `def` or `class` makes it: whatever "
@@ -161,11 +146,12 @@ def judge_kind(name: str, found: str, wanted: str) -> Judgement:
 
 def judge_no_coroutine(value: Any, name: str) -> Judgement:
     """Return what to say if a function gave nothing that can be awaited."""
-    from asyncteach.checks.results import show
-
     if inspect.isasyncgen(value) or inspect.isgenerator(value):
-        hint, stronger = find_hints("generator' object can't", group=False, inside=False)
-        return no(f"{clip(name, 40)} gave a generator, which can't be awaited", hint, stronger)
+        return no(
+            f"{clip(name, 40)} gave a generator, which can't be awaited",
+            "A function with a `yield` in it is a generator, and can't be awaited. Is one wanted?",
+            "`return` hands back a result; `yield` hands on one thing after another, to a loop.",
+        )
     return no(
         f"{clip(name, 40)} gave {show(value)}, which can't be awaited",
         "Is it an `async def`?",
