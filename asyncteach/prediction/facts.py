@@ -1,18 +1,22 @@
-"""What really happened to the things that were guessed, and which guesses came true."""
+"""What really happened to the things that were guessed, which guesses came true, in sentences."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import isnan
+from math import inf, isnan
 
 import numpy as np
 
-from asyncteach.prediction.guesses import Guess, Span, check_known
+from asyncteach.formatting import clip, join_words
+from asyncteach.prediction.guesses import Guess, Span, check_known, format_amount
 from asyncteach.recording import Recording
-from asyncteach.trace import RUNNING, TaskRecord
+from asyncteach.trace import RUNNING
 
 _EXACT = 0.01
 _REAL = 0.05
 """Which part of the whole a guess may be off, in virtual and in real time."""
+
+_NAMED = 3
+"""So many missed guesses have a sentence of their own."""
 
 TOTAL = "the whole"
 
@@ -41,7 +45,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Rank:
     """One place of an order: what was guessed to come there, and what came."""
 
     number: int
@@ -56,17 +60,21 @@ class Place:
 
 def compare_times(guess: Guess, recording: Recording, within: float | None) -> list[Hit]:
     """Return each guessed time beside what it was."""
-    factor = _factor(guess.unit, recording.unit)
-    duration = recording.trace.duration
-    slack = _slack(recording, within)
+    trace = recording.trace
+    factor = _factor(guess.unit, trace.unit)
+    if within is None:  # virtual time stands on round numbers, as a real clock never does
+        ends = trace.slices.end
+        within = _EXACT if np.all(np.abs(ends - np.round(ends, 3)) < 1e-9) else _REAL
+    slack = within * trace.duration + 1e-9
     hits = []
     if guess.total is not None:
-        hits.append(_hit(TOTAL, Span(guess.total * factor), Span(duration), slack))
+        hits.append(_hit(TOTAL, Span(guess.total * factor), Span(trace.duration), slack))
     for name, span in guess.spans.items():
         row = find_row(recording, name)
         start = None if span.start is None else span.start * factor
-        own = Span(span.end * factor, start)
-        hits.append(_hit(name, own, _fact(recording, row), slack, row))
+        finished = trace.rows[row].finished
+        fact = None if isnan(finished) else Span(finished, _start(recording, row))
+        hits.append(_hit(name, Span(span.end * factor, start), fact, slack, row))
     return hits
 
 
@@ -74,55 +82,48 @@ def compare_seconds(guess: Guess, seconds: float, within: float | None) -> Hit:
     """Return the guessed total beside a measured time, both in seconds."""
     assert guess.total is not None
     own = Span(guess.total * _factor(guess.unit, "seconds"))
-    slack = (_REAL if within is None else within) * seconds
-    return _hit(TOTAL, own, Span(seconds), slack)
+    return _hit(TOTAL, own, Span(seconds), (_REAL if within is None else within) * seconds)
 
 
-def compare_order(guess: Sequence[str], events: Iterable[str]) -> list[Place]:
+def compare_order(guess: Sequence[str], events: Iterable[str]) -> list[Rank]:
     """Return each place of an order: what was guessed to come there, and what came."""
     came = list(events)
     size = max(len(guess), len(came))
-    return [
-        Place(n + 1, guess[n] if n < len(guess) else None, came[n] if n < len(came) else None)
-        for n in range(size)
-    ]
+    pairs = zip(*([*some, *[None] * (size - len(some))] for some in (guess, came)), strict=True)
+    return [Rank(n, one, other) for n, (one, other) in enumerate(pairs, 1)]
 
 
 def order_of(recording: Recording, names: Sequence[str]) -> list[str]:
     """Return the names in the order in which it came: a name stands for a task's end.
 
-    Of what happened at the same moment the order is as guessed: nobody can tell it.
+    What happened at the same moment is in the order that was guessed.
     """
     times = []
     for number, name in enumerate(names):
-        first, _, rest = name.partition(" of ")
-        known = [row.label for row in recording.trace.rows] + recording.names
-        is_edge = first in ("start", "end") and rest and name not in known
-        row = find_row(recording, rest if is_edge else name)
-        if is_edge and first == "start":
-            at = _start(recording, row)
-        else:
-            at = recording.trace.rows[row].finished
-        times.append((float("inf") if isnan(at) else at, number, name))
+        row, is_start = find_event(recording, name)
+        at = _start(recording, row) if is_start else recording.trace.rows[row].finished
+        times.append((inf if isnan(at) else at, number, name))
     return [name for _, _, name in sorted(times)]
+
+
+def find_event(recording: Recording, name: str) -> tuple[int, bool]:
+    """Return the row of an event, and if it is the start of that task: `start of tea`."""
+    edge, _, rest = name.partition(" of ")
+    known = {row.label for row in recording.trace.rows} | set(recording.names)
+    is_edge = edge in ("start", "end") and bool(rest) and name not in known
+    return find_row(recording, rest if is_edge else name), is_edge and edge == "start"
 
 
 def find_row(recording: Recording, name: str) -> int:
     """Return the row of a task by its name or its label; raise ValueError if there is none."""
     rows = recording.trace.rows
-    for key in ("name", "label"):
-        for number, row in enumerate(rows):
-            if getattr(row, key) == name:
-                return number
-    labels = [row.label or row.name for row in rows]
-    check_known(name, [*labels, *recording.names], "in this recording")
+    for names in ([row.name for row in rows], [row.label for row in rows]):
+        if name in names:
+            return names.index(name)
+    check_known(
+        name, [*(row.label or row.name for row in rows), *recording.names], "in this recording"
+    )
     raise AssertionError(name)
-
-
-def leaves(rows: Sequence[TaskRecord]) -> list[int]:
-    """Return the rows that have spawned nobody: those that do the work."""
-    parents = {row.parent for row in rows}
-    return [n for n, row in enumerate(rows) if n not in parents and not row.was_there]
 
 
 def _hit(name: str, guess: Span, fact: Span | None, slack: float, row: int | None = None) -> Hit:
@@ -132,15 +133,9 @@ def _hit(name: str, guess: Span, fact: Span | None, slack: float, row: int | Non
     return Hit(name, guess, fact, right, row)
 
 
-def _fact(recording: Recording, row: int) -> Span | None:
-    end = recording.trace.rows[row].finished
-    return None if isnan(end) else Span(end, _start(recording, row))
-
-
 def _start(recording: Recording, row: int) -> float:
     """Return when a task first ran; in the story all are there from the start, and wait for you."""
-    slices = recording.trace.slices
-    ran = slices.of(RUNNING)
+    ran = recording.trace.slices.of(RUNNING)
     own = ran.start[ran.task == row]
     return float(own[0]) if len(own) else recording.trace.rows[row].spawned
 
@@ -151,13 +146,74 @@ def _factor(guessed: str | None, real: str) -> float:
     return 60.0 if real == "seconds" else 1 / 60
 
 
-def _slack(recording: Recording, within: float | None) -> float:
-    if within is None:
-        within = _EXACT if _is_exact(recording) else _REAL
-    return within * recording.trace.duration + 1e-9
+# In sentences
 
 
-def _is_exact(recording: Recording) -> bool:
-    """Tell if time was virtual: then it stands on round numbers, as a real clock never does."""
-    ends = recording.trace.slices.end
-    return bool(np.all(np.abs(ends - np.round(ends, 3)) < 1e-9))
+def describe_hits(hits: Sequence[Hit], unit: str) -> str:
+    """Return what was right and what was missed of some times."""
+    total = [describe_total(hit, unit) for hit in hits if hit.row is None]
+    tasks = [hit for hit in hits if hit.row is not None]
+    if not tasks:
+        return " ".join(total)
+    missed = [hit for hit in tasks if not hit.right]
+    words = [*total, _describe_right([hit for hit in tasks if hit.right], len(tasks), unit)]
+    words += [_describe_missed(hit, unit) for hit in missed[:_NAMED]]
+    if missed[_NAMED:]:
+        words.append(f"Missed too: {_join([hit.name for hit in missed[_NAMED:]])}.")
+    return " ".join(words)
+
+
+def describe_total(hit: Hit, unit: str) -> str:
+    """Return whether the total was right, and if not by how much it was missed."""
+    assert hit.fact is not None
+    guess, fact = format_amount(hit.guess.end, unit), format_amount(hit.fact.end, unit)
+    if hit.right:
+        if guess == fact:
+            return f"Right: it took {fact}, as you guessed."
+        return f"Right: you guessed {guess}, and it took {fact}."
+    more = f"{format_amount(abs(hit.off), unit)} {'less' if hit.off > 0 else 'more'}"
+    return f"Not quite: you guessed {guess} and it took {fact}, {more}."
+
+
+def _describe_right(right: Sequence[Hit], count: int, unit: str) -> str:
+    if not right:
+        return "Not right this time." if count == 1 else f"None of the {count} is right this time."
+    names = _join([hit.name for hit in right])
+    if len(right) < count:
+        return f"{len(right)} of {count} right: {names}."
+    if count == 1 and right[0].fact is not None:
+        return f"Right: {names} was done after {format_amount(right[0].fact.end, unit)}."
+    return f"All {count} right: {names}." if count > 2 else f"Both right: {names}."
+
+
+def _describe_missed(hit: Hit, unit: str) -> str:
+    name, guess = clip(hit.name, 30), hit.guess.format(unit)
+    if hit.fact is None:
+        return f"{name} was still going at the end, and you guessed {guess}."
+    if hit.guess.start is not None:
+        return f"{name} went {hit.fact.format(unit)}, and you guessed {guess}."
+    off = f"{format_amount(abs(hit.off), unit)} {'earlier' if hit.off > 0 else 'later'}"
+    return f"{name} was done after {format_amount(hit.fact.end, unit)}, {off} than you guessed."
+
+
+def describe_order(places: Sequence[Rank]) -> str:
+    """Return whether an order was right, and what it was."""
+    came = [place.fact for place in places if place.fact is not None]
+    wrong = [place for place in places if not place.right]
+    order = ", ".join(clip(name, 30) for name in came[:12]) + (", ..." if came[12:] else "")
+    if not wrong:
+        return f"Right: it was {order}, as you guessed."
+    said = f"Not quite: it was {order or 'nothing at all'}."
+    guessed = len([place for place in places if place.guess is not None])
+    if guessed != len(came):
+        return f"{said} You guessed {guessed}, and {len(came)} came."
+    if len(wrong) == 2 and wrong[0].guess == wrong[1].fact and wrong[1].guess == wrong[0].fact:
+        return f"{said} Only {wrong[0].fact} and {wrong[1].fact} are the other way round."
+    right = [place.guess for place in places if place.right and place.guess is not None]
+    if right:
+        return f"{said} In its place: {_join(right)}."
+    return f"{said} You began with {wrong[0].guess}, and it began with {wrong[0].fact}."
+
+
+def _join(names: Sequence[str]) -> str:
+    return join_words([clip(name, 30) for name in names], 7)

@@ -10,8 +10,8 @@ from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 
 from asyncteach.formatting import clip
-from asyncteach.prediction.facts import Hit, Place, find_row
-from asyncteach.prediction.reasons import say
+from asyncteach.prediction.facts import Hit, Rank, find_event
+from asyncteach.prediction.guesses import format_amount
 from asyncteach.recording import Recording
 from asyncteach.timeline.figure import Picture, draw_views
 from asyncteach.timeline.lanes import view_of
@@ -35,13 +35,13 @@ class Outlines:
     """The guess of one run, to be drawn over its timeline."""
 
     def __init__(
-        self, recording: Recording, hits: Sequence[Hit], places: Sequence[Place] = ()
+        self, recording: Recording, hits: Sequence[Hit], places: Sequence[Rank] = ()
     ) -> None:
         self._recording = recording
         self._hits = hits
         self._places = [place for place in places if place.guess is not None]
         self.room = _BAND if any(hit.row is None for hit in hits) else 0.0
-        self.alt = f"Your guess, as outlines: {'; '.join(self._say())}."
+        self.alt = f"Your guess, as outlines: {'; '.join(self._describe())}."
 
     def draw(self, ax: Axes, sheet: Sheet) -> list[Patch]:
         """Draw an outline for each guess, with a word; return what the legend has to explain."""
@@ -89,7 +89,8 @@ class Outlines:
             )
         )  # fmt: skip
         if hit.row is None:
-            words = f"your guess: {say(hit.guess.end, self._recording.unit)}, {self._verdict(hit)}"
+            guess = format_amount(hit.guess.end, self._recording.unit)
+            words = f"your guess: {guess}, {self._verdict(hit)}"
             y = sheet.top - band / 2
         else:
             words, y = self._verdict(hit), (top + bottom) / 2
@@ -118,20 +119,14 @@ class Outlines:
             bbox=_PAPER | {"facecolor": mpl.rcParams["axes.facecolor"]},
         )
 
-    def _number(self, ax: Axes, sheet: Sheet, place: Place) -> bool:
+    def _number(self, ax: Axes, sheet: Sheet, place: Rank) -> bool:
         """Write into a small outline, at what was guessed, as which it was guessed to come."""
-        name = place.guess or ""
-        first, _, rest = name.partition(" of ")
-        try:
-            row = find_row(self._recording, name)
-        except ValueError:
-            row = find_row(self._recording, rest)
-        trace_row = self._recording.trace.rows[row]
+        row, is_start = find_event(self._recording, place.guess or "")
+        record = self._recording.trace.rows[row]
         lanes = self._lanes(row, sheet)
         if lanes is None:
             return False
-        is_start = first == "start" and name not in (trace_row.name, trace_row.label)
-        at = trace_row.spawned if is_start else trace_row.finished
+        at = record.spawned if is_start else record.finished
         if at != at:
             at = sheet.view.end
         low, high = ax.get_xlim()
@@ -183,15 +178,17 @@ class Outlines:
             return "right"
         if hit.fact is None:
             return "missed: still going"
-        off = say(abs(hit.off), self._recording.unit).replace("minutes", "min")
+        off = format_amount(abs(hit.off), self._recording.unit).replace("minutes", "min")
         return f"{off.replace('minute', 'min')} too {'late' if hit.off > 0 else 'early'}"
 
-    def _say(self) -> list[str]:
+    def _describe(self) -> list[str]:
         unit = self._recording.unit
         said = []
         for hit in self._hits:
-            begin = "" if hit.guess.start is None else f"from {say(hit.guess.start, unit)} "
-            until = f"until {say(hit.guess.end, unit)}"
+            begin = (
+                "" if hit.guess.start is None else f"from {format_amount(hit.guess.start, unit)} "
+            )
+            until = f"until {format_amount(hit.guess.end, unit)}"
             said.append(f"{clip(hit.name, 40)} {begin}{until}, {self._verdict(hit)}")
         for place in self._places:
             verdict = "right" if place.right else "missed"
@@ -200,7 +197,7 @@ class Outlines:
 
 
 def draw_guess(
-    parts: Sequence[tuple[Recording, Sequence[Hit], Sequence[Place]]],
+    parts: Sequence[tuple[Recording, Sequence[Hit], Sequence[Rank]]],
 ) -> Picture:
     """Draw recordings with the guesses of each over them, on one axis."""
     overlays = [

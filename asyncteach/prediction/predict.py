@@ -2,16 +2,25 @@
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asyncteach.activities import Activity
+from asyncteach.arguments import check_number, show
 from asyncteach.formatting import clip, printable
-from asyncteach.prediction import facts, sentences
-from asyncteach.prediction.guesses import WAYS, Guess, read_way
-from asyncteach.prediction.keywords import check_keyword, read_activities, read_plain
-from asyncteach.prediction.outcome import Outcome
+from asyncteach.prediction import facts
+from asyncteach.prediction.guesses import (
+    Guess,
+    describe_missing,
+    describe_open,
+    read_activities,
+    read_guesses,
+)
 from asyncteach.recording import Recording
+
+if TYPE_CHECKING:
+    from asyncteach.timeline.figure import Picture
 
 __all__ = ["Outcome", "Prediction", "predict"]
 
@@ -36,21 +45,11 @@ def predict(what: object = None, **guesses: object) -> "Prediction":
     >>> guess = predict(CHORES, in_turn=90)
     Your guess, in turn: 90 minutes.
     >>> print(guess.compare(run_in_turn(CHORES, clock="virtual")).sentence)
-    Not quite: you guessed 90 minutes and it took 100 minutes, 10 minutes more: wash dishes began only after 70 minutes, when wash clothes was done.
-    """  # noqa: E501
+    Not quite: you guessed 90 minutes and it took 100 minutes, 10 minutes more.
+    """
     __tracebackhide__ = True
-    for keyword in guesses:
-        check_keyword(keyword)
     activities = read_activities(what)
-    found = [
-        read_way(keyword, value, activities)
-        for keyword, value in guesses.items()
-        if keyword in WAYS
-    ]
-    plain = read_plain(what, guesses)
-    if plain.given or plain.open or plain.missing or not found:
-        found.append(plain)
-    prediction = Prediction(found, activities or [])
+    prediction = Prediction(read_guesses(what, guesses, activities), activities or [])
     print(prediction)
     return prediction
 
@@ -73,10 +72,12 @@ class Prediction:
         `happened` is a Recording, for guesses of several ways what `compare(...)` returns, for an
         order a list of what came, for a total a number of seconds. A guess is right if it is off
         by no more than `within` of the whole: a hundredth in virtual time, a twentieth in real
-        time, if you don't say. Raises TypeError or ValueError for what it can't be compared with.
+        time, if you don't say. Why it took as long as it did, `recording.explain()` says. Raises
+        TypeError or ValueError for what it can't be compared with.
         """
         __tracebackhide__ = True
-        _check_within(within)
+        if within is not None:
+            within = check_number(within, "within", fix="give a part of the whole, such as 0.05")
         if not isinstance(happened, Recording):
             _check_happened(happened)
         if isinstance(happened, Real):
@@ -86,7 +87,7 @@ class Prediction:
             return self._compare_ways(recordings, within)
         if isinstance(happened, Recording):
             return self._compare_one(happened, within)
-        return self._compare_events([printable(event) for event in _each(happened)])
+        return self._compare_events([printable(event) for event in happened])  # type: ignore[attr-defined]
 
     def _compare_one(self, recording: Recording, within: float | None) -> "Outcome":
         __tracebackhide__ = True
@@ -131,7 +132,7 @@ class Prediction:
             came = ", ".join(clip(event, 30) for event in events[:12]) or "nothing"
             return Outcome(f"{self._open_line(happened=True)} What came: {came}.")
         outcome = Outcome("")
-        outcome.add_places(facts.compare_order(order, events))
+        outcome.add_order(facts.compare_order(order, events))
         return outcome
 
     def _compare_number(self, seconds: float, within: float | None) -> "Outcome":
@@ -150,31 +151,20 @@ class Prediction:
 
     def _open_line(self, *, happened: bool = False) -> str:
         if self.given:
-            return sentences.say_missing(self._guesses)
+            return describe_missing(self._guesses)
         if happened:
             return "No guess yet: make one in the cell with predict(...), and run both again."
-        return sentences.say_open(self._guesses, self._activities)
+        return describe_open(self._guesses, self._activities)
 
     def __str__(self) -> str:
         if not self.given:
             return self._open_line()
-        said = "; ".join(sentences.say_guess(guess) for guess in self._guesses if guess.given)
-        colon = ", " if next(guess for guess in self._guesses if guess.given).way else ": "
-        return f"Your guess{colon}{said}. {self._open_line()}".rstrip()
+        given = [guess for guess in self._guesses if guess.given]
+        colon = ", " if given[0].way else ": "
+        return f"Your guess{colon}{'; '.join(map(str, given))}. {self._open_line()}".rstrip()
 
     def __repr__(self) -> str:
         return f"<Prediction: {'given' if self.given else 'no guess yet'}>"
-
-
-def _each(happened: Any) -> Iterable[object]:
-    return happened if isinstance(happened, Iterable) else [happened]
-
-
-def _check_within(within: Any) -> None:
-    __tracebackhide__ = True
-    is_number = isinstance(within, Real) and not isinstance(within, bool)
-    if within is not None and not (is_number and within >= 0):
-        raise ValueError(f"within is {within!r}: give a part of the whole, such as 0.05.")
 
 
 def _check_happened(happened: object) -> None:
@@ -192,6 +182,82 @@ def _check_happened(happened: object) -> None:
     fits = isinstance(happened, Real | Iterable) and not isinstance(happened, str | bool)
     if not fits:
         raise TypeError(
-            f"A guess can't be compared with {clip(repr(happened), 60)}: pass a recording, a list "
+            f"A guess can't be compared with {show(happened)}: pass a recording, a list "
             "of what came, or a number of seconds."
         )
+
+
+@dataclass
+class Outcome:
+    """A guess beside what happened: `right` and `missed` are names, `sentence` says it in words.
+
+    In a notebook it shows the timeline with the guess as outlines, and the sentence below it.
+    """
+
+    sentence: str
+    right: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+    _parts: list[tuple[Recording, list[facts.Hit], list[facts.Rank]]] = field(
+        default_factory=list, repr=False
+    )
+
+    def add(
+        self, recording: Recording, guesses: Sequence[Guess], within: float | None, way: str = ""
+    ) -> None:
+        """Add a recording, and what was guessed of it."""
+        __tracebackhide__ = True
+        hits = [hit for one in guesses for hit in facts.compare_times(one, recording, within)]
+        order = [name for one in guesses for name in one.order]
+        places = facts.compare_order(order, facts.order_of(recording, order))
+        self._parts.append((recording, hits, places))
+        self._note(hits)
+        if hits:
+            said = facts.describe_hits(hits, recording.unit)
+            self._add(f"{way[:1].upper()}{way[1:]}: {said}" if way else said)
+        if places:
+            self.add_order(places)
+
+    def add_order(self, places: Sequence[facts.Rank]) -> None:
+        """Add a guessed order."""
+        for place in places:
+            if place.guess is not None:
+                (self.right if place.right else self.missed).append(place.guess)
+        self._add(facts.describe_order(places))
+
+    def add_total(self, hit: facts.Hit) -> None:
+        """Add a total in seconds that no recording belongs to."""
+        self._note([hit])
+        self._add(facts.describe_total(hit, "seconds"))
+
+    def _note(self, hits: Sequence[facts.Hit]) -> None:
+        for hit in hits:
+            (self.right if hit.right else self.missed).append(hit.name)
+
+    def _add(self, sentence: str) -> None:
+        last = self.sentence
+        self.sentence = f"{sentence} {last}".strip() if not self._told else f"{last}\n{sentence}"
+        self._told = True
+
+    _told = False
+
+    @property
+    def picture(self) -> "Picture | None":
+        """The timeline with the guess as outlines; None where nothing was recorded."""
+        if not self._parts:
+            return None
+        from asyncteach.prediction.outlines import draw_guess
+
+        return draw_guess(self._parts)
+
+    def __str__(self) -> str:
+        return "\n".join([*(str(recording) for recording, *_ in self._parts), self.sentence])
+
+    def _ipython_display_(self) -> None:
+        import IPython.display as ipython
+
+        display: Any = ipython.display
+        if self._parts:
+            png, about = self.picture._repr_png_()  # type: ignore[union-attr]
+            text = "\n".join(str(recording) for recording, *_ in self._parts)
+            display({"image/png": png, "text/plain": text}, raw=True, metadata={"image/png": about})
+        print(self.sentence)

@@ -18,8 +18,6 @@ from asyncteach import (
     leisure,
     predict,
     record,
-    run_in_threads,
-    run_in_turn,
     run_together,
     virtual_time,
 )
@@ -92,14 +90,12 @@ def legend(picture):
         (
             CHORES,
             100,
-            "Not quite: you guessed 100 minutes and it took 40 minutes, 60 minutes less: they "
-            "overlap, and cook rice was the last to be done.",
+            "Not quite: you guessed 100 minutes and it took 40 minutes, 60 minutes less.",
         ),
         (
             LEISURE,
             40,
-            "Not quite: you guessed 40 minutes and it took 100 minutes, 60 minutes more: play "
-            "video games was ready for 60 minutes while watch tv and jog were running.",
+            "Not quite: you guessed 40 minutes and it took 100 minutes, 60 minutes more.",
         ),
         (
             CHORES,
@@ -111,60 +107,31 @@ def legend(picture):
             CHORES,
             {"cook rice": 40, "wash clothes": 70},
             "1 of 2 right: cook rice. wash clothes was done after 30 minutes, 40 minutes earlier "
-            "than you guessed: it waits at the same time as the others.",
+            "than you guessed.",
         ),
         (
             EVENING,
             {"wash clothes": 30, "cook rice": 42, "jog": (3, 33)},
             "2 of 3 right: cook rice and jog. wash clothes was done after 36 minutes, 6 minutes "
-            "later than you guessed: it was ready for 6 minutes while jog was running.",
+            "later than you guessed.",
         ),
         (
             EVENING,
             {"jog": (0, 30)},
             "Not right this time. jog went from 3 to 33 minutes, and you guessed from 0 to 30 "
-            "minutes: it was ready for 3 minutes while wash clothes and cook rice were running.",
+            "minutes.",
         ),
         (
             EVENING,
             {"wash clothes": 1, "cook rice": 2, "jog": 3},
             "None of the 3 is right this time. wash clothes was done after 36 minutes, 35 minutes "
-            "later than you guessed: it was ready for 6 minutes while jog was running. cook rice "
-            "was done after 42 minutes, 40 minutes later than you guessed: it was ready for 2 "
-            "minutes while wash clothes was running. jog was done after 33 minutes, 30 minutes "
-            "later than you guessed: it was ready for 3 minutes while wash clothes and cook rice "
-            "were running.",
+            "later than you guessed. cook rice was done after 42 minutes, 40 minutes later than "
+            "you guessed. jog was done after 33 minutes, 30 minutes later than you guessed.",
         ),
     ],
 )
-def test_a_sentence_says_what_was_right_and_what_was_missed_and_why(activities, guess, sentence):
+def test_a_sentence_says_what_was_right_and_what_was_missed(activities, guess, sentence):
     assert predict(activities, together=guess).compare(together(activities)).sentence == sentence
-
-
-def test_what_has_to_wait_for_its_turn_is_the_reason():
-    outcome = predict(CHORES, in_turn={"wash dishes": 30}).compare(
-        run_in_turn(CHORES, clock="virtual")
-    )
-    assert outcome.sentence.endswith(
-        "70 minutes later than you guessed: it began only after 70 minutes, when wash clothes "
-        "was done."
-    )
-
-
-def test_the_gil_is_a_reason():
-    outcome = predict(LEISURE, threads={"jog": 30}).compare(
-        run_in_threads(LEISURE, clock="virtual")
-    )
-    assert "because others had the GIL" in outcome.sentence
-
-
-def test_what_held_the_loop_is_the_reason_with_its_line():
-    outcome = predict({"news": 6, "weather": 4, "sports": 6}).compare(blocked())
-    line = save.__code__.co_firstlineno + 2
-    assert outcome.right == ["news"]
-    assert outcome.missed == ["weather", "sports"]
-    assert outcome.sentence.startswith("1 of 3 right: news. weather was done after 7 s, 3 s later")
-    assert f"ready for 3 s, and test_prediction.py:{line} held the loop for 4 s" in outcome.sentence
 
 
 def test_more_than_three_that_were_missed_are_only_named():
@@ -432,122 +399,40 @@ def test_in_a_terminal_it_is_text():
 
 # What is no guess
 
+RICE = "cook rice"
+
 
 @pytest.mark.parametrize(
-    ("what", "keywords", "sentence"),
+    ("what", "keywords", "words"),
     [
-        (
-            CHORES,
-            {"together": {"cook rise": 3}},
-            "There is no task 'cook rise' among the activities: did you mean 'cook rice'?",
-        ),
-        (
-            CHORES,
-            {"together": {"sing": 3}},
-            "There is no task 'sing' among the activities: there are 'cook rice', 'wash clothes', "
-            "'wash dishes'.",
-        ),
-        (CHORES, {"togehter": 3}, "predict() knows no togehter=: did you mean together=?"),
-        (
-            CHORES,
-            {"sideways": 3},
-            "predict() knows no sideways=: take one of in_turn, together, threads, processes, "
-            "interpreters, minutes, seconds, order.",
-        ),
-        (
-            CHORES,
-            {"together": -1},
-            "together takes a number of minutes, from 0 to 525,600, and got -1: write it as in "
-            "2.5.",
-        ),
-        (
-            CHORES,
-            {"together": "40"},
-            "together is the text '40': write a number, without quotes.",
-        ),
-        (
-            CHORES,
-            {"together": {"cook rice": "40"}},
-            "the guess for 'cook rice' is the text '40': write a number, without quotes.",
-        ),
-        (
-            CHORES,
-            {"together": {"cook rice": (40, 1)}},
-            "the guess for 'cook rice' begins at 40 and is done at 1 already: swap the two.",
-        ),
-        (
-            CHORES,
-            {"together": {"cook rice": (1, 2, 3)}},
-            "the guess for 'cook rice' has 3 numbers: give one for when it is done, or two, as in "
-            "(5, 25), for when it begins and is done.",
-        ),
-        (
-            CHORES,
-            {"together": [40, 30, 30]},
-            "together is [40, 30, 30]: give it one number of minutes for the whole, or a dict with "
-            'a number for each task, as in together={"cook rice": 25}.',
-        ),
-        (
-            CHORES,
-            {"together": {}},
-            "There is nothing in the braces: name at least one task, as in "
-            'together={"cook rice": 25}.',
-        ),
-        (
-            CHORES,
-            {"together": {3: 4}},
-            'A task has a text for a name, not 3: write together={"cook rice": 25}.',
-        ),
-        (
-            CHORES,
-            {"together": True},
-            "together takes a number of minutes and got True: write it as in 2.5.",
-        ),
-        (
-            CHORES,
-            {"together": float("nan")},
-            "together takes a finite number of minutes and got nan: write it as in 2.5.",
-        ),
+        (CHORES, {"together": {"cook rise": 3}}, "among the activities: did you mean 'cook rice'?"),
+        (CHORES, {"together": {"sing": 3}}, "no task 'sing' among the activities: there are 'cook"),
+        (CHORES, {"togehter": 3}, "predict() has no option 'togehter': did you mean 'together'?"),
+        (CHORES, {"sideways": 3}, "has no option 'sideways': it takes 'in_turn', 'together', "),
+        (CHORES, {"together": -1}, "minutes, from 0 to 525,600, and got -1: write it as in 25"),
+        (CHORES, {"together": "40"}, "together takes a number of minutes and got '40'"),
+        (CHORES, {"together": {RICE: "40"}}, "the guess for 'cook rice' takes a number"),
+        (CHORES, {"together": {RICE: (40, 1)}}, "is done at 1 already: swap the two."),
+        (CHORES, {"together": {RICE: (1, 2, 3)}}, "has 3 numbers: give one for when it is done"),
+        (CHORES, {"together": [40, 30, 30]}, "write a dict with a number for each task"),
+        (CHORES, {"together": {}}, "nothing in the braces: name at least one task"),
+        (CHORES, {"together": {3: 4}}, 'got 3: write together={"cook rice": 25}.'),
+        (CHORES, {"together": True}, "takes a number of minutes and got True"),
+        (CHORES, {"together": float("nan")}, "takes a finite number of minutes and got nan"),
         (6, {}, "predict(6) lacks a unit: write predict(minutes=6) or predict(seconds=6)."),
-        (
-            ["news", "weather"],
-            {},
-            "predict() got a list of names: for an order write predict(order=[...]), for times "
-            'predict({"tea": 25}).',
-        ),
-        (
-            CHORES[0],
-            {"together": 40},
-            "activities takes a list and got one activity: write [activity].",
-        ),
-        (
-            None,
-            {"seconds": 1, "minutes": 2},
-            "predict() takes minutes= or seconds=, not both: leave one of them out.",
-        ),
-        (
-            None,
-            {"order": "news"},
-            "order is 'news': write a list of names, the first to come first, as in "
-            'order=["tea", "toast"].',
-        ),
-        (
-            None,
-            {"order": []},
-            'order is an empty list: name what comes first and next, as in order=["tea", "toast"].',
-        ),
-        (
-            None,
-            {"order": [3]},
-            "order has 3 in it, which is no text: put names in quotes, as in "
-            'order=["tea", "toast"].',
-        ),
+        (["news", "weather"], {}, "got a list of names: for an order write predict(order=[...])"),
+        (CHORES[0], {"together": 40}, "got one activity: write [activity]."),
+        (None, {"seconds": 1, "minutes": 2}, "minutes= or seconds=, not both"),
+        (None, {"order": "news"}, "order takes a list and got 'news': name what comes first"),
+        (None, {"order": []}, "order takes a list and got an empty one: name what comes first"),
+        (None, {"order": [3]}, "got 3: put names in quotes"),
     ],
 )
-def test_what_is_no_guess_gets_one_coaching_sentence(what, keywords, sentence, capsys):
+def test_what_is_no_guess_gets_one_sentence_with_a_fix(what, keywords, words, capsys):
     with pytest.raises((TypeError, ValueError)) as error:
         predict(what, **keywords)
-    assert str(error.value) == sentence
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
     assert capsys.readouterr().out == ""
 
 
@@ -558,70 +443,39 @@ def _run():
 
 
 @pytest.mark.parametrize(
-    ("guess", "happened", "sentence"),
+    ("guess", "happened", "words"),
     [
-        (
-            {"seconds": 3},
-            lambda: None,
-            "There is nothing to compare with, only None: pass a recording, as `with record() as "
-            "recording:` gives one.",
-        ),
-        (
-            {"seconds": 3},
-            lambda: "fast",
-            "A guess can't be compared with 'fast': pass a recording, a list of what came, or a "
-            "number of seconds.",
-        ),
-        (
-            {"seconds": 3},
-            lambda: ["a"],
-            "You guessed times, and this is a list of events: compare a guess such as "
-            'predict(order=["tea", "toast"]) with it, or your times with a recording.',
-        ),
-        (
-            {"order": ["a"]},
-            lambda: 3.0,
-            "You guessed no total that 3 seconds could be compared with: pass a recording.",
-        ),
-        (
-            {"seconds": 3},
-            _run,
-            "This hasn't run yet: await it first, as in `recording = await run_together(CHORES)`, "
-            "and compare with that.",
-        ),
-        (
-            {"what": {"newz": 3}},
-            blocked,
-            "There is no task 'newz' in this recording: did you mean 'news'?",
-        ),
+        ({"seconds": 3}, lambda: None, "nothing to compare with, only None: pass a recording"),
+        ({"seconds": 3}, lambda: "fast", "can't be compared with 'fast': pass a recording, a list"),
+        ({"seconds": 3}, lambda: ["a"], "You guessed times, and this is a list of events"),
+        ({"order": ["a"]}, lambda: 3.0, "no total that 3 seconds could be compared with"),
+        ({"seconds": 3}, _run, "This hasn't run yet: await it first"),
+        ({"what": {"newz": 3}}, blocked, "'newz' in this recording: did you mean 'news'?"),
         (
             {"what": CHORES, "in_turn": 3, "together": 4},
             lambda: together(CHORES),
-            "You guessed in turn and together, and this is one recording: compare with what "
-            "compare(..., ways=['in turn', 'together']) returns.",
+            "You guessed in turn and together, and this is one recording",
         ),
         (
             {"what": CHORES, "threads": 3},
             lambda: compare(CHORES, ways=["together"], clock="virtual"),
-            "Your guess is for 'threads', and what happened has 'together': give compare() the way "
-            "too, or guess one of those.",
+            "Your guess is for 'threads', and what happened has 'together'",
         ),
         (
             {"seconds": 3},
             lambda: compare(CHORES, ways=["together"], clock="virtual"),
-            "Your guess names no way, and what happened has several: write, say, "
-            "predict(CHORES, together=...).",
+            "Your guess names no way, and what happened has several",
         ),
     ],
 )
-def test_what_a_guess_cannot_be_compared_with_is_told(guess, happened, sentence):
+def test_what_a_guess_cannot_be_compared_with(guess, happened, words):
     prediction = predict(**guess)
     with pytest.raises((TypeError, ValueError)) as error:
         prediction.compare(happened())
-    assert str(error.value) == sentence
+    assert words in str(error.value)
 
 
-@pytest.mark.parametrize("within", ["0.1", -1, True])
+@pytest.mark.parametrize("within", ["0.1", -1, True, float("nan")])
 def test_within_is_a_part_of_the_whole(within):
-    with pytest.raises(ValueError, match="give a part of the whole, such as"):
+    with pytest.raises((TypeError, ValueError), match="give a part of the whole, such as"):
         predict(seconds=3).compare(3.0, within=within)
