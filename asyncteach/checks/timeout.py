@@ -119,8 +119,9 @@ async def run_within(
         except asyncio.CancelledError:
             cancelled = True
         stopped = not task.done() or bool(watchdog.struck)
-        place = watchdog.place or _find_wait(context.tasks(loop))
+        place = watchdog.place
         if stopped:
+            place = place or _find_wait(context.tasks(loop))
             on_stop()
         watchdog.hurry()
         left = await _end_tasks(context, watchdog)
@@ -219,6 +220,7 @@ class _Watchdog:
         self._is_over = False
         self._new = 0  # where those begin that have had it since the loop has answered
         self._strikes = 0
+        self._has_said = False
         self._signal = 0
         self._wake = _thread.allocate_lock()
         self._alive = _thread.allocate_lock()
@@ -293,8 +295,8 @@ class _Watchdog:
             task = asyncio.current_task(self.loop)
             if task and self._context.has_task(task) and self._may_strike(task, frame):
                 raise_in_thread(self._thread)
-        if self.struck[self._new :] and monotonic() - asked > 10 * GRACE:
-            self._is_over = True
+        if self.struck[self._new :] and monotonic() - asked > 10 * GRACE and not self._has_said:
+            self._has_said = True
             sys.stderr.write(
                 f"This answer can't be stopped: it catches every exception and goes on{at(place)}. "
                 "Restart the kernel to be rid of it.\n"
