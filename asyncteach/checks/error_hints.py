@@ -138,6 +138,12 @@ _ARGUMENTS: Hints = (
     "Compare the line with `def` with the one that you were given: only what is inside should "
     "change.",
 )
+_NO_COROUTINE: Hints = (
+    "What the function gives is awaited, so it has to be a coroutine. Is it an `async def`, "
+    "without a `yield` in it?",
+    "An ordinary function has done all its work when it is called, and a function with a `yield` "
+    "is a generator: only an `async def` with `return` gives what can be awaited.",
+)
 _OWN_RAISE: Hints = (
     "That is your own `raise`. When should it be reached, and what should happen then?",
     "Put a `print` of what decides about it before it, and run both cells once more.",
@@ -160,7 +166,9 @@ class _Raised(NamedTuple):
     module: str
     """The file, as `asyncio/tasks.py`."""
     instruction: str
-    """What Python was doing there; empty where a library raised it and not the user's line."""
+    """What Python was doing there."""
+    is_users: bool
+    """It was raised in the user's line, not in a library that this calls."""
     line: Place | None
     """The innermost of the user's lines that it has come through."""
     unawaited: str
@@ -175,14 +183,14 @@ def find_line(error: BaseException) -> Place | None:
 def _find_raise(error: BaseException) -> _Raised:
     traceback: TracebackType | None = error.__traceback__
     module = instruction = unawaited = ""
-    line = None
+    line, is_own = None, False
     while traceback is not None:
         frame = traceback.tb_frame
         code = frame.f_code
         module = "/".join(code.co_filename.split(os.sep)[-2:])
-        instruction = ""
-        if is_users(code.co_filename):
-            instruction = dis.opname[code.co_code[traceback.tb_lasti]]
+        instruction = dis.opname[code.co_code[traceback.tb_lasti]]
+        is_own = is_users(code.co_filename)
+        if is_own:
             line = place_of(code, traceback.tb_lineno)
             unawaited = next(
                 (
@@ -194,7 +202,7 @@ def _find_raise(error: BaseException) -> _Raised:
                 "",
             )
         traceback = traceback.tb_next
-    return _Raised(module, instruction, line, unawaited)
+    return _Raised(module, instruction, is_own, line, unawaited)
 
 
 def find_hints(error: BaseException, *, group: bool = False) -> Hints:
@@ -210,9 +218,9 @@ def find_hints(error: BaseException, *, group: bool = False) -> Hints:
     if "multiprocessing/" in raised.module or "futures/process" in raised.module:
         return _SENT
     if isinstance(error, TypeError):
-        if raised.line is None:  # what runs the answer has called it
-            return _ARGUMENTS
-        if raised.instruction in _INSTRUCTIONS:
+        if raised.line is None:  # what runs the answer has called it, or awaited what it gave
+            return _NO_COROUTINE if raised.instruction == "GET_AWAITABLE" else _ARGUMENTS
+        if raised.is_users and raised.instruction in _INSTRUCTIONS:
             return _INSTRUCTIONS[raised.instruction]
     missing = getattr(error, "obj", None) if isinstance(error, AttributeError) else None
     if raised.unawaited or inspect.iscoroutine(missing):
@@ -231,6 +239,6 @@ def find_hints(error: BaseException, *, group: bool = False) -> Hints:
             return _LOOP
         if raised.module == "asyncio/mixins.py":
             return _OTHER_LOOP
-    if raised.instruction == "RAISE_VARARGS":
+    if raised.is_users and raised.instruction == "RAISE_VARARGS":
         return _OWN_RAISE
     return _GROUPED if group else _ANY
