@@ -7,22 +7,18 @@ from typing import NamedTuple
 import numpy as np
 
 from asyncteach.checks.results import Judgement, Mark, no, when, yes
+from asyncteach.findings import name_task
 from asyncteach.formatting import clip, join_words, spell
 from asyncteach.intervals import sweep
 from asyncteach.recording import Recording
 from asyncteach.subjects import CODE
-from asyncteach.trace import READY, RUNNING, STATES, TaskRecord, Trace, Wait
+from asyncteach.trace import READY, RUNNING, STATES, Trace, Wait
 
 # Names
 
 _APART = re.compile(r" \(\d+\)$")
 """What the second task of a name has behind it in a recording."""
 _NUMBER = re.compile(r"(?:\s*[-_#:. ]\s*)?\d+$")
-
-
-def call_task(row: TaskRecord) -> str:
-    """Return what a sentence calls a task."""
-    return clip(row.label or row.name, 40)
 
 
 def find_tasks(trace: Trace, name: str) -> list[int]:
@@ -74,7 +70,7 @@ def judge_missing(trace: Trace, name: str) -> Judgement:
 
 def describe_tasks(trace: Trace) -> str:
     """Return which tasks there are."""
-    names = [repr(call_task(row)) for row in trace.rows if not row.was_there]
+    names = [repr(name_task(row)) for row in trace.rows if not row.was_there]
     if not names:
         return "there is no task but the one that ran the code"
     return (
@@ -257,12 +253,12 @@ def judge_overlap(recording: Recording, names: tuple[str, ...]) -> Judgement:
         if early.end - late.start <= short and early.row != late.row:
             return _judge_apart(trace, early, late)
         early = min(early, late, key=lambda one: one.end)
-    together = join_words([call_task(trace.rows[one.row]) for one in lives], 6)
+    together = join_words([name_task(trace.rows[one.row]) for one in lives], 6)
     return yes(f"{together} were under way at the same time")
 
 
 def _judge_apart(trace: Trace, early: Stretch, late: Stretch) -> Judgement:
-    first, second = (call_task(trace.rows[one.row]) for one in (early, late))
+    first, second = (name_task(trace.rows[one.row]) for one in (early, late))
     at = when(late.start, trace.unit)
     clause = f"{second} began only when {first} was over, {at}"
     if late.end - late.start <= shortest(trace):

@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 from asyncteach.checks.concurrency import (
-    call_task,
     find_tasks,
     is_virtual,
     judge_missing,
@@ -12,6 +11,7 @@ from asyncteach.checks.concurrency import (
     lifetimes,
 )
 from asyncteach.checks.results import Judgement, Mark, no, when, yes
+from asyncteach.findings import name_task
 from asyncteach.formatting import at, called, format_duration, format_time, join_words
 from asyncteach.places import is_users
 from asyncteach.recording import Recording
@@ -108,12 +108,12 @@ def _is_to_blame(trace: Trace, block: Block, seconds: float) -> bool:
 
 def _judge_block(trace: Trace, block: Block) -> Judgement:
     length = format_duration(block.end - block.start)
-    name = block.who if block.task is None else call_task(trace.rows[block.task])
+    name = block.who if block.task is None else name_task(trace.rows[block.task])
     function = called(block.place.function) if block.place else ""
     clause = f"{function or name} held the loop for {length}{at(block.place)}"
     late = sorted(block.delayed, key=lambda one: -one[1])
     if late:
-        names = join_words([call_task(trace.rows[row]) for row, _ in late])
+        names = join_words([name_task(trace.rows[row]) for row, _ in late])
         clause += f", and {names} had to wait for it"
     rows = () if block.task is None else (block.task,)
     return no(clause, *_BLOCK, Mark(block.start, block.end, f"{length}{at(block.place)}", rows))
@@ -160,9 +160,9 @@ def judge_outcome(trace: Trace, name: str, wanted: str, kinds: tuple[type, ...])
         )
         end = row.finished if row.finished == row.finished else trace.duration
         mark = Mark(lifetime(trace, index).start, end, f"not {wanted} {errors}".strip(), (index,))
-        clause = f"{call_task(row)} {_describe_outcome(row)}, expected it to {should}"
+        clause = f"{name_task(row)} {_describe_outcome(row)}, expected it to {should}"
         return no(clause, *_OUTCOMES[wanted], mark)
-    names = join_words([call_task(trace.rows[row]) for row in rows], 6)
+    names = join_words([name_task(trace.rows[row]) for row in rows], 6)
     if wanted == "cancelled":
         return yes(f"{names} {'was' if len(rows) == 1 else 'were'} cancelled")
     return yes(f"{names} {wanted} {errors}".strip())
@@ -208,7 +208,7 @@ def judge_order(trace: Trace, events: tuple[str, ...]) -> Judgement:
             row = unfinished[0]
             mark = Mark(lifetime(trace, row).start, trace.duration, "never over", (row,))
             record = trace.rows[row]
-            clause = f"{call_task(record)} {_describe_outcome(record)}"
+            clause = f"{name_task(record)} {_describe_outcome(record)}"
             return no(clause, *_OUTCOMES["returned"], mark)
         lives = lifetimes(trace, rows)
         if edge == "start":
@@ -241,7 +241,7 @@ def judge_rest(trace: Trace) -> Judgement:
     left = [n for n, row in enumerate(trace.rows) if row.kind == "task" and _never_ended(row)]
     if not left:
         return yes("no task was left running")
-    names = [call_task(trace.rows[row]) + at(trace.rows[row].place) for row in left]
+    names = [name_task(trace.rows[row]) + at(trace.rows[row].place) for row in left]
     lost = all(trace.rows[row].outcome == "garbage-collected" for row in left)
     how = "lost before done" if lost else "left running at the end"
     marks = [Mark(lifetime(trace, n).start, trace.duration, "", (n,)) for n in left[:8]]

@@ -49,7 +49,7 @@ async def breakfast(brew):
 async def breakfast(brew):
     return asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
 
-### nothing returned | nothing came back
+### nothing returned | the result is None
 async def breakfast(brew):
     await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
 

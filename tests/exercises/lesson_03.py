@@ -26,7 +26,7 @@ async def job(fetch):
 async def job(fetch):
     return fetch("news")
 
-### nothing returned | nothing came back
+### nothing returned | the result is None
 async def job(fetch):
     await fetch("news")
 
