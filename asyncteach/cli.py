@@ -250,7 +250,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             does = {"notebooks": copy_notebooks, "demo": demo, "costs": costs, "progress": progress}
             does[options.command](folder)
-    except (Refusal, OSError) as refusal:
+    except (Refusal, OSError, ImportError) as refusal:
         print(f"asyncteach: {refusal}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

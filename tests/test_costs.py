@@ -119,12 +119,12 @@ def test_no_process_is_left_behind(how):
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=os.environ | {"MARK": mark},
-    ) as learner:
-        learner.stdout.readline()
-        while len(processes(mark)) < 3 and learner.poll() is None:
+    ) as script:
+        script.stdout.readline()
+        while len(processes(mark)) < 3 and script.poll() is None:
             time.sleep(0.02)
-        learner.send_signal(how)
-        assert learner.wait(timeout=20) == -how
+        script.send_signal(how)
+        assert script.wait(timeout=20) == -how
     deadline = time.monotonic() + 20
     while (left := processes(mark)) and time.monotonic() < deadline:
         time.sleep(0.02)

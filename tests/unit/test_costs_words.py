@@ -1,5 +1,6 @@
 """The costs in words and in a picture: made-up numbers, no process."""
 
+import importlib.util
 import math
 
 import psutil
@@ -41,6 +42,12 @@ def test_an_option_that_makes_no_sense_gets_a_sentence(options, error, words):
         measure_costs(**options)
 
 
+def test_without_psutil_a_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="pip install psutil"):
+        measure_costs()
+
+
 def test_a_row_has_its_unit_and_its_spread():
     row = made({("switch", "pipe", 2): [1.0, 2.0, 3.0, 4.0, 100.0]}).rows()[0]
     assert (row["low"], row["median"], row["high"]) == (2.0, 3.0, 4.0)
@@ -50,8 +57,8 @@ def test_a_row_has_its_unit_and_its_spread():
 def test_sentences_follow_the_numbers():
     text = made(EVEN).explain()
     for words in (
-        "a Lock between threads took 2.0 times as long as to hand over an Event",
-        "to another process took about as long as such an Event",
+        "a Lock between threads took 2.0 times as long as by an Event",
+        "to another process took about as long as by such an Event",
         "a thread took 12 times as long as a task",
         "A waiting thread takes 11 times a task's memory (16.5 kB and 1.5 kB)",
         "woke 100 µs late without another thread, 5.1 ms late beside a thread",

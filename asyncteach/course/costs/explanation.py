@@ -105,15 +105,15 @@ def explain(rows: list[Row]) -> list[str]:
         event = exact.get(("switch", "Event between tasks", row["number"]))
         if row["what"] == "Lock between threads" and event:
             sentences.append(
-                f"With {row['number']:,} of each, to hand over a Lock between threads took "
-                f"{_compare(row, event)} to hand over an Event between tasks."
+                f"With {row['number']:,} of each, handing over by a Lock between threads took "
+                f"{_compare(row, event)} by an Event between tasks."
             )
     pipe = found.get(("switch", "pipe between processes"))
     event = exact.get(("switch", "Event between tasks", 2))
     if pipe and event:
         sentences.append(
-            f"To hand a byte to another process took {_compare(pipe, event)} such an Event: the "
-            "system itself switches quickly, and what Python does around it is what differs."
+            f"Handing a byte to another process took {_compare(pipe, event)} by such an Event: the "
+            "system itself switches quickly, and what Python does around it makes the difference."
         )
 
     def ratio(kind: str, what: str, other: str) -> float:
@@ -123,9 +123,10 @@ def explain(rows: list[Row]) -> list[str]:
 
     start, spawned = ratio("start", "thread", "task"), ratio("start", "spawned process", "task")
     if start:
-        tail = f", and a spawned process {format_ratio(spawned)} times" if spawned else ""
+        tail = f", a spawned process {format_ratio(spawned)} times" if spawned else ""
+        times = format_ratio(start)
         sentences.append(
-            f"To start and end a thread took {format_ratio(start)} times as long as a task{tail}."
+            f"Starting and ending a thread took {times} times as long as a task{tail}."
         )
     memory = ratio("memory", "thread", "task")
     if memory:
@@ -146,20 +147,19 @@ def explain(rows: list[Row]) -> list[str]:
     shared = found.get(("preemption", "work shared by threads"))
     if shared and shared["median"] < 1.15:
         sentences.append(
-            f"To be interrupted costs little by itself: the same work in {shared['number']} "
+            f"Being interrupted costs little by itself: the same work in {shared['number']} "
             f"threads took {shared['median']:.2f} times the processor time."
         )
     switch = ratio("switch", "Lock between threads", "Event between tasks")
     if switch and min(start, memory) >= 1.5 * switch:
         sentences.append(
-            "So it is not switching that sets tasks apart most, but that they start so quickly "
-            "and are so small."
+            "So it is not switching that sets tasks apart most: they start quickly and are small."
         )
     return sentences
 
 
 def _compare(one: Row, other: Row) -> str:
-    """Say how many times as long one took, if that is beyond both spreads."""
+    """Return how many times as long one took, if the spreads don't overlap."""
     if one["low"] <= other["high"] and other["low"] <= one["high"]:
         return "about as long as"
     return f"{format_ratio(one['median'] / other['median'])} times as long as"

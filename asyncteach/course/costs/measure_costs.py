@@ -3,6 +3,7 @@
 `measure_costs()` returns Costs, a DataFrame. Each measurement is a job in a child process.
 """
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -111,6 +112,8 @@ def measure_costs(*, seconds: float = 30, most: int = 10_000) -> Costs:
     ['task', 'thread']
     """
     __tracebackhide__ = True
+    if importlib.util.find_spec("psutil") is None:
+        raise ImportError("measure_costs() reads memory with psutil: type `pip install psutil`.")
     check_number(seconds, "measure_costs(seconds=...)", unit="seconds", least=1, most=300,
                  fix="30 gives steady numbers")  # fmt: skip
     check_whole(most, "measure_costs(most=...)", least=100, most=100_000,
