@@ -7,17 +7,12 @@ import pytest
 
 from asyncteach import make_site, slow_server
 from asyncteach.course.server.behaviour import Behaviour, Faults, RateLimit
-from asyncteach.course.server.request_log import RequestLog
-
-QUIET = {
-    "latency": 0, "jitter": 0, "fail": 0, "rate": None, "drip": 0, "drop": (), "hang": (),
-    "pages": None, "seed": 0,
-}  # fmt: skip
+from asyncteach.course.server.handler import RequestLog
 
 
 def answers(path="/", times=1, now=0.0, **options):
     """Return the answers to so many requests for a path."""
-    behaviour = Behaviour(**QUIET | options)
+    behaviour = Behaviour(**options)
     return [behaviour.choose_answer(path, now) for _ in range(times)]
 
 

@@ -34,8 +34,8 @@ class Behaviour:
     """The keywords of a server, and what it remembers of earlier requests."""
 
     def __init__(
-        self, *, latency: Any, jitter: Any, fail: Any, rate: Any, drip: Any, drop: Any, hang: Any,
-        pages: Any, seed: Any,
+        self, *, latency: Any = 0.0, jitter: Any = 0.0, fail: Any = 0.0, rate: Any = None,
+        drip: Any = 0.0, drop: Any = (), hang: Any = (), pages: Any = None, seed: Any = 0,
     ) -> None:  # fmt: skip
         __tracebackhide__ = True
         self._latency = _check_seconds("latency", latency)

@@ -1,4 +1,4 @@
-"""How requests are answered: Tornado reads and writes HTTP, in a thread and a loop of its own."""
+"""How requests are answered and logged: Tornado reads and writes HTTP, in a thread of its own."""
 
 import _thread
 import asyncio
@@ -6,7 +6,9 @@ import contextlib
 import math
 import socket
 import threading
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from tornado.httpserver import HTTPServer
@@ -16,7 +18,6 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from asyncteach.course.server.behaviour import Answer, Behaviour, refuse
-from asyncteach.course.server.request_log import OpenVisit, RequestLog
 
 PIECES = 10
 """A slow body comes in so many pieces."""
@@ -32,7 +33,7 @@ class ServerThread:
     doesn't show it; and its loop is its own, so `record()` doesn't either.
     """
 
-    def __init__(self, behaviour: Behaviour, log: RequestLog, most: int) -> None:
+    def __init__(self, behaviour: Behaviour, log: "RequestLog", most: int) -> None:
         self._sockets = bind_sockets(0, "127.0.0.1", backlog=BACKLOG)
         self.url = f"http://127.0.0.1:{self._sockets[0].getsockname()[1]}"
         options = {"behaviour": behaviour, "log": log, "most": most}
@@ -71,7 +72,7 @@ class ServerThread:
 class Handler(RequestHandler):
     """Answers one request, as the server's behaviour says."""
 
-    def initialize(self, behaviour: Behaviour, log: RequestLog, most: int) -> None:
+    def initialize(self, behaviour: Behaviour, log: "RequestLog", most: int) -> None:
         """Keep what all requests share: `__init__` belongs to Tornado."""
         self._behaviour, self._requests, self._most = behaviour, log, most
         self._task: asyncio.Task[Any] | None = None
@@ -105,7 +106,7 @@ class Handler(RequestHandler):
 
     get = head = post = put = patch = delete = options = answer
 
-    async def _send(self, answer: Answer, visit: OpenVisit) -> None:
+    async def _send(self, answer: Answer, visit: "OpenVisit") -> None:
         body = answer.body
         kind = "html" if body.lstrip().startswith(b"<") else "plain"
         self.set_status(answer.status)
@@ -143,3 +144,57 @@ class Handler(RequestHandler):
             return False
         except OSError:
             return True
+
+
+class Visit(NamedTuple):
+    """One request: `start` and `end` in seconds since the server began.
+
+    `status` is that of the answer, or None where there was none: the connection was dropped, or
+    the client had gone before.
+    """
+
+    path: str
+    status: int | None
+    start: float
+    end: float
+
+
+class OpenVisit:
+    """A request that has not ended yet."""
+
+    def __init__(self, path: str, start: float, has_left: Callable[[], bool]) -> None:
+        self.path = path
+        self.start = start
+        self.has_left = has_left
+
+
+class RequestLog:
+    """The requests of a server: written by its own thread, read by any."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.most_at_once = 0
+        self.open: set[OpenVisit] = set()
+        self._ended: list[Visit] = []
+        self._clock, self._began = clock, clock()
+
+    def begin(self, path: str, has_left: Callable[[], bool]) -> OpenVisit:
+        """Add a request that has come in; `has_left()` tells if its client has gone."""
+        visit = OpenVisit(path, self._clock() - self._began, has_left)
+        self.open.add(visit)
+        if len(self.open) > self.most_at_once:
+            # A client that gives up and asks again may be heard before the end of its connection.
+            for one in [one for one in self.open if one.has_left()]:
+                self.end(one, None)
+            self.most_at_once = max(self.most_at_once, len(self.open))
+        return visit
+
+    def end(self, visit: OpenVisit, status: int | None) -> None:
+        """Log a request that has ended; one that has been logged stays as it was."""
+        if visit in self.open:
+            self.open.remove(visit)
+            end = self._clock() - self._began
+            self._ended.append(Visit(visit.path, status, visit.start, end))
+
+    def visits(self) -> list[Visit]:
+        """Return the requests that have ended, in the order in which they began."""
+        return sorted(self._ended, key=lambda visit: visit.start)

@@ -10,10 +10,6 @@ from asyncteach.course.server.behaviour import Answer, Behaviour
 ADDRESS = "http://127.0.0.1:9"
 """Where nothing listens: a request that isn't made with the server's client is refused at once."""
 
-_NOTHING: dict[str, Any] = {
-    "jitter": 0.0, "fail": 0.0, "rate": None, "drip": 0.0, "drop": (), "hang": (), "seed": 0,
-}  # fmt: skip
-
 
 @dataclass
 class SimulatedVisit:
@@ -32,7 +28,7 @@ class SimulatedServer:
     def __init__(self, **options: Any) -> None:
         self.log: list[SimulatedVisit] = []
         self.most_at_once = 0
-        self._behaviour = Behaviour(**{**_NOTHING, **options})
+        self._behaviour = Behaviour(**options)
         self._open = 0
 
     def client(self) -> Any:

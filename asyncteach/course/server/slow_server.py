@@ -1,11 +1,4 @@
-"""A real server to talk to, as slow, limited and unreliable as a lesson needs it.
-
-    slow_server(latency=0.2, *, jitter=0.0, fail=0.0, rate=None, drip=0.0, drop=(), hang=(),
-                pages=None, seed=0, most=100)
-
-`with slow_server(...) as url:` gives its address; `server.log` and `server.most_at_once` tell what
-it has seen.
-"""
+"""A real server to talk to, as slow, limited and unreliable as a lesson needs it."""
 
 import urllib.request
 import warnings
@@ -13,7 +6,6 @@ from collections.abc import Mapping
 
 from asyncteach.arguments import check_whole
 from asyncteach.course.server.behaviour import Behaviour, Faulty
-from asyncteach.course.server.request_log import RequestLog, Visit
 from asyncteach.virtual_clock.clock import running_clock
 
 try:  # here and not at the first use, which may be in a cell that shows what holds the loop
@@ -23,7 +15,7 @@ except ImportError:  # pragma: no cover - tested in an interpreter of its own
 else:
     _HAS_TORNADO = True
 
-__all__ = ["Visit", "slow_server"]
+__all__ = ["slow_server"]
 
 
 class slow_server:
@@ -79,7 +71,7 @@ class slow_server:
         Behaviour(**self._options)  # raises here for what makes no sense
         self._most = check_whole(most, "slow_server(most=...)", most=500)
         self._thread: handler.ServerThread | None = None
-        self._log = RequestLog()
+        self._log = handler.RequestLog()
 
     @property
     def url(self) -> str:
@@ -87,7 +79,7 @@ class slow_server:
         return self._thread.url if self._thread else ""
 
     @property
-    def log(self) -> list[Visit]:
+    def log(self) -> "list[handler.Visit]":
         """Every request that has ended, in the order in which they began."""
         return self._log.visits()
 
@@ -106,7 +98,7 @@ class slow_server:
                 "open slow_server() outside of virtual_time()."
             )
         _warn_of_proxy()
-        self._log = RequestLog()
+        self._log = handler.RequestLog()
         self._thread = handler.ServerThread(Behaviour(**self._options), self._log, self._most)
         return self._thread.url
 
