@@ -14,7 +14,7 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import pytest
 
 from asyncteach import record, record_threads, slow_server, virtual_time
@@ -22,7 +22,7 @@ from asyncteach import record, record_threads, slow_server, virtual_time
 
 def get(url):
     """Return status and text of one request on a connection of its own."""
-    with httpx.Client(trust_env=False, timeout=10) as client:
+    with httpx2.Client(trust_env=False, timeout=10) as client:
         answer = client.get(url)
     return answer.status_code, answer.text
 
@@ -34,10 +34,10 @@ async def get_all(url, paths, **options):
     async def fetch(client, path):
         try:
             return (await client.get(url + path)).status_code
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             return type(error).__name__
 
-    async with httpx.AsyncClient(**options) as client:
+    async with httpx2.AsyncClient(**options) as client:
         return await asyncio.gather(*(fetch(client, path) for path in paths))
 
 
@@ -47,7 +47,7 @@ def open_files():
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left():
-    httpx.Client(trust_env=False).close()  # what httpx loads once stays
+    httpx2.Client(trust_env=False).close()  # what httpx2 loads once stays
     files, threads = open_files(), threading.active_count()
     yield
     assert open_files() == files
@@ -63,7 +63,7 @@ def test_any_path_has_a_page():
 
 def test_pages_have_the_type_of_their_text():
     pages = {"/": "<p>Grüße</p>", "/raw": b"raw"}
-    with slow_server(latency=0, pages=pages) as url, httpx.Client(trust_env=False) as client:
+    with slow_server(latency=0, pages=pages) as url, httpx2.Client(trust_env=False) as client:
         first, raw = client.get(url), client.get(url + "/raw")
         assert (first.text, raw.content) == ("<p>Grüße</p>", b"raw")
         types = [one.headers["content-type"] for one in (first, raw)]
@@ -94,7 +94,7 @@ def test_one_after_another_is_never_two_at_once():
 
 def test_a_slow_body_comes_in_pieces():
     with slow_server(latency=0, drip=0.3) as url:
-        with httpx.stream("GET", url + "/slow", trust_env=False) as answer:
+        with httpx2.stream("GET", url + "/slow", trust_env=False) as answer:
             pieces = list(answer.iter_raw())
         assert len(pieces) > 3
         assert b"".join(pieces) == b"This is /slow\n"
@@ -104,7 +104,7 @@ def test_faults_and_limits_reach_the_client():
     server = slow_server(latency=0, drop=["/a"], hang="/b", fail={"/c": 2}, rate=(7, 30))
     with server as url:
         rounds = [asyncio.run(get_all(url, ["/a", "/b", "/c"], timeout=2)) for _ in "12"]
-        refused = httpx.get(url, trust_env=False), httpx.get(url, trust_env=False)
+        refused = httpx2.get(url, trust_env=False), httpx2.get(url, trust_env=False)
     assert rounds == [["RemoteProtocolError", "ReadTimeout", 500], [200, 200, 500]]
     assert [one.status_code for one in refused] == [200, 429]
     assert 0 < int(refused[1].headers["retry-after"]) <= 30
@@ -114,7 +114,7 @@ def test_faults_and_limits_reach_the_client():
 
 def test_more_requests_than_the_most_are_refused():
     with slow_server(latency=2, most=4) as url:
-        limits = httpx.Limits(max_connections=None)
+        limits = httpx2.Limits(max_connections=None)
         answers = asyncio.run(get_all(url, [f"/{n}" for n in range(70)], limits=limits))
         assert (answers.count(200), answers.count(503)) == (4, 66)
         assert get(url)[0] == 200  # and there is room again
@@ -137,7 +137,7 @@ def test_other_methods_and_what_is_no_http():
 
 def test_a_client_that_leaves_is_in_the_log_without_an_answer():
     async def leave(url):
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx2.AsyncClient(trust_env=False) as client:
             task = asyncio.create_task(client.get(url + "/long"))
             while not server.most_at_once:
                 await asyncio.sleep(0.01)
@@ -155,11 +155,11 @@ def test_a_client_that_leaves_is_in_the_log_without_an_answer():
 def test_ten_that_give_up_and_ask_again_are_never_more_than_ten():
     async def insist(client, url):
         for _ in range(4):
-            with contextlib.suppress(httpx.ReadTimeout):
+            with contextlib.suppress(httpx2.ReadTimeout):
                 await client.get(url)
 
     async def main(url):
-        async with httpx.AsyncClient(trust_env=False, timeout=httpx.Timeout(5, read=0.2)) as one:
+        async with httpx2.AsyncClient(trust_env=False, timeout=httpx2.Timeout(5, read=0.2)) as one:
             await asyncio.gather(*(insist(one, url) for _ in range(10)))
 
     server = slow_server(latency=0, hang=1.0)
@@ -171,7 +171,7 @@ def test_ten_that_give_up_and_ask_again_are_never_more_than_ten():
 
 def test_the_block_ends_at_once_with_requests_open():
     async def main():
-        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
             server = slow_server(latency=50, hang=["/hang"])
             with server as url:
                 tasks = [asyncio.create_task(client.get(url + path)) for path in ("/a", "/hang")]
@@ -184,7 +184,7 @@ def test_the_block_ends_at_once_with_requests_open():
 
     seconds, answers, statuses = asyncio.run(main())
     assert seconds < 5
-    assert all(isinstance(answer, httpx.TransportError) for answer in answers)
+    assert all(isinstance(answer, httpx2.TransportError) for answer in answers)
     assert statuses == [None, None]
 
 
@@ -194,7 +194,7 @@ def test_an_error_in_the_block_closes_it_and_comes_out_as_it_was(error):
     with pytest.raises(error, match="mine"), server as url:
         get(url)
         raise error("mine")
-    with pytest.raises(httpx.ConnectError):
+    with pytest.raises(httpx2.ConnectError):
         get(url)
     assert "closed: 1 requests" in repr(server)
 
@@ -258,7 +258,7 @@ def test_a_proxy_that_clients_would_ask_instead_gets_a_warning(monkeypatch):
         pass
     assert warned[0].filename == __file__
     monkeypatch.setenv("NO_PROXY", "example.org, 127.0.0.1")
-    with slow_server(latency=0) as url, httpx.Client() as client:
+    with slow_server(latency=0) as url, httpx2.Client() as client:
         assert client.get(url).status_code == 200
 
 
@@ -334,6 +334,6 @@ def test_without_tornado_a_sentence_says_what_to_install():
 
 def test_the_package_is_light_without_it():
     out, _, _ = run_script(
-        "import sys, asyncteach; print('tornado' in sys.modules, 'httpx' in sys.modules)"
+        "import sys, asyncteach; print('tornado' in sys.modules, 'httpx2' in sys.modules)"
     )
     assert out == "False False\n"

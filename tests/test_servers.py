@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from subprocess import PIPE, Popen
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import pytest
 from lanes import waits
 
@@ -251,8 +251,8 @@ async def ask_with_httpx(url):
     async def fetch():
         return (await client.get(url)).text
 
-    options = {"limits": httpx.Limits(max_connections=5), "trust_env": False, "timeout": 60}
-    async with httpx.AsyncClient(**options) as client:
+    options = {"limits": httpx2.Limits(max_connections=5), "trust_env": False, "timeout": 60}
+    async with httpx2.AsyncClient(**options) as client:
         return await asyncio.gather(*(fetch() for _ in range(MANY)))
 
 

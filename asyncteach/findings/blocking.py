@@ -136,7 +136,7 @@ _COMPUTING = (
     "goes on: {}. To use several processors, hand it to a process pool: `loop.run_in_executor`."
 )
 _SLEEP = "Write `await asyncio.sleep(...)`: it gives the loop back while it sleeps."
-_HTTP = "Use an async client such as httpx.AsyncClient, or hand it to a thread: {}."
+_HTTP = "Use an async client such as httpx2.AsyncClient, or hand it to a thread: {}."
 _SOCKET = (
     "Use asyncio's streams (`await asyncio.open_connection(...)`), or hand it to a thread: {}."
 )
@@ -152,7 +152,9 @@ _IMPORT = "Import at the top of the file, before the loop runs."
 # By the beginning of the full name of what the line calls, or of what was seen at work below it.
 _CALLS = {
     "time.sleep": _SLEEP,
-    **dict.fromkeys(("requests.", "urllib.", "urllib3.", "http.client.", "httpx."), _HTTP),
+    **dict.fromkeys(
+        ("requests.", "urllib.", "urllib3.", "http.client.", "httpx.", "httpx2."), _HTTP
+    ),
     **dict.fromkeys(("HTTPConnection.", "HTTPResponse."), _HTTP),
     **dict.fromkeys(("select.", "socket.", "ssl.", "SocketIO.", "SSLSocket."), _SOCKET),
     **dict.fromkeys(

@@ -65,6 +65,8 @@ _NETWORK = {
         "grpc",
         "httpcore",
         "httpx",
+        "httpcore2",
+        "httpx2",
     ),
     *("motor", "nats", "psycopg", "redis", "websockets"),
 }

@@ -109,7 +109,7 @@ async def fetch_all(client, urls):
 ### a blocking client | `client`
 async def fetch_one(url, limit):
     async with limit:
-        return httpx.get(url).text
+        return httpx2.get(url).text
 
 
 async def fetch_all(client, urls):

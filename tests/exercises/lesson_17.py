@@ -15,7 +15,7 @@ async def get_page(client, path):
             if response.status_code == 200:
                 return response.text
             pause = float(response.headers.get("Retry-After", pause))
-        except (httpx.HTTPError, TimeoutError):
+        except (httpx2.HTTPError, TimeoutError):
             pass
         await asyncio.sleep(pause)
 
@@ -66,9 +66,9 @@ async def crawl(client, start, most=10, show=None):
                     response = await client.get(path)
                 response.raise_for_status()
                 return response.text
-            except httpx.HTTPStatusError as error:
+            except httpx2.HTTPStatusError as error:
                 pause = float(error.response.headers.get("Retry-After", pause))
-            except (httpx.TransportError, TimeoutError):
+            except (httpx2.TransportError, TimeoutError):
                 pass
             await asyncio.sleep(pause)
         return None
@@ -139,7 +139,7 @@ ANSWERS = {
             ),
             (
                 "a dropped connection ends it all",
-                change(("(httpx.HTTPError, TimeoutError)", "TimeoutError")),
+                change(("(httpx2.HTTPError, TimeoutError)", "TimeoutError")),
                 "it had to be stopped since work",
             ),
             (
@@ -173,7 +173,7 @@ ANSWERS = {
             ),
             (
                 "a bare except around each request",
-                change(("        except (httpx.HTTPError, TimeoutError):", "        except:")),
+                change(("        except (httpx2.HTTPError, TimeoutError):", "        except:")),
                 "within a second when it is cancelled",
             ),
             (
@@ -186,7 +186,7 @@ ANSWERS = {
                 change(
                     (
                         "await asyncio.wait_for(client.get(path), 1)",
-                        'httpx.get(f"{client.base_url}{path}", verify=False)',
+                        'httpx2.get(f"{client.base_url}{path}", verify=False)',
                     )
                 ),
                 "seen no request",

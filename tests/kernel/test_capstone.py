@@ -35,7 +35,7 @@ first = find_links(site["/"])[0]
 server = slow_server(latency=0.2, pages=site, hang={first: 99})
 threads = set(threading.enumerate())
 url = server.__enter__()
-client = httpx.AsyncClient(base_url=url, timeout=None, trust_env=False)
+client = httpx2.AsyncClient(base_url=url, timeout=None, trust_env=False)
 tell = lambda done, known: print(f"{done} pages", flush=True)
 """
 

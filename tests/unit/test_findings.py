@@ -119,8 +119,8 @@ def test_one_line_is_one_finding_however_often_it_held_the_loop():
     [
         ("time.sleep(0.3)", "", "`await asyncio.sleep(...)`"),
         ("sleep(0.3)", "", "`await asyncio.sleep(...)`"),
-        ("page = requests.get(url)", "SSLSocket.read", "httpx.AsyncClient"),
-        ("page = urllib.request.urlopen(url).read()", "socket.recv", "httpx.AsyncClient"),
+        ("page = requests.get(url)", "SSLSocket.read", "httpx2.AsyncClient"),
+        ("page = urllib.request.urlopen(url).read()", "socket.recv", "httpx2.AsyncClient"),
         ("page = client.load(url)", "SocketIO.readinto", "asyncio's streams"),
         ("name = box.get()", "Condition.wait", "asyncio's own Lock, Event or Queue"),
         ("name = job.result()", "Condition.wait", "asyncio.to_thread"),

@@ -33,7 +33,7 @@ async def grade_polite_reader(fetch_all: Any) -> Check:
 
 
 async def _read(fetch_all: Any, pages: Mapping[str, str], rate: tuple[int, float] | None) -> Check:
-    import httpx
+    import httpx2
 
     server = SimulatedServer(pages=pages, latency=0.25, jitter=0.1, rate=rate)
     refused: list[str] = []
@@ -42,7 +42,7 @@ async def _read(fetch_all: Any, pages: Mapping[str, str], rate: tuple[int, float
         async with server.client() as client:
             try:
                 return as_list(await fetch_all(client, [ADDRESS + path for path in pages]))
-            except httpx.ConnectError as error:
+            except httpx2.ConnectError as error:
                 refused.append(str(error))
 
     verdict = await check(read, virtual=True, name="fetch_all")
@@ -58,7 +58,7 @@ async def _read(fetch_all: Any, pages: Mapping[str, str], rate: tuple[int, float
             not refused,
             "every page is fetched with `client`",
             hint="a request was made without it, and found no server.",
-            stronger="`httpx.get` blocks the loop until the answer is there: write "
+            stronger="`httpx2.get` blocks the loop until the answer is there: write "
             "`await client.get(url)`.",
         )
         .that(

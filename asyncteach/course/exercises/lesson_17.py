@@ -74,7 +74,7 @@ class _CrawlerRun:
                 bool(self.server.log),
                 "it asks the server for pages",
                 hint="the server has seen no request: each has to be made with `client`.",
-                stronger="`await client.get(path)` asks the server; `httpx.get` doesn't know it, "
+                stronger="`await client.get(path)` asks the server; `httpx2.get` doesn't know it, "
                 "and blocks the loop.",
             )
             .that(
@@ -225,7 +225,7 @@ async def _crawl_on_a_bad_day(crawl: Any) -> Check:
         site,
         "when a connection is dropped and a page fails twice",
         "is a page tried again that didn't come, or came with another status than 200?",
-        "catch httpx.TransportError, look at `response.status_code`, and try up to five times.",
+        "catch httpx2.TransportError, look at `response.status_code`, and try up to five times.",
     )
     pause = run.shortest_pause()
     return run.judge_limit(3).that(

@@ -23,7 +23,7 @@ class SimulatedVisit:
 
 
 class SimulatedServer:
-    """The pages of `slow_server(...)`, with its keywords, behind an `httpx.AsyncClient`."""
+    """The pages of `slow_server(...)`, with its keywords, behind an `httpx2.AsyncClient`."""
 
     def __init__(self, **options: Any) -> None:
         self.log: list[SimulatedVisit] = []
@@ -33,13 +33,13 @@ class SimulatedServer:
 
     def client(self) -> Any:
         """Return a client for it; it has no timeout and opens as many connections as asked for."""
-        import httpx
+        import httpx2
 
-        transport = httpx.MockTransport(self._answer)
-        return httpx.AsyncClient(transport=transport, base_url=ADDRESS, timeout=None)
+        transport = httpx2.MockTransport(self._answer)
+        return httpx2.AsyncClient(transport=transport, base_url=ADDRESS, timeout=None)
 
     async def _answer(self, request: Any) -> Any:
-        import httpx
+        import httpx2
 
         clock = asyncio.get_running_loop().time
         visit = SimulatedVisit(request.url.path, clock())
@@ -51,15 +51,15 @@ class SimulatedServer:
             async with asyncio.timeout(request.extensions["timeout"]["read"]):
                 await _wait_for(answer)
         except TimeoutError:
-            raise httpx.ReadTimeout("no answer in time", request=request) from None
+            raise httpx2.ReadTimeout("no answer in time", request=request) from None
         finally:
             self._open -= 1
             visit.end = clock()
         if answer.fault:
-            raise httpx.RemoteProtocolError("the connection was closed", request=request)
+            raise httpx2.RemoteProtocolError("the connection was closed", request=request)
         visit.status, visit.retry_after = answer.status, answer.retry_after
         headers = {"Retry-After": str(answer.retry_after)} if answer.retry_after else {}
-        return httpx.Response(answer.status, headers=headers, content=answer.body)
+        return httpx2.Response(answer.status, headers=headers, content=answer.body)
 
 
 async def _wait_for(answer: Answer) -> None:
