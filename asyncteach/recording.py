@@ -1,11 +1,11 @@
 """What happened: for every task, when it was running, ready and waiting."""
 
-from array import array
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from asyncteach.arguments import check_options
 from asyncteach.subjects import STORY, Subject
 from asyncteach.timeline import text as text
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, TaskRecord, Trace, make_slices
@@ -32,7 +32,7 @@ class Slice(NamedTuple):
 
 
 class Recording:
-    """Who did what when: slices of running, ready and waiting, from the start.
+    """What each task did when: slices of running, ready and waiting, from the start.
 
     A runner such as `run_together` returns one in story minutes, `record()` gives one in seconds.
     In a notebook it shows itself as a timeline; `print(recording)` gives the same in characters,
@@ -50,62 +50,57 @@ class Recording:
         self.title = title
         self._subject, self._head = subject, head
         self._names = list(names)
-        self._task = array("l")
-        self._state = array("b")
-        self._start = array("d")
-        self._end = array("d")
+        self._slices: list[tuple[int, int, float, float]] = []
         self._trace: Trace | None = None
-        self._develop: Callable[[], tuple[Trace, bool]] | None = None
+        self._build: Callable[[], tuple[Trace, bool]] | None = None
 
     @classmethod
-    def from_source(cls, title: str, develop: Callable[[], tuple[Trace, bool]]) -> "Recording":
-        """Make a recording whose trace comes from `develop()`, with whether it is final.
+    def from_source(cls, title: str, build: Callable[[], tuple[Trace, bool]]) -> "Recording":
+        """Make a recording whose trace comes from `build()`, with whether it is final.
 
-        It is asked when somebody first looks, and again until what it gives is final.
+        It is called when the trace is first needed, and again until what it returns is final.
         """
         recording = cls(title, [])
-        recording._develop = develop
+        recording._build = build
         return recording
 
     @classmethod
     def from_trace(cls, title: str, trace: Trace) -> "Recording":
-        """Make a recording of what is known already."""
+        """Make a recording of a trace that is complete."""
         recording = cls(title, [])
         recording._trace = trace
         return recording
 
     def add(self, task: int, state: str, start: float, end: float) -> None:
-        """Add a slice of the task of that index; a moment counts only as running: a step it was."""
+        """Add a slice of the task of that index; one without length only if it was running."""
         if end > start or state == RUNNING:
-            self._task.append(task)
-            self._state.append(STATES.index(state))
-            self._start.append(start)
-            self._end.append(max(start, end))
+            self._slices.append((task, STATES.index(state), start, max(start, end)))
             self._trace = None
 
     @property
     def trace(self) -> Trace:
         """All that is known, in columns: what pictures and sentences are made from."""
-        if self._develop is not None:
-            trace, final = self._develop()
-            trace.is_final = final
-            if final:
-                self._trace, self._develop = trace, None
-            return self._named(trace)
-        if self._trace is None:
-            slices = make_slices(self._task, self._state, self._start, self._end).ordered()
-            rows = [TaskRecord(name, label=name, outcome="returned") for name in self._names]
-            for index, row in enumerate(rows):
-                own = slices[slices.task == index]
-                if len(own):
-                    row.spawned, row.finished = float(own.start.min()), float(own.end.max())
-            duration = float(slices.end.max()) if len(slices) else 0.0
-            self._trace = Trace(rows, slices, duration, subject=self._subject, head=self._head)
-        return self._named(self._trace)
-
-    def _named(self, trace: Trace) -> Trace:
+        if self._build is not None:
+            trace, is_final = self._build()
+            trace.is_final = is_final
+            if is_final:
+                self._trace, self._build = trace, None
+        else:
+            trace = self._trace = self._trace or self._make_trace()
         trace.title = self.title
         return trace
+
+    def _make_trace(self) -> Trace:
+        """Return the trace of the slices that were added."""
+        columns = list(zip(*self._slices, strict=True)) or [()] * 4
+        slices = make_slices(*columns).ordered()
+        rows = [TaskRecord(name, label=name, outcome="returned") for name in self._names]
+        for index, row in enumerate(rows):
+            own = slices[slices.task == index]
+            if len(own):
+                row.spawned, row.finished = float(own.start.min()), float(own.end.max())
+        duration = float(slices.end.max(initial=0.0))
+        return Trace(rows, slices, duration, subject=self._subject, head=self._head)
 
     @property
     def unit(self) -> str:
@@ -139,7 +134,7 @@ class Recording:
 
     @property
     def findings(self) -> "list[Finding]":
-        """What a teacher would point at: a list, empty where nothing was found.
+        """What a teacher would point at, as a list; empty where nothing was found.
 
         Each finding has `kind`, `task`, `seconds`, `file`, `line`, `message`, `fix` and `delayed`.
         """
@@ -241,10 +236,10 @@ class Recording:
         return pandas.DataFrame(rows, columns=[*columns, "delayed", "delays"])
 
     def lanes(self) -> list[tuple[str, list[Slice]]]:
-        """Return who did what: you, the loop or the GIL, then each task as it first appeared.
+        """Return the slices by lane: of you, the loop or the GIL, then of each task.
 
-        The first lane holds all that ran; the loop's not what threads and processes did. Where
-        nobody is shared by all, as among processes, it isn't there.
+        The first lane holds all that ran, without what ran in threads and processes if it is the
+        loop's. Processes share no such lane: then it is left out.
         """
         head, first = self.trace.head, []
         tasks: dict[str, list[Slice]] = {name: [] for name in self.names}
@@ -263,11 +258,8 @@ class Recording:
         """
         from asyncteach.timeline.figure import plot_timeline
 
-        for name in options.keys() - {"start", "end", "tasks"}:
-            raise TypeError(
-                f"plot() has no option {name!r}, only start, end, tasks and ax: to choose the "
-                "size, pass ax, as in recording.plot(ax=plt.subplots(figsize=(12, 4))[1])."
-            )
+        hint = "the size is that of ax, as in recording.plot(ax=plt.subplots(figsize=(12, 4))[1])"
+        check_options("plot", options, ("start", "end", "tasks"), hint)
         return plot_timeline(self, ax=ax, **options)
 
     def to_chrome_trace(self, path: "str | PathLike[str] | None" = None) -> "dict[str, Any] | Path":
