@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from asyncteach.arguments import check_options
-from asyncteach.subjects import STORY, Subject
+from asyncteach.domains import STORY, Domain
 from asyncteach.timeline import text as text
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, TaskRecord, Trace, make_slices
 
@@ -45,10 +45,10 @@ class Recording:
     """
 
     def __init__(
-        self, title: str, names: list[str], *, subject: Subject = STORY, head: str | None = "you"
+        self, title: str, names: list[str], *, domain: Domain = STORY, head: str | None = "you"
     ) -> None:
         self.title = title
-        self._subject, self._head = subject, head
+        self._domain, self._head = domain, head
         self._names = list(names)
         self._slices: list[tuple[int, int, float, float]] = []
         self._trace: Trace | None = None
@@ -100,7 +100,7 @@ class Recording:
             if len(own):
                 row.spawned, row.finished = float(own.start.min()), float(own.end.max())
         duration = float(slices.end.max(initial=0.0))
-        return Trace(rows, slices, duration, subject=self._subject, head=self._head)
+        return Trace(rows, slices, duration, domain=self._domain, head=self._head)
 
     @property
     def unit(self) -> str:
@@ -115,17 +115,17 @@ class Recording:
     @property
     def minutes(self) -> float:
         """How long it all took, in story minutes; of a `record()` in minutes of its clock."""
-        return self.trace.duration / (60 / self.trace.subject.seconds)
+        return self.trace.duration / (60 / self.trace.domain.seconds)
 
     @property
     def seconds(self) -> float:
         """How long it all took, in seconds; a story minute counts as sixty."""
-        return self.trace.duration * self.trace.subject.seconds
+        return self.trace.duration * self.trace.domain.seconds
 
     @property
     def attention(self) -> float:
         """How much of the time needed you: the running of all tasks together, in minutes."""
-        return self.trace.attention / (60 / self.trace.subject.seconds)
+        return self.trace.attention / (60 / self.trace.domain.seconds)
 
     @property
     def dropped(self) -> int:
@@ -171,7 +171,7 @@ class Recording:
         names: Any = pandas.Index(self.names, dtype=object)
         states: Any = list(STATES)
         columns: dict[str, Any] = {"task": pandas.Categorical.from_codes(slices.task, names)}
-        if self.trace.subject is not STORY:
+        if self.trace.domain is not STORY:
             labels: Any = pandas.Index([r.label for r in self.trace.rows], dtype=object)
             columns["label"] = pandas.Categorical.from_codes(slices.task, labels)
         columns["state"] = pandas.Categorical.from_codes(slices.state, states)
@@ -190,7 +190,7 @@ class Recording:
 
         trace = self.trace
         table: dict[str, Any] = {"task": self.names}
-        if self.trace.subject is not STORY:
+        if self.trace.domain is not STORY:
             table["label"] = [row.label for row in trace.rows]
             table["parent"] = [
                 None if r.parent is None else trace.rows[r.parent].name for r in trace.rows
@@ -198,7 +198,7 @@ class Recording:
             table["coroutine"] = [row.coroutine for row in trace.rows]
         table["spawned"] = np.array([row.spawned for row in trace.rows], dtype=float)
         table["finished"] = np.array([row.finished for row in trace.rows], dtype=float)
-        if self.trace.subject is not STORY:
+        if self.trace.domain is not STORY:
             table["outcome"] = [row.outcome for row in trace.rows]
         for state in STATES:
             table[state] = trace.slices.total(len(trace.rows), state)

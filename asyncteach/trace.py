@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asyncteach.domains import CODE, Domain
 from asyncteach.places import Place
 from asyncteach.states import READY, RUNNING, STATES, WAITING
-from asyncteach.subjects import CODE, Subject
 
 __all__ = [
     "READY",
@@ -169,7 +169,7 @@ class Trace:
     slices: Slices
     duration: float
     title: str = "Recording"
-    subject: Subject = CODE
+    domain: Domain = CODE
     is_final: bool = True
     """False as long as the recording is open: tasks may be at work."""
     events: list[Event] = field(default_factory=list)
@@ -190,7 +190,7 @@ class Trace:
     @property
     def unit(self) -> str:
         """`minutes` of the story, or `seconds`."""
-        return self.subject.unit
+        return self.domain.unit
 
     @cached_property
     def waits(self) -> list[Wait]:

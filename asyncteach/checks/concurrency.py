@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from asyncteach.checks.results import Judgement, Mark, no, when, yes
+from asyncteach.domains import CODE
 from asyncteach.findings import name_task
 from asyncteach.formatting import clip, join_words, spell
 from asyncteach.intervals import sweep
 from asyncteach.recording import Recording
-from asyncteach.subjects import CODE
 from asyncteach.trace import READY, RUNNING, STATES, Trace, Wait
 
 # Names
@@ -101,7 +101,7 @@ class Stretch(NamedTuple):
 
 def is_virtual(trace: Trace) -> bool:
     """Tell if no real time was measured: then times are exact."""
-    return trace.subject is CODE and trace.head == "loop" and bool(np.isnan(trace.cpu))
+    return trace.domain is CODE and trace.head == "loop" and bool(np.isnan(trace.cpu))
 
 
 def shortest(trace: Trace) -> float:

@@ -7,9 +7,9 @@ from typing import Any, Self
 from asyncteach.arguments import check_number, check_text, check_whole, show
 from asyncteach.checks import concurrency, outcomes, results
 from asyncteach.checks.results import Judgement
+from asyncteach.domains import STORY
 from asyncteach.formatting import clip
 from asyncteach.recording import Recording
-from asyncteach.subjects import STORY
 
 
 class Conditions:
@@ -222,7 +222,7 @@ class Conditions:
     def _check_code(self, function: str) -> None:
         """Raise ValueError for a story: it has no event loop."""
         __tracebackhide__ = True
-        if self.recording.trace.subject is STORY:
+        if self.recording.trace.domain is STORY:
             raise ValueError(
                 f"{function}() is about code on an event loop and "
                 f"{clip(self.recording.title, 40)!r} is a story in minutes: ask that of a "

@@ -11,11 +11,11 @@ from asyncteach.checks.concurrency import (
     lifetimes,
 )
 from asyncteach.checks.results import Judgement, Mark, no, when, yes
+from asyncteach.domains import STORY
 from asyncteach.findings import name_task
 from asyncteach.formatting import at, called, format_duration, format_time, join_words
 from asyncteach.places import is_users
 from asyncteach.recording import Recording
-from asyncteach.subjects import STORY
 from asyncteach.trace import RUNNING, Block, TaskRecord, Trace
 
 # How long it took
@@ -40,11 +40,11 @@ def judge_length(
     """Judge if it took so long, in minutes or seconds, or at most so long."""
     took = recording.minutes if unit == "minutes" else recording.seconds
     # How many of the recording's own unit one of the asked is.
-    scale = (60.0 if unit == "minutes" else 1.0) / recording.trace.subject.seconds
+    scale = (60.0 if unit == "minutes" else 1.0) / recording.trace.domain.seconds
     room = within if within is not None else 0.05
     late = room * expected
     if within is None and not is_virtual(recording.trace):
-        late = _LATE * expected + (0 if recording.trace.subject is STORY else _SLACK / scale)
+        late = _LATE * expected + (0 if recording.trace.domain is STORY else _SLACK / scale)
     own, wanted = format_time(took, unit), format_time(expected, unit)
     if took > expected + late + 1e-9:
         most = "" if exactly else "at most "

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from asyncteach.checks.timeout import other_tasks, run_within
+from asyncteach.domains import CODE
 from asyncteach.places import Place
 from asyncteach.recorder.record import record
 from asyncteach.recorder.tap import check_loop
 from asyncteach.recorder.witness import say_error
 from asyncteach.recording import Recording
-from asyncteach.subjects import CODE
 from asyncteach.virtual_clock import time_patches
 from asyncteach.virtual_clock.virtual_time import virtual_time
 
@@ -154,7 +154,7 @@ def _finish(
 ) -> Recording:
     """Return the recording with the answer's own task called by its name, and ended as it has."""
     if not recordings:
-        return Recording(title, [], subject=CODE, head="loop")
+        return Recording(title, [], domain=CODE, head="loop")
     trace = recordings[0].trace
     outcome = "returned"
     if stopped:

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from asyncteach.activities import Activity
 from asyncteach.dask.errands import Errands, Start
+from asyncteach.domains import STORY
 from asyncteach.formatting import printable, tell_apart
 from asyncteach.runners.diary import NS
-from asyncteach.subjects import STORY
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, TaskRecord, Trace, make_slices
 
 Span = tuple[str, float, float]
@@ -60,7 +60,7 @@ def make_trace(activities: Sequence[Activity], errands: Errands) -> Trace:
         row.name = row.label = name
     flat = [(n, STATES.index(state), a, b) for n, row in enumerate(spans) for state, a, b in row]
     return Trace(
-        rows, make_slices(*zip(*flat, strict=True)).ordered(), end, subject=STORY, head=None
+        rows, make_slices(*zip(*flat, strict=True)).ordered(), end, domain=STORY, head=None
     )
 
 

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 
+from asyncteach.domains import CODE
 from asyncteach.findings import Finding, name_task
 from asyncteach.findings.blocking import describe_block, find_blocks, group_blocks
 from asyncteach.findings.sequences import find_sequences
@@ -11,7 +12,6 @@ from asyncteach.findings.source import look_again
 from asyncteach.findings.task_errors import find_task_errors
 from asyncteach.formatting import at, count, format_duration, spell
 from asyncteach.intervals import covered, sweep
-from asyncteach.subjects import CODE
 from asyncteach.thread_recorder.sentences import explain_threads
 from asyncteach.thread_recorder.states import ThreadTrace
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, Slices, Trace
@@ -25,7 +25,7 @@ def find(trace: Trace) -> list[Finding]:
 
     As long as the recording is open (it isn't final), tasks have every right to be at work.
     """
-    if trace.subject is not CODE:
+    if trace.domain is not CODE:
         return []  # all that is looked for are mistakes with tasks
     look_again()
     found = [*find_blocks(trace), *find_sequences(trace)]
@@ -43,7 +43,7 @@ def explain(trace: Trace) -> str:
     findings = find(trace)
     for number, one in enumerate(findings, 1):
         lines += ["", f"{number}. {one.message}", f"   {one.fix}"]
-    notes = _describe_held(trace) if trace.subject is CODE else []
+    notes = _describe_held(trace) if trace.domain is CODE else []
     if not findings:
         lines += ["", _praise(trace, held_up=bool(notes or trace.blocks))]
     elif notes:
@@ -53,7 +53,7 @@ def explain(trace: Trace) -> str:
 
 def _list_totals(trace: Trace) -> list[str]:
     """Return how long it took, in which states the tasks were, and what limits the recording."""
-    amount = partial(trace.subject.format, rough=True)
+    amount = partial(trace.domain.format, rough=True)
     tasks = np.array([row.kind == "task" for row in trace.rows], dtype=bool)
     jobs = [row.kind for row in trace.rows if row.kind != "task"]
     who = count(int(tasks.sum()), "task")
@@ -83,7 +83,7 @@ def _list_totals(trace: Trace) -> list[str]:
 
 def _praise(trace: Trace, *, held_up: bool) -> str:
     """Return how much waiting overlapped, and if it is true, that nothing was held up."""
-    amount = partial(trace.subject.format, rough=True)
+    amount = partial(trace.domain.format, rough=True)
     own = _own_waiting(trace)
     total = float(own.seconds().sum())
     took = covered(own.start, own.end)
@@ -96,7 +96,7 @@ def _praise(trace: Trace, *, held_up: bool) -> str:
         )
     elif not trace.rows:
         # uvloop's, for one, can't be.
-        where = " on an event loop that record() can watch" if trace.subject is CODE else ""
+        where = " on an event loop that record() can watch" if trace.domain is CODE else ""
         return f"No task ran{where}."
     elif total > 0.5 * trace.duration:
         share = f"{amount(total)} of {amount(trace.duration)}"
@@ -106,7 +106,7 @@ def _praise(trace: Trace, *, held_up: bool) -> str:
         tasks = [row.kind == "task" for row in trace.rows]
         running = float(trace.slices.total(len(trace.rows), RUNNING)[tasks].sum())
         sentences.append(f"{amount(running)} of {amount(trace.duration)} was work of your own")
-    if trace.subject is CODE and not held_up:
+    if trace.domain is CODE and not held_up:
         longest = format_duration(trace.threshold, rough=True)
         sentences.append(f"the loop was never held for longer than {longest}")
     return "; ".join(sentences) + "."

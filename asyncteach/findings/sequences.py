@@ -77,7 +77,7 @@ class Part:
         return self.place.line, child, self.outside, self.pause, self.stream
 
 
-class Run(NamedTuple):
+class Series(NamedTuple):
     """Awaits that followed each other, in straight code or as the rounds of a loop."""
 
     nodes: Sequence[Awaiting]
@@ -90,8 +90,8 @@ class Run(NamedTuple):
 
 def find_sequences(trace: Trace) -> Iterator[Finding]:
     """Give a finding for each row of awaits that could as well have waited at the same time."""
-    found: dict[tuple[Place, bool], list[tuple[int, Run, float, float]]] = {}
-    known: dict[object, list[Run]] = {}  # ten thousand calls may be alike
+    found: dict[tuple[Place, bool], list[tuple[int, Series, float, float]]] = {}
+    known: dict[object, list[Series]] = {}  # ten thousand calls may be alike
     for task, parts in _list_calls(trace):
         row, place = trace.rows[task], parts[0].place
         life = (trace.duration if isnan(row.finished) else row.finished) - row.spawned
@@ -166,7 +166,7 @@ class _Call:
         self.source = source
         self.parts = parts
 
-    def runs(self, body: list[ast.stmt]) -> Iterator[Run]:
+    def runs(self, body: list[ast.stmt]) -> Iterator[Series]:
         """Give what could have run together: in blocks that run once and catch no errors."""
         yield from self._straight(body)
         for statement in body:
@@ -229,7 +229,7 @@ class _Call:
                     return home, scope
         return None
 
-    def _straight(self, block: list[ast.stmt]) -> Iterator[Run]:
+    def _straight(self, block: list[ast.stmt]) -> Iterator[Series]:
         nodes: list[Awaiting] = []
         results: set[str] = set()
         shared: set[str] = set()
@@ -253,12 +253,12 @@ class _Call:
             if nodes and (own or names_in(statement) & results):
                 results |= self._bound_by(statement)
 
-    def _found(self, nodes: list[Awaiting], shared: set[str]) -> Iterator[Run]:
+    def _found(self, nodes: list[Awaiting], shared: set[str]) -> Iterator[Series]:
         units = self._units(nodes, again=False) if len(nodes) > 1 else []
         lines = [self.parts[number].place.line for unit in units for number in unit]
         if len(units) > 1:
             seen = [node for node in nodes if any(covers(node, line) for line in lines)]
-            yield Run(seen, None, shared, units)
+            yield Series(seen, None, shared, units)
 
     def _tie(self, one: Awaiting, other: Awaiting) -> set[str] | None:
         """Return the objects that two awaits share, None if one may need what the other does."""
@@ -309,7 +309,7 @@ class _Call:
         is_effect = isinstance(self.source.parents.get(node), ast.Expr)
         return not is_effect and not any(p.stream for p in self.parts if covers(node, p.place.line))
 
-    def _loop(self, loop: ast.For) -> Iterator[Run]:
+    def _loop(self, loop: ast.For) -> Iterator[Series]:
         """Give the run of a loop if no round needs what an earlier one has left."""
         body = list(_flat(loop.body))
         inner = [node for part in loop.body for node in (part, *walk_own(part))]
@@ -337,7 +337,7 @@ class _Call:
 
     def _rounds(
         self, nodes: list[Awaiting], loop: ast.For | ast.expr, own: set[str]
-    ) -> Iterator[Run]:
+    ) -> Iterator[Series]:
         shared: set[str] = set()
         for node in nodes:
             if (call := _call_of(node)) is None:
@@ -349,7 +349,7 @@ class _Call:
             shared |= objects - own
         units = self._units(nodes, again=True) if nodes else []
         if len(units) > 1:
-            yield Run(nodes, loop, shared, units)
+            yield Series(nodes, loop, shared, units)
 
     def _bound_by(self, node: ast.AST) -> set[str]:
         """Return the names that a statement binds or may change: `x.append(...)` changes x.
@@ -394,7 +394,7 @@ def _arguments(call: ast.Call) -> list[ast.expr]:
     return [*call.args, *(keyword.value for keyword in call.keywords)]
 
 
-def _describe(trace: Trace, place: Place, times: list[tuple[int, Run, float, float]]) -> Finding:
+def _describe(trace: Trace, place: Place, times: list[tuple[int, Series, float, float]]) -> Finding:
     """Return the finding about awaits in a row; with many calls, about the average one."""
     task, run, *_ = times[0]
     where = called(place.function)

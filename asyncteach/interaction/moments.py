@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from math import floor, inf, isnan, log10
 from typing import NamedTuple
 
+from asyncteach.domains import STORY
 from asyncteach.formatting import clip, join_words
 from asyncteach.places import Place
-from asyncteach.subjects import STORY
 from asyncteach.timeline.chrome_trace import wait_finder
 from asyncteach.timeline.lanes import name_of
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, Slices, TaskRecord, Trace, Wait
@@ -201,7 +201,7 @@ class MomentSentences:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.trace = script.trace
-        self.unit = self.trace.subject.axis_unit(self.trace.duration)
+        self.unit = self.trace.domain.axis_unit(self.trace.duration)
         self.head = self.trace.head or ""
         whole = self.trace.duration * self.unit.per_second
         self._digits = max(0, 3 - floor(log10(whole))) if whole > 0 else 0
@@ -275,7 +275,7 @@ class MomentSentences:
             return f": it {outcome}" if outcome.startswith("raised") else f" and is {outcome}"
         if moment.state == READY:
             return f" and is ready to go on{where}"
-        if self.trace.subject is STORY:
+        if self.trace.domain is STORY:
             return f"; its machine works for {self.time(moment.until - moment.at)}"
         what = f" for {clip(moment.why, _WHY)}" if moment.why else ""
         return f", then waits{what}{where}"

@@ -5,9 +5,9 @@ from functools import partial
 from math import nan
 from typing import Any
 
+from asyncteach.domains import THREADS
 from asyncteach.formatting import tell_apart
 from asyncteach.places import Place, place_of
-from asyncteach.subjects import THREADS
 from asyncteach.thread_recorder.gaps import Gap, Reading
 from asyncteach.thread_recorder.log import ENTRY, UNKNOWN, Log
 from asyncteach.thread_recorder.measures import Measures, measure
@@ -90,7 +90,7 @@ def develop_threads(session: Session, *, has_gil: bool) -> ThreadTrace:
         slices,
         (last - zero) / _BILLION,
         dropped=session.shelf.dropped,
-        subject=THREADS,
+        domain=THREADS,
         head="the GIL" if has_gil else None,
         find_waits=partial(_find_waits, session, waits, zero),
         measures=measures,

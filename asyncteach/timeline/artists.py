@@ -16,8 +16,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
+from asyncteach.domains import CODE, STORY
 from asyncteach.formatting import Unit, clip
-from asyncteach.subjects import CODE, STORY
 from asyncteach.timeline.lanes import View
 from asyncteach.timeline.layout import NOTE_SIZE, Sheet, crowded, few_moments, shares_of
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, Floats
@@ -100,7 +100,7 @@ def _draw_moments(
 
 def _draw_shares(ax: Axes, view: View, dense: NDArray[np.intp], bars: Floats) -> None:
     """Fill crowded lanes so that a colour's height is its share of the lane's tasks and time."""
-    shares, edges = shares_of(view, dense, view.trace.subject.columns)
+    shares, edges = shares_of(view, dense, view.trace.domain.columns)
     steps = np.repeat(edges, 2)[1:-1]
     # Each is drawn from the floor up, over the one before: no seam shows between two of them.
     for state, tops in zip(reversed(STATES), np.cumsum(shares, axis=0)[::-1], strict=True):
@@ -196,7 +196,7 @@ def name_lanes(ax: Axes, sheet: Sheet) -> None:
     size = min(float(TEXT), max(6.0, sheet.inches * 72 * 0.75))
     # Names that don't fit one below the other are left out evenly.
     step = math.ceil(size / (sheet.inches * 72))
-    is_tree = sheet.view.trace.subject is not STORY or any(lane.depth for lane in sheet.view.lanes)
+    is_tree = sheet.view.trace.domain is not STORY or any(lane.depth for lane in sheet.view.lanes)
     ax.set_yticks(sheet.middles[::step], sheet.names[::step], fontsize=size)
     labels = ax.get_yticklabels()
     for label in labels:
@@ -214,13 +214,13 @@ def name_lanes(ax: Axes, sheet: Sheet) -> None:
 def mark_total(ax: Axes, sheet: Sheet, limit: float) -> None:
     """Draw a dotted line where it all ended, and say how long it took."""
     ink, total = mpl.rcParams["text.color"], sheet.view.end
-    lanes, subject = len(sheet.view.lanes), sheet.view.trace.subject
+    lanes, domain = len(sheet.view.lanes), sheet.view.trace.domain
     ax.axvline(total, color=ink, linewidth=1, linestyle=":", zorder=1)
     ax.text(
         total + limit * 0.008,
         # Beside the loop's lane no mark of an outcome is in the way.
-        (1 if lanes > TALL else (lanes - 1) / 2) if subject is STORY else 0,
-        subject.format_total(total),
+        (1 if lanes > TALL else (lanes - 1) / 2) if domain is STORY else 0,
+        domain.format_total(total),
         color=ink,
         fontsize=TEXT,
         fontweight="bold",
@@ -275,7 +275,7 @@ def add_legend(
     own = isinstance(where, Figure)
     full = isinstance(where, Figure) and where.get_figwidth() >= 8.5
     traces = [sheet.view.trace for sheet in sheets]
-    meanings = traces[0].subject.meaning({trace.head for trace in traces})
+    meanings = traces[0].domain.meaning({trace.head for trace in traces})
     handles: list[Patch | Line2D] = [
         Patch(
             facecolor=COLORS[state],

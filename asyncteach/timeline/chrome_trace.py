@@ -85,7 +85,7 @@ def _about(trace: Trace) -> ChromeEvent:
 
 
 def _events(trace: Trace) -> Iterator[ChromeEvent]:
-    scale = 1e6 * trace.subject.seconds  # to microseconds
+    scale = 1e6 * trace.domain.seconds  # to microseconds
     loops = max(1, len(trace.loops))
     names = [*trace.loops] if len(trace.loops) > 1 else [trace.head] if trace.head else []
     yield _meta("process_name", 0, name=clip(trace.title, _NAME))

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from asyncteach.arguments import check_number, check_recording
+from asyncteach.domains import STORY
 from asyncteach.formatting import article, clip
-from asyncteach.subjects import STORY
 from asyncteach.timeline.artists import (
     COLORS,
     HATCHES,
@@ -151,8 +151,8 @@ def draw_timelines(
         raise ValueError("draw_timelines() got an empty list: give it at least one Recording.")
     check_number(width, "width", unit="inches", least=3, most=50, fix="9.0 suits a page")
     if len({trace.unit for trace in traces}) > 1:
-        story = next(one.title for one in traces if one.subject is STORY)
-        code = next(one.title for one in traces if one.subject is not STORY)
+        story = next(one.title for one in traces if one.domain is STORY)
+        code = next(one.title for one in traces if one.domain is not STORY)
         raise ValueError(
             f"{clip(story, 60)!r} is in minutes of the story and {clip(code, 60)!r} in seconds: "
             "they share no axis, so draw each on a picture of its own."
@@ -202,7 +202,7 @@ def _draw(ax: Axes, sheet: Sheet, longest: float, *, last: bool = True) -> set[s
         max(limit, ax.get_xlim()[1]) if drawn else limit,
     )
     # A short part far from the start would have endless numbers in a unit that suits its length.
-    unit = view.trace.subject.axis_unit(max(longest - view.start, longest / 100))
+    unit = view.trace.domain.axis_unit(max(longest - view.start, longest / 100))
     scale_axis(ax, unit)
     write_title(ax, view, unit)
     letters = max(30, round(inches_of(ax) * 12))

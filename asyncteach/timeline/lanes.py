@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asyncteach.arguments import check_number
+from asyncteach.domains import THREADS
 from asyncteach.formatting import clip
 from asyncteach.intervals import union
-from asyncteach.subjects import THREADS
 from asyncteach.trace import RUNNING, STATES, Floats, Slices, TaskRecord, Trace, make_slices
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -76,7 +76,7 @@ class View:
 
 def has_jobs(trace: Trace) -> bool:
     """Return whether threads are jobs that tasks handed over; where all are threads none is."""
-    return trace.subject is not THREADS
+    return trace.domain is not THREADS
 
 
 def name_of(row: TaskRecord) -> str:
@@ -101,7 +101,7 @@ def view_of(
     """
     count = len(trace.rows)
     only = None if tasks is None else _find_rows(trace, tasks)
-    most = most or max(trace.subject.lanes, min(_CHOSEN_LANES, len(only or ())))
+    most = most or max(trace.domain.lanes, min(_CHOSEN_LANES, len(only or ())))
     part = start is not None or end is not None
     low, high = _check_part(trace, start, end) if part else (0.0, trace.duration)
     if part:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from asyncteach.domains import STORY
 from asyncteach.formatting import clip, format_duration, width
-from asyncteach.subjects import STORY
 from asyncteach.timeline.chrome_trace import format_block, format_wait, wait_finder
 from asyncteach.timeline.lanes import View, name_of, view_of
 from asyncteach.timeline.layout import Sheet, crowded, footnotes, lay_sheet, shares_of
@@ -62,7 +62,7 @@ class Scale:
         self.width, self.right = wide, wide - _RIGHT
         self.left = 16 + 6.6 * max(width(name) for name in sheet.names)
         self.per_unit = (self.right - self.left) / ((view.end - view.start) or 1.0)
-        self.start, self.sheet, self.subject = view.start, sheet, view.trace.subject
+        self.start, self.sheet, self.domain = view.start, sheet, view.trace.domain
         self.words = footnotes(view, _BARS)
         self.top, self.floor = float(_TOP), self.y(sheet.bottom)
         self.height = self.floor + 66 + 16 * len(self.words)
@@ -74,11 +74,11 @@ class Scale:
         return _TOP + (units - self.sheet.top) * self.sheet.inches * _INCH
 
     def amount(self, amount: float) -> str:
-        return f"{amount:.4g} min" if self.subject is STORY else format_duration(amount)
+        return f"{amount:.4g} min" if self.domain is STORY else format_duration(amount)
 
     def stretch(self, start: float, end: float) -> str:
-        unit = self.subject.axis_unit(end)
-        digits = 4 if self.subject is STORY else 6
+        unit = self.domain.axis_unit(end)
+        digits = 4 if self.domain is STORY else 6
         edges = [f"{edge * unit.per_second:.{digits}g}" for edge in (start, end)]
         return f"{edges[0]} to {edges[1]} {unit.short} ({self.amount(end - start)})"
 
@@ -201,7 +201,7 @@ def _outcomes(view: View, scale: Scale) -> Iterator[str]:
 
 
 def _axis(view: View, scale: Scale, floor: float) -> Iterator[str]:
-    unit = scale.subject.axis_unit(view.end - view.start)
+    unit = scale.domain.axis_unit(view.end - view.start)
     right = scale.right
     yield f'<path class="axis" d="M{scale.left:.1f} {floor:.1f}H{right}"/>'
     for tick in _ticks(view.start * unit.per_second, view.end * unit.per_second):

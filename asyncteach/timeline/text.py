@@ -4,8 +4,8 @@ from collections import Counter
 
 import numpy as np
 
+from asyncteach.domains import STORY
 from asyncteach.formatting import clip, format_duration, pad, width
-from asyncteach.subjects import STORY
 from asyncteach.timeline.lanes import LOOPS, Lane, View, name_of, view_of
 from asyncteach.timeline.layout import few_moments, shares_of
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, Block, Trace
@@ -22,7 +22,7 @@ _FEW = 5
 
 def heading(trace: Trace) -> str:
     """Return the title and how long it took, as one line."""
-    return f"{clip(trace.title, 60)}: {trace.subject.format(trace.duration)}"
+    return f"{clip(trace.title, 60)}: {trace.domain.format(trace.duration)}"
 
 
 def draw(trace: Trace) -> str:
@@ -44,7 +44,7 @@ def draw(trace: Trace) -> str:
 
 def describe(trace: Trace) -> str:
     """Return what the timeline shows as a sentence or two."""
-    if trace.subject is STORY:
+    if trace.domain is STORY:
         return _describe_story(trace)
     view = view_of(trace, most=12)
     totals = view.totals()
@@ -135,7 +135,7 @@ def _format_folds(view: View) -> list[str]:
         if lane.folded and lane.kind != "loop":
             times = zip(STATES, sums, strict=True)
             words = ", ".join(
-                f"{state} {view.trace.subject.format_total(amount)}" for state, amount in times
+                f"{state} {view.trace.domain.format_total(amount)}" for state, amount in times
             )
             lines.append(f"{clip(lane.name, 40)}, in one lane: {words} in all")
     if len(lines) > _FEW:

@@ -24,8 +24,8 @@ from asyncteach import (
     run_in_threads,
     run_together,
 )
+from asyncteach.domains import STORY
 from asyncteach.places import Place
-from asyncteach.subjects import STORY
 from asyncteach.timeline.figure import COLORS, HATCHES, draw_timelines
 from asyncteach.timeline.lanes import TIMES, view_of
 from asyncteach.timeline.layout import crowded, shares_of

@@ -7,7 +7,7 @@ from asyncteach.formatting import Unit, format_duration, format_time, unit_for
 
 
 @dataclass(frozen=True)
-class Subject:
+class Domain:
     """The unit and the words of a recording, and how much of it a picture shows.
 
     There are three of them: STORY, CODE and THREADS. All that differs between them stands here.
@@ -52,7 +52,7 @@ def _meanings(running: str, ready: str, waiting: str) -> dict[str, str]:
     return {"running": running, "ready": ready, "waiting": waiting}
 
 
-STORY = Subject(
+STORY = Domain(
     "minutes",
     60.0,
     {
@@ -66,9 +66,9 @@ STORY = Subject(
     columns=80,
 )  # fmt: skip
 _OF_CODE = _meanings("its code executes", "it could go on, the loop is busy", "it awaits something")
-CODE = Subject("seconds", 1.0, {"loop": _OF_CODE}, _OF_CODE)
+CODE = Domain("seconds", 1.0, {"loop": _OF_CODE}, _OF_CODE)
 _NO_GIL = "it could go on, the processor is elsewhere"
-THREADS = Subject(
+THREADS = Domain(
     "seconds",
     1.0,
     {
