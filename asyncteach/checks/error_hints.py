@@ -163,8 +163,8 @@ _ANY: Hints = (
 class _Raised(NamedTuple):
     """Where an exception was raised."""
 
-    module: str
-    """The file, as `asyncio/tasks.py`."""
+    modules: list[str]
+    """The files below the user's line, as `asyncio/tasks.py`; the innermost is the last."""
     instruction: str
     """What Python was doing there."""
     is_users: bool
@@ -182,15 +182,17 @@ def find_line(error: BaseException) -> Place | None:
 
 def _find_raise(error: BaseException) -> _Raised:
     traceback: TracebackType | None = error.__traceback__
-    module = instruction = unawaited = ""
+    modules: list[str] = []
+    instruction = unawaited = ""
     line, is_own = None, False
     while traceback is not None:
         frame = traceback.tb_frame
         code = frame.f_code
-        module = "/".join(code.co_filename.split(os.sep)[-2:])
+        modules.append("/".join(code.co_filename.split(os.sep)[-2:]))
         instruction = dis.opname[code.co_code[traceback.tb_lasti]]
         is_own = is_users(code.co_filename)
         if is_own:
+            modules.clear()
             line = place_of(code, traceback.tb_lineno)
             unawaited = next(
                 (
@@ -202,7 +204,7 @@ def _find_raise(error: BaseException) -> _Raised:
                 "",
             )
         traceback = traceback.tb_next
-    return _Raised(module, instruction, is_own, line, unawaited)
+    return _Raised(modules, instruction, is_own, line, unawaited)
 
 
 def find_hints(error: BaseException, *, group: bool = False) -> Hints:
@@ -215,7 +217,8 @@ def find_hints(error: BaseException, *, group: bool = False) -> Hints:
     for types, hints in _TYPES:
         if isinstance(error, types):
             return hints
-    if "multiprocessing/" in raised.module or "futures/process" in raised.module:
+    module = raised.modules[-1] if raised.modules else ""
+    if module.startswith("multiprocessing/") or module == "futures/process.py":
         return _SENT
     if isinstance(error, TypeError):
         if raised.line is None:  # what runs the answer has called it, or awaited what it gave
@@ -230,14 +233,14 @@ def find_hints(error: BaseException, *, group: bool = False) -> Hints:
             "Calling a coroutine function only makes a coroutine: `await` gives what it returns.",
         )
     if isinstance(error, TypeError | AttributeError):
-        if raised.module in ("futures/thread.py", "asyncio/threads.py"):
+        if module == "futures/thread.py" or module.startswith("virtual_clock/"):
             return _IN_A_THREAD
-        if raised.module.startswith("asyncio/"):
+        if module.startswith("asyncio/"):
             return _HANDED
     if isinstance(error, RuntimeError):
-        if raised.module in ("asyncio/runners.py", "asyncio/base_events.py"):
+        if module in ("asyncio/runners.py", "asyncio/base_events.py"):
             return _LOOP
-        if raised.module == "asyncio/mixins.py":
+        if module == "asyncio/mixins.py":
             return _OTHER_LOOP
     if raised.is_users and raised.instruction == "RAISE_VARARGS":
         return _OWN_RAISE

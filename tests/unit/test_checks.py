@@ -1,10 +1,9 @@
-"""Checks: each condition by right and by wrong programs, its sentences, hints, picture, misuse."""
+"""Checks: each condition by right and by wrong programs, its sentences, hints and picture."""
 
 import asyncio
 import contextlib
 import gc
 import re
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,6 @@ import pytest
 
 from asyncteach import (
     CHORES,
-    LEISURE,
     Recording,
     check,
     record,
@@ -23,10 +21,8 @@ from asyncteach import (
     run_in_processes,
     run_in_threads,
     run_in_turn,
-    run_together,
     virtual_time,
 )
-from asyncteach.checks.check import _name_of
 from asyncteach.checks.picture import draw_marked
 from asyncteach.checks.results import forget_tries
 
@@ -83,24 +79,26 @@ async def together():
     return await asyncio.gather(*(start(n, f"page-{n}") for n in (1, 2, 3)))
 
 
-# How long it took
+async def blocking(seconds):
+    await asyncio.sleep(0.5)
+    time.sleep(seconds)
 
 
-def test_a_right_length_is_said_in_the_unit_that_was_asked_for():
+# What is right passes
+
+
+def test_a_check_that_passed_is_text_alone():
     verdict = judge(together).took(seconds=3).took(minutes=0.05).took(at_most_seconds=5)
-    assert (
-        str(verdict)
-        == "Yes: it took 3 s.\nYes: it took 0.1 minutes.\nYes: it took 3 s.\nAll right."
-    )
-    assert verdict.passed
+    assert str(verdict).splitlines() == [
+        "Yes: it took 3 s.",
+        "Yes: it took 0.1 minutes.",
+        "Yes: it took 3 s.",
+        "All right.",
+    ]
     assert bool(verdict)
-
-
-def test_a_wrong_length_is_told_with_what_was_expected():
-    assert told(judge(in_turn).took(seconds=3)) == "it took 6 s, expected 3 s"
-    assert told(judge(in_turn).took(at_most_seconds=3)) == "it took 6 s, expected at most 3 s"
-    assert told(judge(together).took(seconds=6)) == "it took only 3 s, expected 6 s"
-    assert judge(together).took(at_most_seconds=6).passed
+    assert verdict._repr_mimebundle_() == ({"text/plain": str(verdict)}, {})
+    assert str(judge(together)) == "All right."
+    assert str(check(story())).startswith("Nothing has been asked yet")
 
 
 def test_virtual_time_is_held_to_a_twentieth_unless_told_otherwise():
@@ -135,37 +133,10 @@ def test_stories_are_judged_in_minutes_whoever_did_them(run, minutes):
     assert check(recording).overlapped().passed == (minutes == 40)
 
 
-def test_a_story_in_real_time_passes_as_the_virtual_one_does():
-    recording = asyncio.run(run_together(CHORES))
-    verdict = check(recording).overlapped("cook rice", "wash clothes", "wash dishes")
-    assert verdict.took(minutes=40, within=1).at_most(3, "wash dishes").passed
-
-
-def test_what_took_too_long_is_explained_by_the_line_at_the_second_try():
-    async def main():
-        await asyncio.gather(page(1), blocking(1))
-
-    first, second = (judge(main).took(seconds=1, within=0) for _ in range(2))
-    assert "waited for something else" in hint(first)
-    assert "blocking() held the loop for 1 s at test_checks.py:" in hint(second)
-
-
-async def blocking(seconds):
-    await asyncio.sleep(0.5)
-    time.sleep(seconds)
-
-
-# What overlapped
-
-
 async def _with_group():
     async with asyncio.TaskGroup() as group:
         for number in (1, 2, 3):
             group.create_task(page(number), name=f"page-{number}")
-
-
-async def _with_wait():
-    await asyncio.wait([start(number, f"page-{number}") for number in (1, 2, 3)])
 
 
 async def _with_as_completed():
@@ -179,96 +150,26 @@ async def _with_tasks_awaited_in_turn():
         await task
 
 
-async def _with_a_wait_for_around_each():
-    tasks = [start(number, f"page-{number}") for number in (1, 2, 3)]
-    await asyncio.gather(*(asyncio.wait_for(task, 10) for task in tasks))
-
-
 async def _without_names():
     await asyncio.gather(page(1), page(2), page(3))
 
 
 @pytest.mark.parametrize(
     "answer",
-    [
-        together,
-        _with_group,
-        _with_wait,
-        _with_as_completed,
-        _with_tasks_awaited_in_turn,
-        _with_a_wait_for_around_each,
-        _without_names,
-    ],
+    [together, _with_group, _with_as_completed, _with_tasks_awaited_in_turn, _without_names],
 )
 def test_every_way_to_have_them_together_passes(answer):
     verdict = judge(answer).took(seconds=3).overlapped("page").overlapped()
     assert verdict.at_least(3, "page").nothing_left_running().never_blocked().passed, verdict
 
 
-def test_what_came_one_after_another_is_told_with_the_two_and_the_moment():
-    assert told(judge(in_turn).overlapped("page")) == (
-        "page-2 began only when page-1 was over, after 1 s"
-    )
-    assert told(judge(in_turn).overlapped()) == told(judge(in_turn).overlapped("page-1", "page-2"))
-    verdict = check(run_in_turn(CHORES, clock="virtual")).overlapped("cook rice", "wash clothes")
-    assert told(verdict) == "wash clothes began only when cook rice was over, after 40.0 minutes"
+def test_two_that_only_touch_or_have_not_begun_do_not_overlap():
+    def overlap(*slices):
+        return check(story(*slices)).overlapped("a", "b").passed
 
-
-def test_two_that_only_touch_do_not_overlap():
-    touching = story((0, "waiting", 0, 10), (1, "waiting", 10, 20))
-    assert not check(touching).overlapped("a", "b").passed
-    assert check(story((0, "waiting", 0, 11), (1, "waiting", 10, 20))).overlapped("a", "b").passed
-
-
-def test_tasks_that_block_instead_of_waiting_were_never_together():
-    async def rude(seconds):
-        time.sleep(seconds)
-
-    async def main():
-        await asyncio.gather(rude(1), rude(2))
-
-    assert "only when rude was over" in told(judge(main).overlapped())
-
-
-def test_who_is_ready_and_has_not_begun_is_not_under_way():
-    recording = story((0, "running", 0, 10), (1, "ready", 0, 10), (1, "running", 10, 20))
-    assert not check(recording).overlapped("a", "b").passed
-
-
-def test_one_that_never_waits_is_told_so():
-    async def main():
-        await asyncio.gather(start(0, "quick"), start(2, "slow"))
-
-    assert "quick never had to wait" in told(judge(main).overlapped("quick", "slow"))
-
-
-def test_without_tasks_there_is_nothing_that_could_overlap():
-    async def main():
-        await page(1)
-        await page(2)
-
-    assert told(judge(main).overlapped()) == (
-        "there aren't two tasks that could overlap: there is no task but the one that ran the code"
-    )
-    verdict = judge(main).overlapped("page")
-    assert told(verdict).startswith("page() was awaited inside another task and is no task")
-
-
-# Names
-
-
-def test_a_name_that_fits_no_task_lists_those_that_are_there():
-    assert told(judge(together).overlapped("page-1", "pgae-2")) == (
-        "no task is called 'pgae-2': the tasks are 'page-1', 'page-2' and 'page-3'"
-    )
-    for verdict in (
-        judge(together).cancelled("x"),
-        judge(together).order("x", "page-1"),
-        judge(together).at_most(3, "x"),
-        judge(together).at_least(3, "x"),
-    ):
-        assert "no task is called 'x'" in told(verdict)
-        assert "name='x'" in hint(verdict)
+    assert overlap((0, "waiting", 0, 11), (1, "waiting", 10, 20))
+    assert not overlap((0, "waiting", 0, 10), (1, "waiting", 10, 20))
+    assert not overlap((0, "running", 0, 10), (1, "ready", 0, 10), (1, "running", 10, 20))
 
 
 def test_a_name_stands_for_numbered_ones_for_twins_and_for_coroutine_functions():
@@ -286,12 +187,9 @@ def test_a_name_stands_for_numbered_ones_for_twins_and_for_coroutine_functions()
 # How many at once
 
 
-PACE = 1.0
-
-
 async def fetch():
-    await asyncio.sleep(PACE / 2)
-    await asyncio.sleep(PACE / 2)
+    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)
 
 
 async def _semaphore_inside(kind=asyncio.Semaphore):
@@ -311,7 +209,7 @@ async def _semaphore_in_the_task_itself():
 
     async def fetch():
         async with limit:
-            await asyncio.sleep(PACE)
+            await asyncio.sleep(1)
 
     await asyncio.gather(*(fetch() for _ in range(10)))
 
@@ -328,28 +226,6 @@ async def _workers_and_a_queue():
             queue.task_done()
 
     await asyncio.gather(*(work() for _ in range(3)))
-
-
-async def _workers_that_are_cancelled():
-    queue = asyncio.Queue(2)
-
-    async def work():
-        while True:
-            await queue.get()
-            await fetch()
-            queue.task_done()
-
-    workers = [asyncio.create_task(work()) for _ in range(3)]
-    for number in range(10):
-        await queue.put(number)
-    await queue.join()
-    for worker in workers:
-        worker.cancel()
-
-
-async def _three_at_a_time():
-    for number in range(0, 10, 3):
-        await asyncio.gather(*(fetch() for _ in range(10)[number : number + 3]))
 
 
 async def _the_next_when_one_is_done():
@@ -377,31 +253,6 @@ async def _a_condition_and_a_count():
     await asyncio.gather(*(asyncio.create_task(limited(), name=f"fetch-{n}") for n in range(10)))
 
 
-async def _tokens_in_a_queue():
-    tokens = asyncio.Queue()
-    for token in range(3):
-        tokens.put_nowait(token)
-
-    async def limited():
-        token = await tokens.get()
-        try:
-            await fetch()
-        finally:
-            tokens.put_nowait(token)
-
-    await asyncio.gather(*(limited() for _ in range(10)))
-
-
-async def _time_limits_around_each():
-    limit = asyncio.Semaphore(3)
-
-    async def limited():
-        async with limit:
-            await asyncio.wait_for(fetch(), 60)
-
-    await asyncio.gather(*(asyncio.create_task(limited(), name=f"fetch-{n}") for n in range(10)))
-
-
 async def _a_gate_of_futures():
     waiting, active = [], 0
 
@@ -412,7 +263,7 @@ async def _a_gate_of_futures():
             await waiting[-1]
         else:
             active += 1
-        await asyncio.sleep(PACE)
+        await asyncio.sleep(1)
         if waiting:
             waiting.pop(0).set_result(None)
         else:
@@ -436,22 +287,12 @@ async def _an_event_for_each():
     await asyncio.gather(*tasks)
 
 
-async def _one_after_another_is_less_than_three():
-    for _ in range(10):
-        await fetch()
-
-
 LIMITED = [
     _semaphore_inside,
-    lambda: _semaphore_inside(asyncio.BoundedSemaphore),
     _semaphore_in_the_task_itself,
     _workers_and_a_queue,
-    _workers_that_are_cancelled,
-    _three_at_a_time,
     _the_next_when_one_is_done,
     _a_condition_and_a_count,
-    _tokens_in_a_queue,
-    _time_limits_around_each,
     _a_gate_of_futures,
     _an_event_for_each,
 ]
@@ -462,27 +303,8 @@ def test_every_way_to_have_three_at_once_passes(answer):
     verdict = judge(answer).at_most(3, "fetch").at_least(3, "fetch").nothing_left_running()
     assert verdict.passed, verdict
     assert not judge(answer).at_most(2, "fetch").passed
-    # A bare future may be anything: who waits for one is taken to be at work, or not to be,
-    # whichever accuses nobody.
+    # A bare future may be anything: a wait for one counts as work, or not, as it helps.
     assert judge(answer).at_least(4, "fetch").passed == (answer is _a_gate_of_futures)
-
-
-def test_one_at_a_time_is_no_more_than_three_and_never_two():
-    assert judge(_one_after_another_is_less_than_three).at_most(3, "fetch").passed
-    verdict = judge(_one_after_another_is_less_than_three).at_least(2, "fetch")
-    assert told(verdict) == (
-        "there was never a moment with two of fetch under way: one was the most"
-    )
-
-
-@pytest.mark.parametrize("answer", LIMITED)
-def test_in_real_time_nobody_is_counted_while_another_one_leaves(answer, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "PACE", 0.01)
-    assert judge(answer, virtual=False).at_most(3, "fetch").passed
-
-
-async def _no_limit():
-    await asyncio.gather(*(fetch() for _ in range(10)))
 
 
 async def _a_semaphore_for_each():
@@ -517,16 +339,10 @@ async def _a_lock_for_the_saving_only():
 
 @pytest.mark.parametrize(
     "answer",
-    [
-        _no_limit,
-        _a_semaphore_for_each,
-        _a_semaphore_around_the_wrong_thing,
-        _a_lock_for_the_saving_only,
-    ],
+    [_a_semaphore_for_each, _a_semaphore_around_the_wrong_thing, _a_lock_for_the_saving_only],
 )
 def test_no_limit_is_no_limit_whatever_it_looks_like(answer):
-    verdict = judge(answer).at_most(3, "fetch")
-    assert told(verdict) == (
+    assert told(judge(answer).at_most(3, "fetch")) == (
         "ten of fetch were under way at once, at the very start, expected at most three"
     )
 
@@ -558,50 +374,7 @@ def test_who_meets_the_others_at_a_barrier_is_there():
     assert judge(main).at_least(3, "runner").passed
 
 
-# What held the loop
-
-
-def test_what_held_the_loop_is_told_with_its_line_and_its_victims():
-    async def main():
-        await asyncio.gather(page(0.6), page(0.7), blocking(2))
-
-    verdict = judge(main).never_blocked()
-    line = blocking.__code__.co_firstlineno + 2
-    assert told(verdict) == (
-        f"blocking() held the loop for 2 s at test_checks.py:{line}, "
-        "and page and page (2) had to wait for it"
-    )
-    (mark,) = verdict.marks
-    assert (mark.start, mark.end) == (0.5, 2.5)
-    assert judge(main).never_blocked(2.5).passed
-
-
-def test_a_shorter_limit_is_held_too_where_time_is_virtual():
-    async def main():
-        time.sleep(0.03)
-
-    assert judge(main).never_blocked().passed
-    assert told(judge(main).never_blocked(0.02)) == "main held the loop for 30 ms"
-
-
-def test_threads_and_pauses_hold_nothing():
-    async def main():
-        await asyncio.gather(page(1), asyncio.to_thread(time.sleep, 2))
-
-    assert judge(main).never_blocked().took(seconds=2).passed
-
-
-def test_sleeping_on_the_loop_is_seen_in_real_time_too():
-    async def main():
-        await asyncio.gather(page(0.01), nap())
-
-    async def nap():
-        time.sleep(0.3)
-
-    assert "nap() held the loop" in told(judge(main, virtual=False).never_blocked())
-
-
-# How tasks ended
+# How tasks ended, and in which order
 
 
 async def endings():
@@ -615,12 +388,6 @@ async def endings():
     await asyncio.wait([bad, good])
     slow.cancel()
     bad.exception()
-
-
-def test_another_library_has_an_exception_of_the_same_name():
-    other = type("ConnectionError", (OSError,), {})
-    assert judge(endings).raised("bad", OSError)
-    assert other.__name__ == "ConnectionError"
 
 
 def test_outcomes_that_are_as_they_should_be():
@@ -640,72 +407,6 @@ def test_outcomes_that_are_as_they_should_be():
     ]
 
 
-def test_outcomes_that_are_others():
-    assert told(judge(endings).cancelled("good")) == "good returned, expected it to be cancelled"
-    assert told(judge(endings).returned("slow")) == "slow was cancelled, expected it to return"
-    assert told(judge(endings).raised("bad", ValueError)) == (
-        "bad raised ConnectionResetError: gone, expected it to raise ValueError"
-    )
-    assert told(judge(endings).raised("good")) == "good returned, expected it to raise an exception"
-
-
-def test_a_cancellation_that_is_swallowed_is_none():
-    async def stubborn():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.sleep(100)
-
-    async def main():
-        task = asyncio.create_task(stubborn(), name="stubborn")
-        await asyncio.sleep(1)
-        task.cancel()
-        await task
-
-    verdict = judge(main).cancelled("stubborn")
-    assert told(verdict) == "stubborn returned, expected it to be cancelled"
-
-
-def test_what_is_left_running_is_told_with_the_line_that_started_it_and_is_stopped():
-    kept = []
-
-    async def main():
-        kept.append(start(100, "lost"))
-        await asyncio.sleep(1)
-
-    verdict = judge(main).nothing_left_running()
-    assert re.fullmatch(r"lost at test_checks.py:\d+ was left running at the end", told(verdict))
-    assert kept[0].cancelled()
-
-
-def test_a_task_that_nobody_held_is_lost_and_that_is_told():
-    async def main():
-        asyncio.create_task(forever())
-        await asyncio.sleep(1)
-        gc.collect()
-        await asyncio.sleep(1)
-
-    async def forever():
-        await asyncio.get_running_loop().create_future()
-
-    assert "lost" in told(judge(main).nothing_left_running())
-
-
-# In which order
-
-
-def test_the_order_of_ends_and_of_starts():
-    verdict = judge(together).order("page-1", "page-2", "page-3")
-    verdict.order("start of page-3", "end of page-1", "page-2").order("start of page", "page")
-    assert verdict.passed
-    assert told(judge(together).order("page-2", "page-1")) == (
-        "page-1 was done after 1 s, and page-2 was done only after 2 s, "
-        "expected the other way round"
-    )
-    assert told(judge(together).order("page-1", "start of page-2")) == (
-        "page-2 began at the very start, and page-1 was done only after 1 s, "
-        "expected the other way round"
-    )
-
-
 def test_what_ends_at_the_same_moment_may_come_in_any_order():
     async def main():
         await asyncio.gather(start(1, "a"), start(1, "b"))
@@ -714,15 +415,207 @@ def test_what_ends_at_the_same_moment_may_come_in_any_order():
     assert judge(main).order("b", "a").passed
 
 
-def test_what_never_ends_has_no_place_in_an_order():
+def test_results_are_equal_by_python_whatever_they_are():
+    import numpy
+    import pandas
+
+    same = [
+        1,
+        1.0,
+        "a",
+        [1, 2],
+        {"a": [1]},
+        {1, 2},
+        True,
+        None,
+        numpy.arange(3),
+        pandas.DataFrame({"a": [1]}),
+    ]
+    for value in same:
+        assert check(story()).result(value, value).passed
+    assert not check(story()).result(numpy.arange(3), numpy.arange(4)).passed
+    assert not check(story()).result(numpy.arange(3), numpy.zeros(3)).passed
+
+    class Rude:
+        def __eq__(self, other):
+            raise RuntimeError
+
+        def __repr__(self):
+            raise RuntimeError
+
+    assert "a Rude that can't be shown" in told(check(story()).result(Rude(), 1))
+
+
+def test_the_order_of_ends_and_of_starts():
+    verdict = judge(together).order("page-1", "page-2", "page-3")
+    verdict.order("start of page-3", "end of page-1", "page-2").order("start of page", "page")
+    assert verdict.passed
+
+
+# What is wrong is named
+
+
+async def rude():
+    async def rude(seconds):
+        time.sleep(seconds)
+
+    await asyncio.gather(rude(1), rude(2))
+
+
+async def quick():
+    await asyncio.gather(start(0, "quick"), start(2, "slow"))
+
+
+async def inside():
+    await page(1)
+    await page(2)
+
+
+async def holding():
+    await asyncio.gather(page(0.6), page(0.7), blocking(2))
+
+
+async def short_hold():
+    time.sleep(0.03)
+
+
+async def one_at_a_time():
+    for _ in range(3):
+        await fetch()
+
+
+async def swallowing():
+    async def stubborn():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(100)
+
+    task = asyncio.create_task(stubborn(), name="stubborn")
+    await asyncio.sleep(1)
+    task.cancel()
+    await task
+
+
+async def leaving():
+    kept.append(start(100, "lost"))
+    await start(1, "page")
+
+
+async def losing():
+    async def forever():
+        await asyncio.get_running_loop().create_future()
+
+    asyncio.create_task(forever())
+    await asyncio.sleep(1)
+    gc.collect()
+    await asyncio.sleep(1)
+
+
+kept = []
+NAMES = "the tasks are 'page-1', 'page-2' and 'page-3'"
+LINE = r"test_checks\.py:\d+"
+OTHER_WAY = "expected the other way round"
+
+
+@pytest.mark.parametrize(
+    ("answer", "ask", "sentence"),
+    [
+        (in_turn, lambda v: v.took(seconds=3), "it took 6 s, expected 3 s"),
+        (in_turn, lambda v: v.took(at_most_seconds=3), "it took 6 s, expected at most 3 s"),
+        (together, lambda v: v.took(seconds=6), "it took only 3 s, expected 6 s"),
+        (
+            in_turn,
+            lambda v: v.overlapped("page"),
+            "page-2 began only when page-1 was over, after 1 s",
+        ),
+        (in_turn, lambda v: v.overlapped(), "page-2 began only when page-1 was over, after 1 s"),
+        (rude, lambda v: v.overlapped(), r"rude \(2\) began only when rude was over.*"),
+        (quick, lambda v: v.overlapped("quick", "slow"), "quick never had to wait.*"),
+        (inside, lambda v: v.overlapped(), "there aren't two tasks .* no task but the one .*"),
+        (inside, lambda v: v.overlapped("page"), r"page\(\) was awaited inside another task.*"),
+        (together, lambda v: v.overlapped("pgae-2"), f"no task is called 'pgae-2': {NAMES}"),
+        (together, lambda v: v.cancelled("x"), f"no task is called 'x': {NAMES}"),
+        (together, lambda v: v.order("x", "page-1"), f"no task is called 'x': {NAMES}"),
+        (together, lambda v: v.at_most(3, "x"), f"no task is called 'x': {NAMES}"),
+        (together, lambda v: v.at_least(3, "x"), f"no task is called 'x': {NAMES}"),
+        (
+            one_at_a_time,
+            lambda v: v.at_most(3, "fetch").at_least(2, "fetch"),
+            "there was never a moment with two of fetch under way: one was the most",
+        ),
+        (
+            holding,
+            lambda v: v.never_blocked(2.5).never_blocked(),
+            rf"blocking\(\) held the loop for 2 s at {LINE}, "
+            r"and page and page \(2\) had to wait for it",
+        ),
+        (
+            short_hold,
+            lambda v: v.never_blocked().never_blocked(0.02),
+            "short_hold held the loop for 30 ms",
+        ),
+        (endings, lambda v: v.cancelled("good"), "good returned, expected it to be cancelled"),
+        (endings, lambda v: v.returned("slow"), "slow was cancelled, expected it to return"),
+        (
+            endings,
+            lambda v: v.raised("bad", ValueError),
+            "bad raised ConnectionResetError: gone, expected it to raise ValueError",
+        ),
+        (endings, lambda v: v.raised("good"), "good returned, expected it to raise an exception"),
+        (
+            swallowing,
+            lambda v: v.cancelled("stubborn"),
+            "stubborn returned, expected it to be cancelled",
+        ),
+        (
+            leaving,
+            lambda v: v.nothing_left_running(),
+            f"lost at {LINE} was left running at the end",
+        ),
+        (leaving, lambda v: v.order("page", "lost"), "lost was still running at the end"),
+        (losing, lambda v: v.nothing_left_running(), f"forever at {LINE} was lost before done"),
+        (
+            together,
+            lambda v: v.order("page-2", "page-1"),
+            f"page-1 was done after 1 s, and page-2 was done only after 2 s, {OTHER_WAY}",
+        ),
+        (
+            together,
+            lambda v: v.order("page-1", "start of page-2"),
+            "page-2 began at the very start, and page-1 was done only after 1 s, .*",
+        ),
+        (together, lambda v: v.that([], "they came."), "it isn't true that they came"),
+        (
+            together,
+            lambda v: v.that(lambda: {}["a"], "it is there"),
+            r"it isn't true that it is there \(KeyError\)",
+        ),
+        (lambda: 3, lambda v: v, "your code gave 3, which can't be awaited"),
+        (lambda: (yield), lambda v: v, "your code gave a generator, which can't be awaited"),
+    ],
+)
+def test_what_is_wrong_is_named(answer, ask, sentence):
+    verdict = ask(judge(answer))
+    assert re.fullmatch(sentence, told(verdict))
+    # The rest is not looked at.
+    assert told(verdict.took(seconds=0)) == told(verdict)
+    assert kept == [] or kept.pop().cancelled()
+
+
+def test_real_time_is_judged_too():
+    async def nap():
+        time.sleep(0.3)
+
     async def main():
-        start(100, "lost")
-        await start(1, "page")
+        await asyncio.gather(page(0.01), nap())
 
-    assert told(judge(main).order("page", "lost")) == "lost was still running at the end"
+    assert "nap() held the loop" in told(judge(main, virtual=False).never_blocked())
 
 
-# What came back
+def test_threads_and_pauses_hold_nothing():
+    async def main():
+        await asyncio.gather(page(1), asyncio.to_thread(time.sleep, 2))
+
+    assert judge(main).never_blocked().took(seconds=2).passed
 
 
 @pytest.mark.parametrize(
@@ -775,50 +668,6 @@ def test_a_result_that_still_has_to_be_awaited_is_told_so():
             value.close()
 
 
-def test_results_are_equal_by_python_whatever_they_are():
-    import numpy
-    import pandas
-
-    same = [
-        1,
-        1.0,
-        "a",
-        [1, 2],
-        {"a": [1]},
-        {1, 2},
-        True,
-        None,
-        numpy.arange(3),
-        pandas.DataFrame({"a": [1]}),
-    ]
-    for value in same:
-        assert check(story()).result(value, value).passed
-    assert not check(story()).result(numpy.arange(3), numpy.arange(4)).passed
-    assert not check(story()).result(numpy.arange(3), numpy.zeros(3)).passed
-
-    class Rude:
-        def __eq__(self, other):
-            raise RuntimeError
-
-        def __repr__(self):
-            raise RuntimeError
-
-    assert "a Rude that can't be shown" in told(check(story()).result(Rude(), 1))
-
-
-# Anything else
-
-
-def test_anything_else_is_said_in_its_own_sentence():
-    recording = story((0, "waiting", 0, 10), (1, "waiting", 10, 20))
-    assert str(check(recording).that(1 == 1, "one is one.")) == "Yes: one is one.\nAll right."
-    verdict = check(recording).that([], "somebody came", hint="Who?", task="b", start=12)
-    assert str(verdict) == "Not yet: it isn't true that somebody came.\nA hint: Who?"
-    (mark,) = verdict.marks
-    assert (mark.start, mark.end, mark.rows) == (12, 20, (1,))
-    assert check(recording).that(False, "it", task="nobody").marks == ()
-
-
 def test_a_function_is_asked_only_if_nothing_has_failed_before():
     asked = []
 
@@ -834,14 +683,6 @@ def test_a_function_is_asked_only_if_nothing_has_failed_before():
     assert check(story()).that(lambda: True, "it is there").passed
 
 
-def test_the_first_failure_is_told_and_the_rest_is_not_looked_at():
-    verdict = judge(in_turn).took(seconds=6).took(seconds=1).overlapped().result(3)
-    assert str(verdict).splitlines()[:2] == [
-        "Yes: it took 6 s.",
-        "Not yet: it took 6 s, expected 1 s.",
-    ]
-
-
 def test_one_check_goes_on_with_another_one():
     right, wrong = judge(together).took(seconds=3), judge(in_turn).took(seconds=3)
     assert right.also(judge(together).overlapped("page")).passed
@@ -852,6 +693,15 @@ def test_one_check_goes_on_with_another_one():
 
 
 # Hints
+
+
+def test_what_took_too_long_is_explained_by_the_line_at_the_second_try():
+    async def main():
+        await asyncio.gather(page(1), blocking(1))
+
+    first, second = (judge(main).took(seconds=1, within=0) for _ in range(2))
+    assert "waited for something else" in hint(first)
+    assert "blocking() held the loop for 1 s at test_checks.py:" in hint(second)
 
 
 def test_hints_grow_stronger_with_each_try_and_not_with_each_look():
@@ -874,6 +724,110 @@ def test_tries_are_counted_for_each_name():
     for name in ("one", "two"):
         verdict = judge(in_turn, name=name).took(seconds=3, hint="One.", stronger="Two.")
         assert hint(verdict) == "One."
+
+
+async def _no_await():
+    text = page(1)
+    return text + 1
+
+
+async def _await_nothing():
+    await time.sleep(1)
+
+
+async def _gather_nothing():
+    await asyncio.gather(time.sleep(1))
+
+
+async def _run_inside():
+    coroutine = page(1)
+    try:
+        asyncio.run(coroutine)
+    finally:
+        coroutine.close()
+
+
+async def _no_name():
+    return undefined  # noqa: F821
+
+
+async def _called_early():
+    await asyncio.to_thread(time.sleep(1))
+
+
+async def _no_brackets_for_a_task():
+    asyncio.create_task(page)
+
+
+async def _a_pools_future():
+    with ThreadPoolExecutor(1) as pool:
+        await pool.submit(time.sleep, 0)
+
+
+async def _no_name_to_import():
+    ForkingPickler.dumps(lambda: None)
+
+
+async def _no_such_argument():
+    await page(1, 2)
+
+
+async def _too_late():
+    async with asyncio.timeout(1):
+        await asyncio.sleep(2)
+
+
+async def _cancelled():
+    task = start(5, "task")
+    task.cancel()
+    await task
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (_no_await, "text is a coroutine of page() that has not run. Is there an `await`?"),
+        (_await_nothing, "What stands behind that `await`?"),
+        (_gather_nothing, "What is handed to asyncio"),
+        (_called_early, "called too early"),
+        (_no_brackets_for_a_task, "What is handed to asyncio"),
+        (_a_pools_future, "What stands behind that `await`?"),
+        (_no_name_to_import, "pickled"),
+        (_run_inside, "The loop is there already"),
+        (_no_name, "spelled"),
+        (_no_such_argument, "Go to that line"),
+        (_too_late, "time limit"),
+        (_cancelled, "What this awaits was cancelled"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:coroutine")
+def test_common_errors_have_hints_of_their_own(answer, words):
+    assert words in hint(judge(answer))
+    assert words not in hint(judge(answer))
+
+
+def test_an_error_is_told_with_the_users_line():
+    async def fail():
+        await page(1)
+        raise ValueError("no such page")
+
+    async def group():
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(fail(), name="fail")
+            tasks.create_task(page(9), name="page")
+
+    line = fail.__code__.co_firstlineno + 2
+    sentence = f"your code raised ValueError: no such page at test_checks.py:{line}"
+    verdict = judge(fail)
+    assert told(verdict) == sentence
+    assert isinstance(verdict.error, ValueError)
+    verdict = judge(group)
+    assert told(verdict) == f"{sentence} (in an ExceptionGroup, as a TaskGroup raises it)"
+    (mark,) = verdict.marks
+    assert verdict.recording.names[mark.rows[0]] == "fail"
+
+
+# What is seen
 
 
 CONDITIONS = {
@@ -910,16 +864,6 @@ def test_each_condition_has_a_hint_a_stronger_one_and_a_marked_place(name):
         return
     assert set(data) == {"text/plain", "text/html", "image/png"}
     assert "Marked: " in about["image/png"]["alt"]
-
-
-# What is seen
-
-
-def test_a_check_that_passed_is_text_alone():
-    assert judge(together).took(seconds=3)._repr_mimebundle_() == (
-        {"text/plain": "Yes: it took 3 s.\nAll right."},
-        {},
-    )
 
 
 def test_the_page_holds_the_sentences_escaped_and_the_picture_with_its_words():
@@ -963,17 +907,41 @@ def test_many_lanes_have_one_outline_and_are_named_in_part():
     assert "fetch-6 and 13 more from 0 ms to 1 s: 20 at once." in picture.alt
 
 
-@pytest.mark.parametrize("count", [1, 300, 2000])
-def test_any_number_of_tasks_can_be_marked(count):
-    async def crowd():
-        await asyncio.gather(*(page(1) for _ in range(count)))
+@pytest.mark.parametrize("at", [0, 50, 100])
+def test_labels_stay_on_the_picture(at):
+    async def main():
+        await asyncio.gather(start(at, "a"), start(100, "b"))
 
-    assert "image/png" in judge(crowd).at_most(0, "page")._repr_mimebundle_()[0]
+    verdict = judge(main).that(False, "a is seen", task="a", start=at, end=at)
+    marks = [
+        mark._replace(label="a label of forty letters, which is much") for mark in verdict.marks
+    ]
+    for some in (marks, [mark._replace(rows=()) for mark in marks]):
+        picture = draw_marked(verdict.recording, some)
+        picture.draw_without_rendering()
+        (label,) = [text for text in picture.axes[0].texts if text.get_gid() == "mark label"]
+        box = label.get_window_extent()
+        assert picture.bbox.x0 <= box.x0 < box.x1 <= picture.bbox.x1
 
 
-def test_nothing_asked_is_told_and_an_answer_that_ran_is_all_right():
-    assert str(check(story())).startswith("Nothing has been asked yet")
-    assert str(judge(together)) == "All right."
+def test_what_hung_before_any_time_passed_has_no_picture():
+    async def hang():
+        await asyncio.Event().wait()
+
+    assert set(judge(hang, deadline=0.2)._repr_mimebundle_()[0]) == {"text/plain"}
+    assert "image/png" in judge(hang, deadline=0.2, virtual=False)._repr_mimebundle_()[0]
+
+
+def test_what_spun_is_marked_as_long_as_it_did():
+    async def spin():
+        await page(0.01)
+        while True:
+            pass
+
+    verdict = judge(spin, deadline=0.3, virtual=False)
+    (mark,) = verdict.marks
+    assert verdict.recording.names[mark.rows[0]] == "spin"
+    assert mark.end - mark.start > 0.5 * verdict.recording.seconds
 
 
 # An answer that is run
@@ -998,139 +966,6 @@ def test_functions_coroutines_and_what_gives_an_awaitable_are_run():
     assert asyncio.run(run()).result(2).took(seconds=2).passed
 
 
-def test_an_error_is_told_with_the_learners_line():
-    async def fail():
-        await page(1)
-        raise ValueError("no such page")
-
-    async def group():
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(fail(), name="fail")
-            tasks.create_task(page(9), name="page")
-
-    line = fail.__code__.co_firstlineno + 2
-    sentence = f"your code raised ValueError: no such page at test_checks.py:{line}"
-    verdict = judge(fail)
-    assert told(verdict) == sentence
-    assert isinstance(verdict.error, ValueError)
-    verdict = judge(group)
-    assert told(verdict) == f"{sentence} (in an ExceptionGroup, as a TaskGroup raises it)"
-    (mark,) = verdict.marks
-    assert verdict.recording.names[mark.rows[0]] == "fail"
-
-
-async def _no_await():
-    text = page(1)
-    return text + 1
-
-
-async def _await_nothing():
-    await time.sleep(1)
-
-
-async def _gather_nothing():
-    await asyncio.gather(time.sleep(1))
-
-
-async def _run_inside():
-    coroutine = page(1)
-    try:
-        asyncio.run(coroutine)
-    finally:
-        coroutine.close()
-
-
-async def _no_name():
-    return undefined  # noqa: F821
-
-
-async def _called_early():
-    await asyncio.to_thread(time.sleep(1))
-
-
-async def _no_brackets():
-    await page
-
-
-async def _no_brackets_for_a_task():
-    asyncio.create_task(page)
-
-
-async def _a_pools_future():
-    with ThreadPoolExecutor(1) as pool:
-        await pool.submit(time.sleep, 0)
-
-
-async def _no_name_to_import():
-    ForkingPickler.dumps(lambda: None)
-
-
-async def _no_such_argument():
-    await page(1, 2)
-
-
-async def _too_late():
-    async with asyncio.timeout(1):
-        await asyncio.sleep(2)
-
-
-async def _cancelled():
-    task = start(5, "task")
-    task.cancel()
-    await task
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (_no_await, "text is a coroutine of page() that has not run. Is there an `await`?"),
-        (_await_nothing, "What stands behind that `await`?"),
-        (_gather_nothing, "What is handed to asyncio"),
-        (_called_early, "called too early"),
-        (_no_brackets, "What stands behind that `await`?"),
-        (_no_brackets_for_a_task, "What is handed to asyncio"),
-        (_a_pools_future, "What stands behind that `await`?"),
-        (_no_name_to_import, "pickled"),
-        (_run_inside, "The loop is there already"),
-        (_no_name, "spelled"),
-        (_no_such_argument, "Go to that line"),
-        (_too_late, "time limit"),
-        (_cancelled, "What this awaits was cancelled"),
-    ],
-)
-@pytest.mark.filterwarnings("ignore:coroutine")
-def test_common_errors_have_hints_of_their_own(answer, words):
-    assert words in hint(judge(answer))
-    assert words not in hint(judge(answer))
-
-
-def test_each_kind_of_error_has_its_own_first_try():
-    async def answer():
-        await kinds[0]()
-
-    for kind, words in (
-        (_called_early, "too early"),
-        (_no_brackets, "behind that"),
-        (_no_name, "spel"),
-    ):
-        kinds = [kind]
-        assert words in hint(judge(answer))
-        assert words not in hint(judge(answer))
-
-
-def test_whoever_gives_up_is_told_and_the_loop_goes_on():
-    async def leave():
-        raise SystemExit(3)
-
-    assert "SystemExit" in told(judge(leave))
-
-
-def test_what_is_no_coroutine_function_is_told_so():
-    verdict = judge(lambda: 3)
-    assert told(verdict) == "your code gave 3, which can't be awaited"
-    assert "`async def`" in hint(verdict)
-
-
 @pytest.mark.parametrize("nothing", [None, ...])
 def test_no_answer_is_told_so_awaited_or_not(nothing):
     verdict = judge(nothing)
@@ -1151,19 +986,6 @@ def test_an_answer_that_hangs_is_stopped_and_told_where():
             f"still going after 0.2 seconds, so it was stopped; it was at test_checks.py:{line}"
         )
         assert str(verdict.took(seconds=0).result(3)) == str(verdict)
-
-
-def test_an_answer_that_spins_is_stopped_and_told_where():
-    async def spin():
-        while True:
-            pass
-
-    verdict = judge(spin, deadline=0.2)
-    assert verdict.stopped
-    assert "still going after 0.2 seconds, so it was stopped; it was at test_checks.py" in told(
-        verdict
-    )
-    assert "never hands the thread back" in hint(verdict)
 
 
 def test_sleep_is_virtual_by_whatever_name_a_learner_has_it():
@@ -1214,6 +1036,41 @@ def test_a_check_inside_a_recording_and_one_inside_a_check():
     assert judge(inner).result(True).took(seconds=3).passed
 
 
+def test_what_an_answer_has_left_running_does_nothing_more():
+    done = []
+
+    async def late():
+        await asyncio.sleep(1)
+        done.append("late")
+
+    async def forget():
+        asyncio.create_task(late())
+
+    async def fail():
+        asyncio.create_task(late())
+        raise ValueError
+
+    for answer in (forget, fail):
+        for _ in range(20):
+            assert not judge(answer).nothing_left_running().passed
+    assert not done
+
+
+def test_a_check_inside_of_a_check_sees_what_is_left_running():
+    """The test of an exercise may call check() itself."""
+    kept = []
+
+    async def leave_one():
+        kept.append(asyncio.ensure_future(asyncio.sleep(1)))
+
+    async def outer():
+        return (await check(leave_one, virtual=True)).nothing_left_running()
+
+    verdict = asyncio.run(check(outer))
+    assert not verdict.value.passed
+    assert "left running" in str(verdict.value)
+
+
 # A recording of one's own
 
 
@@ -1249,10 +1106,6 @@ def test_threads_that_were_recorded_can_be_judged():
             thread.join()
     verdict = check(recording).overlapped("a", "b").took(seconds=0.05, within=20)
     assert verdict.passed, verdict
-
-
-def test_leisure_cannot_overlap_in_turn():
-    assert not check(run_in_turn(LEISURE, clock="virtual")).overlapped().passed
 
 
 # Wrong use
@@ -1366,88 +1219,3 @@ def test_who_forgets_to_await_is_told():
     with pytest.raises(AttributeError, match=re.escape("verdict = await check(together)")):
         _ = pending.took
     pending.close()
-
-
-def test_a_name_is_found_for_any_answer():
-    assert _name_of(together) == "together"
-    assert _name_of(lambda: 0) == "your code"
-
-
-def test_what_an_answer_has_left_running_does_nothing_more():
-    done = []
-
-    async def late():
-        await asyncio.sleep(1)
-        done.append("late")
-
-    async def forget():
-        asyncio.create_task(late())
-
-    async def fail():
-        asyncio.create_task(late())
-        raise ValueError
-
-    for answer in (forget, fail):
-        for _ in range(20):
-            assert not judge(answer).nothing_left_running().passed
-    assert not done
-
-
-@pytest.mark.parametrize("at", [0, 1, 50, 99, 100])
-def test_labels_stay_on_the_picture(at):
-    async def main():
-        await asyncio.gather(start(at, "a"), start(100, "b"))
-
-    verdict = judge(main).that(False, "a is seen", task="a", start=at, end=at)
-    marks = [
-        mark._replace(label="a label of forty letters, which is much") for mark in verdict.marks
-    ]
-    for some in (marks, [mark._replace(rows=()) for mark in marks]):
-        picture = draw_marked(verdict.recording, some)
-        picture.draw_without_rendering()
-        (label,) = [text for text in picture.axes[0].texts if text.get_gid() == "mark label"]
-        box = label.get_window_extent()
-        assert picture.bbox.x0 <= box.x0 < box.x1 <= picture.bbox.x1
-
-
-def test_what_hung_before_any_time_passed_has_no_picture():
-    async def hang():
-        await asyncio.Event().wait()
-
-    assert set(judge(hang, deadline=0.2)._repr_mimebundle_()[0]) == {"text/plain"}
-    assert "image/png" in judge(hang, deadline=0.2, virtual=False)._repr_mimebundle_()[0]
-
-
-def test_what_spun_is_marked_as_long_as_it_did():
-    async def spin():
-        await page(0.01)
-        while True:
-            pass
-
-    verdict = judge(spin, deadline=0.3, virtual=False)
-    (mark,) = verdict.marks
-    assert verdict.recording.names[mark.rows[0]] == "spin"
-    assert mark.end - mark.start > 0.5 * verdict.recording.seconds
-
-
-def test_a_check_inside_of_a_check_sees_what_is_left_running():
-    """The test of an exercise may call check() itself."""
-    kept = []
-
-    async def leave_one():
-        kept.append(asyncio.ensure_future(asyncio.sleep(1)))
-
-    async def outer():
-        return (await check(leave_one, virtual=True)).nothing_left_running()
-
-    verdict = asyncio.run(check(outer))
-    assert not verdict.value.passed
-    assert "left running" in str(verdict.value)
-
-
-def test_a_length_of_time_without_a_unit_and_a_condition_without_a_sentence_are_told():
-    verdict = asyncio.run(check(lambda: asyncio.sleep(0)))
-    with pytest.raises(TypeError, match=r"took\(40\) lacks a unit: write took\(minutes=40\)"):
-        verdict.took(40)
-    with pytest.raises(ValueError, match="a condition and then a sentence"):
-        verdict.that(True)
