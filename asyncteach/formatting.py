@@ -143,6 +143,16 @@ def clip(text: object, columns: int) -> str:
     return f"{head}…{end}"
 
 
+def describe_error(error: BaseException | None) -> str:
+    """Return an exception as its last line of a traceback: `ValueError: no such price`."""
+    name = type(error).__name__
+    try:
+        text = printable(error)
+    except Exception:  # a user's own __str__ may be what is wrong
+        text = ""
+    return f"{name}: {clip(text, 200)}" if text else name
+
+
 def width(text: str) -> int:
     """Return how many columns of a terminal the text takes: CJK characters take two."""
     return sum(

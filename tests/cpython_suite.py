@@ -103,7 +103,7 @@ def recorder_on_every_loop():
     from test.test_asyncio import utils as test_utils
 
     from asyncteach import record
-    from asyncteach.recorder.stage import stage
+    from asyncteach.recorder.record import registry
 
     recorder = record(max_slices=10**9)
     with recorder as recording:
@@ -111,14 +111,14 @@ def recorder_on_every_loop():
         session.everything = True
         # One loop is watched all the time, so that no test finds a thread that came during it.
         keeper = asyncio.SelectorEventLoop()
-        stage.attach(keeper, session)
+        registry.attach(keeper, session)
         kinds = (asyncio.SelectorEventLoop, test_utils.TestLoop)
         before = {}
 
         def watched(init):
             def __init__(self, *args, **kwargs):
                 init(self, *args, **kwargs)
-                stage.attach(self, session)
+                registry.attach(self, session)
 
             return __init__
 

@@ -4,7 +4,9 @@ import asyncio
 import concurrent.futures
 import gc
 import math
+import os
 import re
+import signal
 import threading
 import time
 import warnings
@@ -14,7 +16,7 @@ import pytest
 from lanes import check_invariants, lanes
 
 from asyncteach import Recording, record, replay, virtual_time
-from asyncteach.recorder.witness import Witness
+from asyncteach.recorder.task_events import TaskEvents
 from asyncteach.runners.machine import has_gil
 
 
@@ -293,7 +295,7 @@ def test_what_is_no_number_is_refused(name, amount):
 @pytest.mark.parametrize("name", ["threshold", "max_slices"])
 @pytest.mark.parametrize("amount", [0, -1, math.nan, math.inf])
 def test_amounts_that_make_no_sense_are_refused(name, amount):
-    with pytest.raises(ValueError, match=rf"record\({name}=.*\) makes no sense"):
+    with pytest.raises(ValueError, match=rf"record\({name}=...\) takes a"):
         record(**{name: amount})
 
 
@@ -355,7 +357,7 @@ def breaks(*_, **__):
     raise ZeroDivisionError("in the recorder")
 
 
-@pytest.mark.parametrize("method", ["waited", "finished", "joined"])
+@pytest.mark.parametrize("method", ["waited", "joined"])
 def test_a_recorder_that_fails_warns_once_and_the_code_goes_on(method, monkeypatch):
     async def work(number):
         await asyncio.sleep(0.002)
@@ -370,7 +372,7 @@ def test_a_recorder_that_fails_warns_once_and_the_code_goes_on(method, monkeypat
             result = await main()
         return result, recording
 
-    monkeypatch.setattr(Witness, method, breaks)
+    monkeypatch.setattr(TaskEvents, method, breaks)
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         result, recording = asyncio.run(within())
@@ -562,18 +564,12 @@ def test_an_interrupt_lands_at_once_in_an_idle_await():
 
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt), record() as recording:
-        timer = threading.Timer(0.02, interrupt_main)
+        timer = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT))
         timer.start()
         asyncio.run(main())
     timer.join()
     assert time.monotonic() - began < 15
     assert recording.tasks()["outcome"][0] == "cancelled"
-
-
-def interrupt_main():
-    import _thread
-
-    _thread.interrupt_main()
 
 
 @pytest.mark.skipif(not has_gil(), reason="this Python has no GIL")

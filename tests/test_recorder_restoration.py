@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from asyncteach import record, virtual_time
+from asyncteach.recorder.record import registry
 from asyncteach.recorder.scope import current_session
-from asyncteach.recorder.stage import stage
 
 OF_THE_PROGRAM = ("__warningregistry__", "_event_loop_policy", "_threads_queues", "_active")
 
@@ -72,8 +72,8 @@ def nothing_left_behind():
         else:
             assert after[key] == value, key
     assert current_session.get() is None
-    assert not stage._sessions
-    assert not stage._taps
+    assert not registry._sessions
+    assert not registry._patches
 
 
 async def nap():

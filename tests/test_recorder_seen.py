@@ -10,7 +10,7 @@ import warnings
 import pytest
 
 from asyncteach import record, virtual_time
-from asyncteach.recorder.witness import Witness
+from asyncteach.recorder.task_table import TaskTable
 
 
 def run(program):
@@ -266,7 +266,7 @@ def test_a_recorder_that_fails_raises_nothing_where_warnings_are_errors(monkeypa
     def breaks(*_):
         raise ZeroDivisionError("in the recorder")
 
-    monkeypatch.setattr(Witness, "finished", breaks)
+    monkeypatch.setattr(TaskTable, "finish", breaks)
 
     async def main():
         return await asyncio.gather(asyncio.sleep(0, 1), asyncio.sleep(0, 2))
@@ -284,7 +284,9 @@ def test_a_loop_that_cannot_be_watched_raises_nothing_where_warnings_are_errors(
         """Stands for uvloop's, which has none of asyncio's insides."""
 
         def __getattribute__(self, name):
-            if name == "_selector" and sys._getframe(1).f_code.co_filename.endswith("tap.py"):
+            if name == "_selector" and sys._getframe(1).f_code.co_filename.endswith(
+                "loop_patch.py"
+            ):
                 raise AttributeError(name)
             return super().__getattribute__(name)
 

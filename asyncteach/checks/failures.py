@@ -9,8 +9,7 @@ import numpy as np
 from asyncteach.checks.error_hints import find_hints, find_line
 from asyncteach.checks.results import Judgement, Mark, no, show
 from asyncteach.checks.runner import Run
-from asyncteach.formatting import at, clip
-from asyncteach.recorder.witness import say_error
+from asyncteach.formatting import at, clip, describe_error
 from asyncteach.trace import Trace, Wait
 
 _ROUND = 1000
@@ -25,7 +24,7 @@ LEFT_THREAD = (
 def judge_error(error: BaseException, trace: Trace) -> Judgement:
     """Return what to say about an exception of the answer."""
     inner, group = _innermost(error)
-    what = say_error(inner)
+    what = describe_error(inner)
     where = at(find_line(inner) or find_line(error))
     if isinstance(inner, asyncio.CancelledError):
         clause = f"your code was cancelled and let CancelledError out{where}"

@@ -9,10 +9,10 @@ from typing import Any
 
 from asyncteach.checks.timeout import other_tasks, run_within
 from asyncteach.domains import CODE
+from asyncteach.formatting import describe_error
 from asyncteach.places import Place
+from asyncteach.recorder.loop_patch import check_loop
 from asyncteach.recorder.record import record
-from asyncteach.recorder.tap import check_loop
-from asyncteach.recorder.witness import say_error
 from asyncteach.recording import Recording
 from asyncteach.virtual_clock import time_patches
 from asyncteach.virtual_clock.virtual_time import virtual_time
@@ -162,7 +162,7 @@ def _finish(
     elif isinstance(error, asyncio.CancelledError):
         outcome = "cancelled"
     elif error is not None:
-        outcome = f"raised {say_error(error)}"
+        outcome = f"raised {describe_error(error)}"
     rows = [
         replace(row, name=title, label=title, outcome=outcome) if row.was_there else row
         for row in trace.rows

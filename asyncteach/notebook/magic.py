@@ -201,15 +201,14 @@ class CellTimeline:
 
         IPython keeps the coroutine in `Out`, so it is never collected.
         """
-        from asyncteach.recorder.scope import RawEvent, open_session
+        from asyncteach.recorder.scope import open_session
 
         value, session = self._names.get(_SLOT), open_session()
         if session is None or not (isinstance(self.last, ast.Call) and inspect.iscoroutine(value)):
             return
         if inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
             line = (self._code, self.last.lineno)
-            at = session.axis.now()
-            session.note(RawEvent("never-awaited", None, at, line, value.__qualname__))
+            session.note("never-awaited", None, line, value.__qualname__)
 
 
 def quote_first_line(lines: list[str]) -> list[str]:

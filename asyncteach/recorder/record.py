@@ -2,19 +2,30 @@
 
 import asyncio
 import contextlib
-import math
+import os
+import threading
 from contextvars import Token
 from types import TracebackType
 from typing import Any
 
-from asyncteach.recorder import stage as stages
-from asyncteach.recorder.axis import Axis
-from asyncteach.recorder.build_trace import develop
-from asyncteach.recorder.scope import RawEvent, Session, current_session, open_session
-from asyncteach.recorder.tap import check_loop
-from asyncteach.recorder.witness import say_error
+from asyncteach.arguments import check_number
+from asyncteach.formatting import describe_error
+from asyncteach.places import is_users
+from asyncteach.recorder.build_trace import build_trace
+from asyncteach.recorder.loop_patch import LoopPatch, check_loop, running_loop
+from asyncteach.recorder.process_patch import ProcessPatch
+from asyncteach.recorder.scope import (
+    RecordingClock,
+    RecordingSession,
+    current_session,
+    open_session,
+)
+from asyncteach.recorder.task_events import TaskEvents, warn
+from asyncteach.recorder.task_table import Entry, Line
+from asyncteach.recorder.watchdog import Watchdog, add_sample, read_stack
 from asyncteach.recording import Recording
-from asyncteach.virtual_clock.clock import running_clock
+from asyncteach.virtual_clock import clock as virtual_clock
+from asyncteach.virtual_clock.clock import VirtualClock, running_clock
 
 MAX_SLICES = 2_000_000
 """Steps that a recording keeps, unless told otherwise: 64 MB."""
@@ -68,31 +79,34 @@ class record:
                 else "record() takes only options by name, as in record(threshold=0.1): write "
                 "`with record() as recording:` around your code."
             )
-        self._threshold = _check(threshold, "threshold", 0.05)
-        self._most = int(_check(max_slices, "max_slices", MAX_SLICES))
+        self._threshold = check_number(
+            threshold, "record(threshold=...)", above=True, fix="leave it out for 0.05"
+        )
+        most = f"leave it out for {MAX_SLICES:,}"
+        self._most = int(check_number(max_slices, "record(max_slices=...)", least=1, fix=most))
         self._title = str(title)
-        self._session: Session | None = None
-        self._known: list[Session] = []
-        self._token: Token[Session | None] | None = None
+        self._session: RecordingSession | None = None
+        self._known: list[RecordingSession] = []
+        self._token: Token[RecordingSession | None] | None = None
 
     def __enter__(self) -> Recording:
         if self._session is not None:
             raise RuntimeError("this block is open already: write `with record():` anew.")
-        loop = asyncio._get_running_loop()
+        loop = running_loop()
         problem = None if loop is None else check_loop(loop)
         if problem:
             raise RuntimeError(problem)
         outer = open_session()
-        axis = stages.stage.axis_of(loop, outer) or Axis(running_clock())
-        session = self._session = Session(outer, axis, self._threshold, self._most)
+        clock = registry.clock_of(loop, outer) or RecordingClock(running_clock())
+        session = self._session = RecordingSession(outer, clock, self._threshold, self._most)
         self._known = known = [session]
         try:
             self._token = current_session.set(session)
-            stages.stage.open(session)
-            return Recording.from_source(self._title, lambda: (develop(known[0]), known[0].closed))
-        except BaseException:  # an interrupt may come at any line
+            registry.open(session)
+        except BaseException:
             self.__exit__(None, None, None)
             raise
+        return Recording.from_source(self._title, lambda: (build_trace(known[0]), known[0].closed))
 
     def __exit__(
         self,
@@ -100,36 +114,24 @@ class record:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        interrupt: KeyboardInterrupt | None = None
-        while self._session is not None:
-            try:
-                self._close(self._session, error, traceback)
-            except KeyboardInterrupt as one:  # first everything is put back
-                interrupt = one
-        if interrupt is not None:
-            raise interrupt
-
-    def _close(
-        self, session: Session, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """End the recording; after an interrupt once more, from the beginning."""
-        if error is not None and not session.closed:
-            line = _last_line(traceback)
-            session.note(RawEvent("raised", None, session.axis.now(), line, say_error(error)))
-        stages.stage.close(session)
-        if self._known[0] is session:
+        session, self._session = self._session, None
+        if session is None:
+            return
+        if error is not None:
+            session.note("raised", None, _last_line(traceback), describe_error(error))
+        try:
+            registry.close(session)
+        finally:
             self._known[0] = session.detach()
-        if self._token is not None:
             # Left in another context, or under another recording that was opened after it and goes
             # on, it stays there: a closed session is none.
             with contextlib.suppress(ValueError, RuntimeError):
-                if current_session.get() is session:
+                if self._token is not None and current_session.get() is session:
                     current_session.reset(self._token)
             self._token = None
-        self._session = None
 
     def __del__(self) -> None:
-        # Of a block that was never left: a generator that nobody has run to its end.
+        # Of a block that was never left: a generator that was not run to its end.
         if getattr(self, "_session", None) is not None:
             self.__exit__(None, None, None)
 
@@ -145,10 +147,8 @@ class record:
         self.__exit__(kind, error, traceback)
 
 
-def _last_line(traceback: TracebackType | None) -> Any:
+def _last_line(traceback: TracebackType | None) -> Line | None:
     """Return the innermost of the user's lines in a traceback."""
-    from asyncteach.places import is_users
-
     found = None
     while traceback is not None:
         code = traceback.tb_frame.f_code
@@ -158,16 +158,186 @@ def _last_line(traceback: TracebackType | None) -> Any:
     return found
 
 
-def _check(amount: Any, name: str, usual: float) -> float:
-    __tracebackhide__ = True
-    if isinstance(amount, bool) or not isinstance(amount, (int, float)):
-        raise TypeError(
-            f"record({name}=...) takes a number and got {type(amount).__name__}: "
-            f"leave it out for {usual:,}."
-        )
-    if not math.isfinite(amount) or amount <= 0:
-        raise ValueError(
-            f"record({name}={amount}) makes no sense, it must be more than 0: "
-            f"leave it out for {usual:,}."
-        )
-    return amount
+class RecorderRegistry:
+    """Which recordings are open, and all that is replaced for them: on loops, in the process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._sessions: list[RecordingSession] = []
+        self._patches: dict[Any, LoopPatch] = {}
+        self._users: dict[LoopPatch, set[RecordingSession]] = {}
+        self._watchdog = Watchdog()
+        self._process_patch = ProcessPatch(self)
+
+    def open(self, session: RecordingSession) -> None:
+        """Put in place what a recording needs, and patch the loop that is running, if any."""
+        with self._lock:
+            self._sessions.append(session)
+            if self not in virtual_clock.watchers:
+                virtual_clock.watchers.append(self)
+                self._process_patch.install()
+            loop = running_loop()
+            patch = None if loop is None else self.attach(loop, session)
+            # The recording begins when all is ready to see.
+            session.opened = session.clock.now()
+            task = None if loop is None else asyncio.current_task(loop)
+            if patch is not None and task is not None:
+                try:
+                    session.openers.append(patch.state.adopt(task, session))
+                except Exception as error:
+                    self.give_up(error)
+
+    def close(self, session: RecordingSession) -> None:
+        """Take away what no recording needs any more."""
+        with self._lock:
+            if not session.failed:
+                session.ended = session.clock.now()
+            try:
+                for patch in list(session.begins):
+                    self._detach(patch, session)
+            finally:
+                session.closed = True
+                self._sessions.remove(session)
+                if not self._sessions:
+                    for patch in list(self._patches.values()):
+                        self._remove(patch)
+                    self._process_patch.undo()
+                    virtual_clock.watchers.remove(self)
+            error, self._watchdog.error = self._watchdog.error, None
+        if error is not None:
+            self._warn(error)
+
+    def patch_of(self, loop: Any) -> LoopPatch | None:
+        """Return what is on a loop, if anything is."""
+        return self._patches.get(loop)
+
+    def clock_of(self, loop: Any, outer: RecordingSession | None) -> RecordingClock | None:
+        """Return the time that a new recording shares with those that are open already."""
+        if outer is not None:
+            return outer.clock
+        patch = self._patches.get(loop)
+        return patch.clock if patch is not None else None
+
+    def attach(self, loop: Any, session: RecordingSession) -> LoopPatch | None:
+        """Let a loop be seen by a recording, and by those around it; None: it can't be."""
+        with self._lock:
+            problem = check_loop(loop)
+            if problem:
+                session.note("loop-not-watched", None, None, problem)
+                return None
+            patch = self._patches.get(loop)
+            if patch is None:
+                events = TaskEvents(self._report, self.give_up)
+                scope_of = (lambda _: session) if session.everything else open_session
+                # What is recorded on one loop has one time.
+                patch = LoopPatch(loop, session.clock, scope_of, events)
+                self._users[patch] = set()
+                self._patches[loop] = patch
+                patch.on_close = self._remove
+                patch.install()
+            for scope in session.open_scopes():
+                if scope not in self._users[patch]:
+                    self._users[patch].add(scope)
+                    scope.begins[patch] = patch.extent()
+                    patch.widen(scope.threshold, scope.most)
+            self._watchdog.add(patch)
+            return patch
+
+    def _detach(self, patch: LoopPatch, session: RecordingSession) -> None:
+        if session not in self._users.get(patch, ()):
+            return  # its loop was closed long ago
+        try:
+            patch.cut(session.ended)
+            patch.end_thread()
+            session.ready.update(patch.find_ready())
+            patch.events.pending(patch, session)
+        except Exception as error:
+            self.give_up(error)
+        session.ends[patch] = patch.extent()
+        self._users[patch].discard(session)
+        if not self._users[patch]:
+            self._remove(patch)
+
+    def _remove(self, patch: LoopPatch) -> None:
+        # What is closed need not be kept alive by a recording that is open for long.
+        self._watchdog.remove(patch)
+        for session in self._users.get(patch, ()):
+            session.ends[patch] = patch.extent()
+        patch.remove()
+        # Not by its loop, which it has let go.
+        self._patches = {loop: one for loop, one in self._patches.items() if one is not patch}
+        self._users.pop(patch, None)
+
+    def abandon(self) -> None:
+        """In a forked child: what the parent records is not here, nor are its threads and locks."""
+        self._lock = threading.RLock()
+        self._watchdog.abandon()
+        for session in self._sessions:
+            session.closed = True
+        for patch in self._patches.values():
+            patch.remove()
+        self._process_patch.undo()
+        if self in virtual_clock.watchers:
+            virtual_clock.watchers.remove(self)
+        self._sessions, self._patches, self._users = [], {}, {}
+
+    # What loops report
+
+    def _report(
+        self,
+        kind: str,
+        entry: Entry | None,
+        line: Line | None,
+        text: str,
+        *,
+        at: float | None = None,
+        others: tuple[Entry, ...] = (),
+    ) -> None:
+        session = entry.scope if entry is not None else open_session()
+        if session is None and len(self._sessions) == 1:
+            session = self._sessions[0]
+        if session is not None:
+            session.note(kind, entry, line, text, at=at, others=others)
+
+    def give_up(self, error: BaseException) -> None:
+        """End all recording after a failure of our own: the watched code goes on."""
+        with self._lock:
+            first = not any(session.failed for session in self._sessions)
+            for session in self._sessions:
+                if not session.failed:
+                    session.failed, session.ended = True, session.clock.now()
+                    session.note("recorder-failed", None, None, describe_error(error))
+            for patch in self._patches.values():
+                patch.stop()
+        if first and self._sessions:
+            self._warn(error)
+
+    def _warn(self, error: BaseException) -> None:
+        warn(f"record() has failed and stopped recording; your code goes on: {error!r}", depth=4)
+
+    # What virtual clocks report
+
+    def clock_opened(self, clock: VirtualClock) -> None:
+        """Go by a clock that the calling code has opened."""
+        session = open_session()
+        if session is not None:
+            session.clock.enter(clock)
+
+    def clock_closed(self, clock: VirtualClock) -> None:
+        """Go by real time again."""
+        for session in list(self._sessions):
+            session.clock.leave(clock)
+
+    def clock_sleeps(self, clock: VirtualClock) -> None:
+        """Note what sleeps on the loop's own thread: the watchdog can't, as it takes no time."""
+        patch = self._patches.get(running_loop())
+        if patch is not None and patch.clock.clock is clock and patch.state.since:
+            sample = read_stack()
+            if sample:
+                add_sample(patch, patch.state.since, sample)
+
+
+registry = RecorderRegistry()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=registry.abandon)

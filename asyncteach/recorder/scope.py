@@ -1,31 +1,99 @@
-"""Which recording a piece of code belongs to: tasks and threads inherit it with their context."""
+"""Which recording a piece of code belongs to, what each keeps, and the time that it goes by."""
 
 import copy
+from collections.abc import Callable
 from contextvars import Context, ContextVar
 from typing import Any, NamedTuple
 
-from asyncteach.recorder.axis import Axis
-from asyncteach.recorder.entry import Entry
-from asyncteach.recorder.tap import Tap
-from asyncteach.recorder.waits import Line
+from asyncteach.recorder.task_table import Entry, Line
+from asyncteach.virtual_clock.clock import (
+    NS,
+    VirtualClock,
+    current_clock,
+    due_on,
+    real_monotonic,
+)
 
-MOST_REMARKS = 10_000
+MOST_EVENTS = 10_000
+
+
+class RecordingClock:
+    """What time it is, in seconds that never run backwards, for all loops of a recording.
+
+    In real time it is the loop's own clock; while a virtual clock is open it goes with that one.
+    """
+
+    def __init__(self, clock: VirtualClock | None = None) -> None:
+        self.now: Callable[[], float] = real_monotonic
+        self.clock: VirtualClock | None = None
+        self.is_plain = True
+        """Tell if times of the loop need no conversion."""
+        self._followers: list[Callable[[Callable[[], float]], object]] = []
+        self._clock_start = 0
+        self._began = 0.0
+        self.virtual = clock is not None
+        """Tell if any of it was virtual: then processor time says nothing."""
+        if clock is not None:
+            # From a small number, so that whole nanoseconds stay whole; not zero, which is no time.
+            self._follow(clock, began=1.0)
+        self.start = self.now()
+
+    def tell(self, follower: Callable[[Callable[[], float]], object]) -> None:
+        """Call it with what tells the time, now and whenever that becomes another one."""
+        self._followers.append(follower)
+        follower(self.now)
+
+    def forget(self, follower: Callable[[Callable[[], float]], object]) -> None:
+        """Take back a `tell`."""
+        if follower in self._followers:
+            self._followers.remove(follower)
+
+    def enter(self, clock: VirtualClock) -> None:
+        """Go with a clock that has been opened, unless there is one already."""
+        if self.clock is None:
+            self.virtual = True
+            # On a whole nanosecond from the start, so that differences can be exact.
+            self._follow(clock, began=self.start + round((self.now() - self.start) * NS) / NS)
+
+    def leave(self, clock: VirtualClock) -> None:
+        """Go with real time again, from where that clock has stopped."""
+        if self.clock is clock:
+            shift = self.now() - real_monotonic()
+            self.clock = None
+            self._set(lambda: real_monotonic() + shift)
+
+    def _follow(self, clock: VirtualClock, *, began: float) -> None:
+        self.clock, self._clock_start, self._began = clock, clock.now, began
+        self.is_plain = False
+        start = clock.now
+        self._set(lambda: began + (clock.now - start) / NS)
+
+    def _set(self, now: Callable[[], float]) -> None:
+        self.now = now
+        for follower in self._followers:
+            follower(now)
+
+    def due(self, when: float, context: Context) -> float:
+        """Return the time of a timer that is due when `loop.time()` is `when`."""
+        if self.clock is not None and context.get(current_clock) is self.clock:
+            due = due_on(self.clock, when)
+            return self._began + (due - self._clock_start) / NS
+        return when + self.now() - real_monotonic()
 
 
 class RawEvent(NamedTuple):
-    """Something seen, with the entries it is about; `trace.Event` is the developed form."""
+    """Something seen, with the entries that it is about; `trace.Event` is made from it."""
 
     kind: str
     entry: Entry | None
     at: float
     line: Line | None
     text: str
-    seconds: float = 0.0
     others: tuple[Entry, ...] = ()
 
 
-class Marks(NamedTuple):
-    """How far the reels of a tap had come."""
+class Extent(NamedTuple):
+    """How much a loop's buffers held at one time: a recording is what lies between two."""
 
     steps: int
     waits: int
@@ -36,43 +104,40 @@ class Marks(NamedTuple):
     cpu: float
 
 
-def mark(tap: Tap) -> Marks:
-    """Return how far a tap has come."""
-    reels = (tap.steps.rows(), tap.waits.rows(), tap.idle.rows())
-    return Marks(*reels, len(tap.holds), len(tap.registry.entries), tap.steps.dropped, tap.cpu)
-
-
-class Session:
+class RecordingSession:
     """One open recording: what belongs to it, and since when."""
 
-    def __init__(self, outer: "Session | None", axis: Axis, threshold: float, most: int) -> None:
+    def __init__(
+        self, outer: "RecordingSession | None", clock: RecordingClock, threshold: float, most: int
+    ) -> None:
         self.origin = self
         self.outer = outer
-        self.axis = axis
+        self.clock = clock
         self.threshold = threshold
         self.most = most
-        self.opened = axis.now()
+        self.opened = clock.now()
         self.ended = float("nan")
-        self.closed = False
+        self.closed = self.failed = False
         self.everything = False
         """Tell if tasks of any scope belong to it: for tests that watch whole loops."""
-        self.taps: dict[Tap, Marks] = {}
-        self.ends: dict[Tap, Marks] = {}
+        self.begins: dict[Any, Extent] = {}
+        """For each patched loop what it had when this recording came to it."""
+        self.ends: dict[Any, Extent] = {}
         self.openers: list[Entry] = []
         self.ready: dict[Entry, float] = {}
         """Since when tasks have been ready that still are when the recording ends."""
         self.jobs: list[Entry] = []
         self.events: list[RawEvent] = []
-        self.failed = False
 
-    def end_of(self, tap: Tap) -> Marks:
-        """Return how far a tap had come when the recording ended, or has come by now."""
-        return self.ends.get(tap) or mark(tap)
+    def end_of(self, patch: Any) -> Extent:
+        """Return what a loop had when the recording ended, or has by now."""
+        end: Extent = self.ends.get(patch) or patch.extent()
+        return end
 
-    def detach(self) -> "Session":
+    def detach(self) -> "RecordingSession":
         """Return all that is known, and keep nothing: contexts of tasks still refer to this one."""
         known = copy.copy(self)
-        self.taps, self.ends, self.ready = {}, {}, {}
+        self.begins, self.ends, self.ready = {}, {}, {}
         self.openers, self.jobs, self.events = [], [], []
         return known
 
@@ -87,25 +152,43 @@ class Session:
 
     def add_job(self, entry: Entry) -> None:
         """Keep a job of a thread or a process, here and in the recordings around this one."""
-        scope: Session | None = self
-        while scope is not None:
-            if not scope.closed and len(scope.jobs) < scope.most:
+        for scope in self.open_scopes():
+            if len(scope.jobs) < scope.most:
                 scope.jobs.append(entry)
-            scope = scope.outer
 
-    def note(self, event: RawEvent) -> None:
-        """Keep a event, here and in the recordings around this one."""
-        scope: Session | None = self
-        while scope is not None:
-            if not scope.closed and len(scope.events) < MOST_REMARKS:
+    def note(
+        self,
+        kind: str,
+        entry: Entry | None,
+        line: Line | None,
+        text: str,
+        *,
+        at: float | None = None,
+        others: tuple[Entry, ...] = (),
+    ) -> None:
+        """Keep an event, of now or then, here and in the recordings around this one."""
+        event = RawEvent(kind, entry, self.clock.now() if at is None else at, line, text, others)
+        for scope in self.open_scopes():
+            if len(scope.events) < MOST_EVENTS:
                 scope.events.append(event)
+
+    def open_scopes(self) -> "list[RecordingSession]":
+        """Return this recording and those around it, as far as they are open."""
+        found: list[RecordingSession] = []
+        scope: RecordingSession | None = self
+        while scope is not None:
+            if not scope.closed:
+                found.append(scope)
             scope = scope.outer
+        return found
 
 
-current_session: ContextVar[Session | None] = ContextVar("asyncteach_session", default=None)
+current_session: ContextVar[RecordingSession | None] = ContextVar(
+    "asyncteach_session", default=None
+)
 
 
-def open_session(context: Context | Any = None) -> Session | None:
+def open_session(context: Context | None = None) -> RecordingSession | None:
     """Return the innermost open recording that a context, or the calling code, belongs to."""
     session = current_session.get() if context is None else context.get(current_session)
     while session is not None and session.closed:

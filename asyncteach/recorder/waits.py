@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from asyncteach.places import is_ours, is_users, name_library
-
-Line = tuple[CodeType, int]
+from asyncteach.recorder.task_table import Line
 
 _MOST_LINES = 20
 _ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
@@ -96,7 +95,7 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
     coroutines: list[Any] = []
     inner: list[tuple[CodeType, Any]] = []  # the frames of asyncio at the end of the chain
     library, outer = "", None
-    for one, frame, code in _chain(task.get_coro()):
+    for one, frame, code in chain_of(task.get_coro()):
         if code.co_filename.startswith(_ASYNCIO):
             inner.append((code, frame))
             continue
@@ -119,7 +118,7 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
     return Waiting(*what, tuple(lines), (*coroutines, *inside))
 
 
-def _chain(one: Any) -> Any:
+def chain_of(one: Any) -> Any:
     """Go from a task's coroutine inwards, through coroutines, generators and what they hide."""
     for _ in range(10_000):
         if type(one) is CoroutineType:

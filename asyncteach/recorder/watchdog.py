@@ -1,17 +1,24 @@
-"""A thread that looks which line holds an event loop, when a step has lasted for long."""
+"""A thread that looks which line holds an event loop when a step has lasted for long.
+
+And what its looks say of a block, once a trace is built: the line, and if it was computing.
+"""
 
 import _thread
 import math
 import os
 import sys
-import time
 from bisect import bisect_left, bisect_right
-from collections import deque
+from collections import Counter, deque
+from contextlib import suppress
 from itertools import pairwise
-from types import CodeType, FrameType
-from typing import Any, NamedTuple, Protocol
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from asyncteach.recorder.waits import Line
+from asyncteach.places import Place, is_ours, is_users, name_library, place_of
+from asyncteach.recorder.task_table import Line
+
+if TYPE_CHECKING:
+    from asyncteach.recorder.loop_patch import LoopPatch
 
 _resource: Any
 try:
@@ -47,91 +54,65 @@ class Counters(NamedTuple):
     wakes up again and again to ask for it; while the computer gives no time, it doesn't."""
 
 
-class Watched(Protocol):
-    """A loop that is looked after."""
-
-    threshold: float
-    samples: dict[float, list[Sample]]
-    looks: list[Counters]
-    native_id: int
-    loop: Any
-    axis: Any
-
-    def current(self) -> tuple[float, int | None]:
-        """Return since when the loop is held (0: it isn't), and by which lane."""
-
-    def flush(self) -> None:
-        """Move what has been stamped to typed arrays."""
-
-
 class Watchdog:
     """One thread for all loops under record, for as long as there are any.
 
-    It is a bare thread with bare locks: an interrupt inside `Thread.start` or an Event would leave
-    those half done.
+    It is a bare thread, which `threading` doesn't list: code that counts its threads finds its own.
     """
 
     def __init__(self) -> None:
         self.error: Exception | None = None
         """What has gone wrong in the thread."""
-        self._watched: list[Watch] = []
+        self._watched: list[WatchedLoop] = []
         self._wake: Any = None  # released when the thread of this one is to end
         self._alive = _thread.allocate_lock()  # held by the thread
 
-    def add(self, one: Watched) -> None:
+    def add(self, patch: "LoopPatch") -> None:
         """Look after one more loop."""
-        if not any(watch.one is one for watch in self._watched):
-            self._watched = [*self._watched, Watch(one)]
+        if not any(one.patch is patch for one in self._watched):
+            self._watched = [*self._watched, WatchedLoop(patch)]
         if self._wake is None:
-            wake = _thread.allocate_lock()
+            self._wake = wake = _thread.allocate_lock()
             wake.acquire()
-            self._wake = wake
-            self._alive = _thread.allocate_lock()
-            _thread.start_new_thread(self._run, (wake, self._alive))
+            self._alive, begun = _thread.allocate_lock(), _thread.allocate_lock()
+            begun.acquire()
+            _thread.start_new_thread(self._run, (wake, self._alive, begun))
+            with begun:  # so that the very first step can't keep it from beginning
+                pass
 
-    def remove(self, one: Watched) -> None:
+    def remove(self, patch: "LoopPatch") -> None:
         """Look after it no longer; with the last one the thread ends."""
-        self._watched = [watch for watch in self._watched if watch.one is not one]
+        gone = [one for one in self._watched if one.patch is patch]
+        self._watched = [one for one in self._watched if one.patch is not patch]
         wake = self._wake
-        if self._watched or wake is None:
-            return
-        self._wake = None
-        if wake.locked():
+        if not self._watched and wake is not None:
+            self._wake = None
             wake.release()
-        with self._alive:  # until it has ended
-            pass
+            with self._alive:  # until it has ended
+                pass
+        for one in gone:
+            one.close()
 
     def abandon(self) -> None:
         """Let go of everything in a forked child, where the thread isn't."""
-        for watch in self._watched:
-            watch.close()
+        for one in self._watched:
+            one.close()
+        self._watched, self._wake = [], None
 
-    def _run(self, wake: Any, alive: Any) -> None:
+    def _run(self, wake: Any, alive: Any, begun: Any) -> None:
         with alive:
-            known: list[Watch] = []
-            try:
-                self._look_until(wake, known)
-            finally:
-                for watch in known:
-                    watch.close()
-
-    def _look_until(self, wake: Any, known: "list[Watch]") -> None:
-        # It looks before it waits: the very first step may have kept it from beginning.
-        while self._wake is wake:
-            for watch in known:
-                if watch not in self._watched:
-                    watch.close()
-            known[:] = self._watched
-            for watch in known:
-                try:
-                    watch.look()
-                    watch.one.flush()
-                except Exception as error:
-                    self._watched = [other for other in self._watched if other is not watch]
-                    self.error = error
-            shortest = min((watch.one.threshold for watch in self._watched), default=1.0)
-            if wake.acquire(timeout=_period(shortest)):
-                return
+            begun.release()
+            while self._wake is wake:
+                for one in self._watched:
+                    try:
+                        one.look()
+                        one.patch.flush()
+                    except Exception as error:
+                        self._watched = [other for other in self._watched if other is not one]
+                        self.error = error
+                shortest = min((one.patch.threshold for one in self._watched), default=1.0)
+                if wake.acquire(timeout=_period(shortest)):
+                    return
 
 
 def _period(threshold: float) -> float:
@@ -139,76 +120,71 @@ def _period(threshold: float) -> float:
     return min(max(threshold * _PERIOD, _SHORTEST), _LONGEST)
 
 
-class Watch:
+class WatchedLoop:
     """One loop that is looked after, and what the looks at it need from one to the next."""
 
-    def __init__(self, one: Watched) -> None:
-        self.one = one
+    def __init__(self, patch: "LoopPatch") -> None:
+        self.patch = patch
         # The last looks: long steps are known only when a look or two lie inside of them.
         self._recent: deque[Counters] = deque(maxlen=4)
         self._is_long = False
-        self._counters = -1  # a file descriptor
         self._native_id = 0
+        self._lock = _thread.allocate_lock()
+        self._file = -1
+        self._open()
 
     def look(self) -> None:
         """Note the stack of a step that has lasted for long, and what the counters say."""
-        one, since = self.one, self.one.current()[0]
-        clock = one.axis.clock
-        is_long = bool(since) and clock is None and one.axis.now() - since >= one.threshold * _AGE
+        patch, since = self.patch, self.patch.state.since
+        clock = patch.clock.clock
+        is_long = bool(since) and clock is None
         if is_long:
-            sample = read_stack(sys._current_frames().get(one.loop._thread_id or 0))
-            if sample and one.current()[0] == since:
-                add_sample(one, since, sample)
+            is_long = patch.clock.now() - since >= patch.threshold * _AGE
+        if is_long:
+            sample = read_stack(sys._current_frames().get(patch.thread_id()))
+            if sample and patch.state.since == since:
+                add_sample(patch, since, sample)
         if clock is not None:  # on a virtual clock real work takes no time
             self._recent.clear()
             return
         now, recent = self._read(), self._recent
-        is_late = bool(recent) and now.at - recent[-1].at > one.threshold * _LATE
+        is_late = bool(recent) and now.at - recent[-1].at > patch.threshold * _LATE
         recent.append(now)
         if is_long or self._is_long or is_late:
             # Those before it too: what is between two looks is known from their difference.
-            last = one.looks[-1].at if one.looks else -math.inf
-            one.looks += [look for look in recent if look.at > last]
+            last = patch.looks[-1].at if patch.looks else -math.inf
+            patch.looks += [look for look in recent if look.at > last]
         self._is_long = is_long
 
     def close(self) -> None:
         """Let go of what was opened."""
-        if self._counters >= 0:
-            os.close(self._counters)
-            self._counters = -1
+        with self._lock:
+            if self._file >= 0:
+                os.close(self._file)
+            self._file = -1
+
+    def _open(self) -> None:
+        self._native_id = self.patch.native_id
+        path = f"/proc/self/task/{self._native_id}/schedstat"
+        if _HAS_COUNTERS:
+            with suppress(OSError):  # that thread has ended
+                self._file = os.open(path, os.O_RDONLY)
 
     def _read(self) -> Counters:
         cpu = queued = turns = math.nan
         if _resource is not None:
             turns = _resource.getrusage(_resource.RUSAGE_THREAD).ru_nvcsw
-        try:
-            if self._native_id != self.one.native_id or self._counters < 0:
-                self.close()
-                self._native_id = self.one.native_id
-                path = f"/proc/self/task/{self._native_id}/schedstat"
-                self._counters = os.open(path, os.O_RDONLY) if _HAS_COUNTERS else -1
-            if self._counters >= 0:
-                spent, waited, _ = os.pread(self._counters, 100, 0).split()
+        if self._native_id != self.patch.native_id:
+            self.close()
+            self._open()
+        with self._lock, suppress(OSError, ValueError):  # that thread has ended
+            if self._file >= 0:
+                spent, waited, _ = os.pread(self._file, 100, 0).split()
                 cpu, queued = int(spent) / 1e9, int(waited) / 1e9
-        except (OSError, ValueError):
-            pass  # that thread has ended
-        if cpu != cpu:
-            cpu = _processor_time(self.one.loop)
-        return Counters(self.one.axis.now(), cpu, queued, turns)
+        return Counters(self.patch.clock.now(), cpu, queued, turns)
 
 
-def _processor_time(loop: Any) -> float:
-    """Return the processor time of the thread that runs the loop, if any does."""
-    if not hasattr(time, "pthread_getcpuclockid"):
-        return math.nan
-    try:
-        # In one expression: no other thread of Python's can end that thread meanwhile.
-        return time.clock_gettime(time.pthread_getcpuclockid(loop._thread_id))
-    except (TypeError, OSError):  # no thread runs it
-        return math.nan
-
-
-class Effort(NamedTuple):
+class BlockEffort(NamedTuple):
     """What looks say about a stretch of time."""
 
     busy: float
@@ -220,14 +196,14 @@ class Effort(NamedTuple):
     """For how many seconds no look succeeded."""
 
 
-def measure(looks: list[Counters], start: float, end: float, threshold: float) -> Effort:
+def measure(looks: list[Counters], start: float, end: float, threshold: float) -> BlockEffort:
     """Return what the looks from the last before the stretch to the first after it say."""
     if not looks:  # in virtual time
-        return Effort(math.nan, 0.0, 0.0)
+        return BlockEffort(math.nan, 0.0, 0.0)
     first = max(bisect_right(looks, start, key=lambda look: look.at) - 1, 0)
     last = min(bisect_left(looks, end, key=lambda look: look.at), len(looks) - 1)
     if last <= first:
-        return Effort(math.nan, 0.0, end - start)
+        return BlockEffort(math.nan, 0.0, end - start)
     some = looks[first : last + 1]
     queued = some[-1].queued - some[0].queued
     lost = 0.0 if math.isnan(queued) else queued
@@ -240,22 +216,27 @@ def measure(looks: list[Counters], start: float, end: float, threshold: float) -
     turns = after.turns - before.turns
     if turns <= _FEW_TURNS or turns * 6 * sys.getswitchinterval() < late:
         lost = max(lost, late - max(after.cpu - before.cpu, 0.0))
-    return Effort(busy, min(lost, end - start), max(late, 0.0))
+    return BlockEffort(busy, min(lost, end - start), max(late, 0.0))
 
 
-def add_sample(one: Watched, since: float, sample: Sample) -> None:
+def add_sample(patch: "LoopPatch", since: float, sample: Sample) -> None:
     """Keep what was seen of the step that holds the loop since then."""
-    samples = one.samples.setdefault(since, [])
+    samples = patch.samples.setdefault(since, [])
     if len(samples) < _MOST_SAMPLES:
         samples.append(sample)
 
 
-def read_stack(frame: FrameType | None) -> Sample:
-    """Return the lines on a stack down to where the loop has called; empty: it is in our hands."""
-    lines: list[tuple[CodeType, int]] = []
+def read_stack(frame: FrameType | None = None) -> Sample:
+    """Return the lines on a stack down to where the loop has called; empty: it is in our hands.
+
+    Without a frame that of the caller's caller.
+    """
+    lines: list[Line] = []
+    if frame is None:
+        frame = sys._getframe(2)
     while frame is not None and len(lines) < _MOST_FRAMES:
         code = frame.f_code
-        if is_ours(code):
+        if code.co_filename == _LOOP_PATCH:  # which is on the stack at every step
             break
         if code.co_name == "_run" and code.co_qualname.endswith("Handle._run"):
             break
@@ -264,9 +245,45 @@ def read_stack(frame: FrameType | None) -> Sample:
     return tuple(lines)
 
 
-def is_ours(code: CodeType) -> bool:
-    """Tell if it is the recorder's own code, which is on the stack at every step."""
-    return code.co_filename in _OURS
+_LOOP_PATCH = __file__.replace("watchdog", "loop_patch")
 
 
-_OURS = tuple(__file__.replace("watchdog", name) for name in ("tap", "stepper"))
+Share = tuple[Place, float]
+
+
+def name_line(
+    samples: list[Sample],
+) -> tuple[Place | None, tuple[Place, ...], str, tuple[Share, ...]]:
+    """Return the line that was on the stack most often, its callers, and what it was doing.
+
+    The last are the other lines at which it was seen for a fifth of its time or more.
+    """
+    innermost = Counter[Line]()
+    stacks: dict[Line, Counter[Sample]] = {}
+    for sample in samples:
+        line = next((line for line in sample if is_users(line[0].co_filename)), None)
+        if line is not None:
+            innermost[line] += 1
+            stacks.setdefault(line, Counter())[sample] += 1
+    if not innermost:
+        return None, (), _name_innermost(samples), ()
+    line = innermost.most_common(1)[0][0]
+    stack = stacks[line].most_common(1)[0][0]
+    while is_ours(stack[0][0]):  # sleep on a virtual clock
+        stack = stack[1:]
+    places = tuple(place_of(*one) for one in reversed(stack) if is_users(one[0].co_filename))
+    doing = "" if stack[0] == line else stack[0][0].co_qualname
+    total = innermost.total()
+    shares = [(one, count / total) for one, count in innermost.most_common() if one != line]
+    others = tuple((place_of(*one), share) for one, share in shares if share >= 0.2)
+    return place_of(*line), places, doing, others
+
+
+def _name_innermost(samples: list[Sample]) -> str:
+    """Return the function that was seen most often where none of the user's was on the stack."""
+    seen = Counter(sample[0][0] for sample in samples if sample and not is_ours(sample[0][0]))
+    if not seen:
+        return ""
+    code = seen.most_common(1)[0][0]
+    library = name_library(code.co_filename)
+    return f"{library}.{code.co_qualname}" if library else code.co_qualname

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from asyncteach.formatting import printable
-from asyncteach.recorder.surroundings import name_function
-from asyncteach.recorder.witness import say_error
+from asyncteach.formatting import describe_error, printable
+from asyncteach.recorder.process_patch import name_function
 from asyncteach.replacements import Replacements, hide_frame
 from asyncteach.thread_recorder.log import UNKNOWN, Log, Shelf
 from asyncteach.thread_recorder.stamps import Stamper, make_stamper
@@ -141,7 +140,7 @@ class Session:
                     run()
                 except BaseException as error:
                     hide_frame(error)
-                    outcome = f"raised {say_error(error)}"
+                    outcome = f"raised {describe_error(error)}"
                     raise
                 finally:
                     if stamper is not None:

@@ -1,4 +1,4 @@
-"""What is replaced in the process while anything is recorded, for what loops can't tell."""
+"""What record() replaces in the process, for what a loop can't tell: threads, pools, warnings."""
 
 import asyncio
 import contextlib
@@ -9,24 +9,29 @@ import weakref
 from asyncio import runners
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import thread as thread_pools
 from functools import partial
 from typing import Any
 
-from asyncteach.formatting import printable
-from asyncteach.recorder.callbacks import users_line, warn
-from asyncteach.recorder.entry import Entry, Job
-from asyncteach.recorder.scope import RawEvent, Session, current_session, open_session
-from asyncteach.recorder.tap import check_loop
+from asyncteach.formatting import describe_error, printable
+from asyncteach.recorder.loop_patch import check_loop, context_of_runner, running_loop, users_line
+from asyncteach.recorder.scope import RecordingSession, current_session, open_session
+from asyncteach.recorder.task_events import (
+    asyncio_method,
+    lock_holders,
+    started_at,
+    warn,
+)
+from asyncteach.recorder.task_table import Entry, Job
 from asyncteach.recorder.waits import shielded
-from asyncteach.recorder.witness import asyncio_method, lock_holders, say_error, started_at
 from asyncteach.replacements import Replacements, hide_frame
 
 
-class Surroundings:
-    """Stand-ins for functions of asyncio, threads and warnings; all tell the stage."""
+class ProcessPatch:
+    """Functions of ours in the place of those of asyncio, threads and warnings."""
 
-    def __init__(self, stage: Any) -> None:
-        self._stage = stage
+    def __init__(self, registry: Any) -> None:
+        self._registry = registry
         self._replaced = Replacements()
 
     def undo(self) -> None:
@@ -34,7 +39,7 @@ class Surroundings:
         self._replaced.undo()
 
     def install(self) -> None:
-        """Put everything in its place."""
+        """Put everything in its place: all that is replaced in the process is in this list."""
         loop = asyncio.BaseEventLoop
         self._put(loop, "run_forever", self._running)
         # nest_asyncio gives ways to run of its own to the class of the loop.
@@ -53,25 +58,21 @@ class Surroundings:
         self._replaced.put_new(asyncio.Lock, "_locked", property(_is_locked, _set_locked))
         for owner in (asyncio, asyncio.tasks):
             self._put(owner, "shield", self._shielding)
-        self._put_name(warnings, "_warn_unawaited_coroutine", self._warning)
-        self._put_name(runners, "_cancel_all_tasks", self._cancelling)
+        # Of Python's own, without a promise to stay.
+        for module, name, make in (
+            (warnings, "_warn_unawaited_coroutine", self._warning),
+            (runners, "_cancel_all_tasks", self._cancelling),
+        ):
+            if hasattr(module, name):
+                self._put(module, name, make)
 
     def _put(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         stand_in = make(self._replaced.take(owner, name))
         self._replaced.put(owner, name, functools.wraps(getattr(owner, name))(stand_in))
 
-    def _put_name(self, module: Any, name: str, make: Callable[[Any], Any]) -> None:
-        names = vars(module)
-        if name in names:  # of Python's own, without a promise to stay
-            self._replaced.put_name(names, name, functools.wraps(names[name])(make(names[name])))
-
     def _shielding(self, original: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def shield(arg: Any) -> Any:
-            try:
-                outer = original(arg)
-            except BaseException as error:
-                hide_frame(error)
-                raise
+            outer = original(arg)
             if isinstance(arg, asyncio.Task) and outer is not arg:
                 shielded[outer] = weakref.ref(arg)
             return outer
@@ -81,28 +82,28 @@ class Surroundings:
     def _running(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def run(loop: Any, *args: Any) -> Any:
             session = open_session()
-            tap = None
+            patch = None
             if session is not None and not session.failed and not loop.is_closed():
-                tap = self._stage.attach(loop, session)
-            if tap is not None:
-                tap.begin_thread()
+                patch = self._registry.attach(loop, session)
+            if patch is not None:
+                patch.begin_thread()
             try:
                 return original(loop, *args)
             except BaseException as error:
                 hide_frame(error)
                 raise
             finally:
-                if tap is not None:
-                    tap.end_thread()
+                if patch is not None:
+                    patch.end_thread()
 
         return run
 
     def _complaining(self, original: Callable[..., None]) -> Callable[..., None]:
-        # On the class and not on the loop: whoever replaces it there in a test finds his own.
+        # On the class and not on the loop: a test that replaces it there finds its own.
         def call_exception_handler(loop: Any, context: dict[str, Any]) -> None:
-            tap = self._stage.tap_of(loop)
-            if tap is not None:
-                tap.complain(context)
+            patch = self._registry.patch_of(loop)
+            if patch is not None:
+                patch.events.complained(patch, context)
             original(loop, context)
 
         return call_exception_handler
@@ -111,14 +112,13 @@ class Surroundings:
         def run(runner: Any, coro: Any, **keywords: Any) -> Any:
             session = open_session()
             undo: list[Callable[[], object]] = []
-            if session is not None and asyncio._get_running_loop() is None:
+            if session is not None and running_loop() is None:
                 problem = check_loop(runner.get_loop())
                 if problem:
-                    at = session.axis.now()
-                    session.note(RawEvent("loop-not-watched", None, at, None, problem))
+                    session.note("loop-not-watched", None, None, problem)
                     warn(problem, depth=3)
                 # A runner that is older than the recording has a context of its own.
-                context = keywords.get("context") or runner._context
+                context = keywords.get("context") or context_of_runner(runner)
                 token = context.run(current_session.set, session)
                 undo.append(lambda: context.run(current_session.reset, token))
             try:
@@ -135,17 +135,17 @@ class Surroundings:
     def _starting(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         def start(thread: Any) -> None:
             session = open_session()
-            if session is None or getattr(thread, "_target", None) is _pool_worker():
+            is_worker = getattr(thread, "_target", None) is getattr(thread_pools, "_worker", None)
+            if session is None or is_worker:
                 return original(thread)
             run = thread.run
             try:
                 started_at[thread] = line = users_line(2)
                 method = asyncio_method(getattr(thread, "_target", None))
                 if method is not None and line is not None:
-                    at = session.axis.now()
-                    session.note(RawEvent("wrong-thread", None, at, line, method))
+                    session.note("wrong-thread", None, line, method)
             except Exception as error:
-                self._stage.give_up(error)
+                self._registry.give_up(error)
 
             def run_in_session() -> None:
                 vars(thread).pop("run", None)
@@ -161,9 +161,8 @@ class Surroundings:
             thread.run = run_in_session
             try:
                 return original(thread)
-            except BaseException as error:
+            except BaseException:
                 vars(thread).pop("run", None)
-                hide_frame(error)
                 raise
 
         return start
@@ -171,34 +170,36 @@ class Surroundings:
     def _submitting(self, original: Callable[..., Any], kind: str) -> Callable[..., Any]:
         def submit(executor: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
             session = open_session()
-            try:
-                future = original(executor, function, *args, **kwargs)
-            except BaseException as error:
-                hide_frame(error)
-                raise
+            future = original(executor, function, *args, **kwargs)
             if session is not None and not session.failed:
                 try:
                     self._watch_job(session, kind, function, args, future, executor)
                 except Exception as error:
-                    self._stage.give_up(error)
+                    self._registry.give_up(error)
             return future
 
         return submit
 
     def _watch_job(
-        self, session: Session, kind: str, function: Any, args: Any, future: Any, executor: Any
+        self,
+        session: RecordingSession,
+        kind: str,
+        function: Any,
+        args: Any,
+        future: Any,
+        executor: Any,
     ) -> None:
-        axis = session.axis
-        loop = asyncio._get_running_loop()
-        tap = self._stage.tap_of(loop)
+        now = session.clock.now
+        loop = running_loop()
+        patch = self._registry.patch_of(loop)
         task = asyncio.current_task(loop) if loop is not None else None
-        parent = tap.entry_of(task) if tap is not None and task is not None else None
-        entry = Entry(future)
-        entry.kind, entry.scope, entry.parent, entry.spawned = kind, session, parent, axis.now()
-        entry.job = job = Job()
+        parent = None if patch is None else patch.tasks.entry_of(task)
+        entry = Entry()
+        entry.kind, entry.scope, entry.parent, entry.spawned = kind, session, parent, now()
+        entry.patch, entry.job = patch, Job()
+        job = entry.job
         if kind == "process":
             job.pool = (id(executor), executor._max_workers)
-        entry.tap = tap
         entry.name = entry.coroutine = name_function(function, args)
         entry.line = users_line(3) or (parent.line if parent is not None else None)
         if future.running() or future.done():
@@ -208,35 +209,33 @@ class Surroundings:
 
             def set_running_or_notify_cancel() -> bool:
                 vars(future).pop("set_running_or_notify_cancel", None)
-                job.started = axis.now()
+                job.started = now()
                 return bool(begin())
 
             future.set_running_or_notify_cancel = set_running_or_notify_cancel
 
         def done(future: Any) -> None:
-            entry.finished = axis.now()
+            entry.finished = now()
             if job.started != job.started and not future.cancelled():
                 job.started = entry.spawned  # a thread took it while we were looking
             if future.cancelled():
                 entry.outcome = "cancelled"
-            elif future._exception is not None:
-                entry.outcome = f"raised {say_error(future._exception)}"
+            elif (error := future.exception()) is not None:
+                entry.outcome = f"raised {describe_error(error)}"
             else:
                 entry.outcome = "returned"
 
         future.add_done_callback(done)
         session.add_job(entry)
-        if tap is not None:
-            tap.observer.take_job(entry)
+        if patch is not None:
+            patch.events.take_job(entry)
 
     def _warning(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         def warn_unawaited_coroutine(coroutine: Any) -> None:
             session = open_session()
             if session is not None:
                 line = users_line(2) or (coroutine.cr_code, coroutine.cr_code.co_firstlineno)
-                at = session.axis.now()
-                name = coroutine.__qualname__
-                session.note(RawEvent("never-awaited", None, at, line, name))
+                session.note("never-awaited", None, line, coroutine.__qualname__)
             if coroutine.cr_origin is None:
                 # As the original says it; called from here, it would name our line.
                 text = f"coroutine '{coroutine.__qualname__}' was never awaited"
@@ -248,13 +247,12 @@ class Surroundings:
 
     def _cancelling(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         def cancel_all_tasks(loop: Any) -> None:
-            tap = self._stage.tap_of(loop)
-            if tap is not None:
+            patch = self._registry.patch_of(loop)
+            if patch is not None:
                 for task in asyncio.all_tasks(loop):
-                    entry = tap.entry_of(task)
+                    entry = patch.tasks.entry_of(task)
                     if entry is not None and entry.scope is not None:
-                        at = tap.axis.now()
-                        entry.scope.note(RawEvent("cancelled-at-exit", entry, at, entry.line, ""))
+                        entry.scope.note("cancelled-at-exit", entry, entry.line, "")
             original(loop)
 
         return cancel_all_tasks
@@ -270,8 +268,8 @@ def _is_locked(lock: Any) -> bool:
 def _set_locked(lock: Any, value: bool) -> None:
     """Stand in for the attribute of a Lock, which is set in a step of the task that takes it."""
     vars(lock)["_locked"] = value
-    loop = asyncio._get_running_loop()
-    task = None if loop is None or not value else asyncio.current_task(loop)
+    loop = running_loop() if value else None
+    task = None if loop is None else asyncio.current_task(loop)
     if task is not None:
         with contextlib.suppress(TypeError):  # a subclass whose locks can't be looked up
             lock_holders[lock] = weakref.ref(task)
@@ -280,12 +278,6 @@ def _set_locked(lock: Any, value: bool) -> None:
 def _subclasses(owner: type) -> list[type]:
     own: list[type] = owner.__subclasses__()
     return [*own, *(deeper for one in own for deeper in _subclasses(one))]
-
-
-def _pool_worker() -> Any:
-    from concurrent.futures import thread
-
-    return getattr(thread, "_worker", None)
 
 
 def name_function(function: Any, args: tuple[Any, ...]) -> str:
