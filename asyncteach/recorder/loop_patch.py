@@ -39,6 +39,10 @@ _HANDLE_SLOTS = {
     *("_repr", "__weakref__", "_context"),
 }
 _FUNCTION = types.FunctionType
+_SPAWNERS = [
+    function.__code__
+    for function in (asyncio.create_task, asyncio.TaskGroup.create_task, asyncio.ensure_future)
+]
 
 
 # What is asked of asyncio
@@ -139,12 +143,21 @@ class StepState:
     __slots__ = (
         *("again", "began", "clock", "current", "due", "ends", "idle", "idle_from", "idle_to"),
         *("is_slow", "last", "loop", "making", "now", "patch", "posts", "ready_at"),
-        *("running_handle", "running_task", "since", "stamp", "stopped", "tasks", "unsettled"),
+        *(
+            "running_handle",
+            "running_task",
+            "scope_of",
+            "since",
+            "stamp",
+            "stopped",
+            "tasks",
+            "unsettled",
+        ),
     )
 
     def __init__(self, patch: "LoopPatch", loop: Any) -> None:
         self.patch, self.loop, self.clock = patch, loop, patch.clock
-        self.tasks = patch.tasks
+        self.tasks, self.scope_of = patch.tasks, patch.scope_of
         self.ends = patch.tasks.ends
         self.stamp = patch.steps.fresh.extend
         self.now = patch.clock.now
@@ -182,13 +195,16 @@ class StepState:
             return known
         if new is not None and new.coroutine is task.get_coro():
             return tasks.fill(new.number, task, new.frame)
-        scope = self.patch.scope_of(context)
+        scope = self.scope_of(context)
         if scope is None:
             return None
         if len(self.ends) >= self.patch.steps.most:
             self.patch.steps.dropped += 1  # it has no lane, and no step of it is kept
             return None
-        return tasks.add(task, scope, self.current, users_frame(sys._getframe(2)), self.now())
+        # Each frame that is looked at costs: of those that only spawn for others there are three.
+        depth = 4 if sys._getframe(3).f_code in _SPAWNERS else 2
+        frame = users_frame(sys._getframe(depth))
+        return tasks.add(task, scope, self.current, frame, self.now())
 
     def find(self, handle: Any) -> int | None:
         """Return the number of the task whose step a handle is; None: it isn't one of ours."""

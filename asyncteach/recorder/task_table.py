@@ -116,8 +116,12 @@ class TaskTable:
         if task is None:
             self._cells.extend((None, "", None, 0, scope, parent, at, None))
         else:
+            coroutine = task.get_coro()
+            try:
+                name = coroutine.__qualname__
+            except AttributeError:
+                name = type(coroutine).__qualname__
             code, instruction = (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
-            name = _name(task.get_coro())
             reference = weakref.ref(task)
             self._cells.extend((reference, name, code, instruction, scope, parent, at, None))
             self.numbers[id(task)] = number
@@ -126,11 +130,11 @@ class TaskTable:
 
     def fill(self, number: int, task: Any, frame: Any) -> int:
         """Know the task that was being made when its number was given by `add(None, ...)`."""
-        cells, start = self._cells, number * _WIDTH
-        cells[start + _REFERENCE] = weakref.ref(task)
-        cells[start + _COROUTINE] = _name(task.get_coro())
-        if frame is not None:
-            cells[start + _CODE], cells[start + _INSTRUCTION] = frame.f_code, frame.f_lasti
+        start = number * _WIDTH
+        _, _, _, _, scope, parent, at, _ = self._cells[start : start + _WIDTH]
+        known = self.add(task, scope, parent, frame, at)
+        self._cells[start : start + _WIDTH] = self._cells[known * _WIDTH :]
+        del self._cells[known * _WIDTH :], self.ends[known]
         self.numbers[id(task)] = number
         return number
 
@@ -190,14 +194,6 @@ class TaskTable:
         entry.coroutine, entry.scope, entry.parent = coroutine, scope, parent
         entry.line = None if code is None else (code, _line_at(code, instruction))
         return entry
-
-
-def _name(coroutine: Any) -> str:
-    try:
-        name: str = coroutine.__qualname__
-    except AttributeError:
-        name = type(coroutine).__qualname__
-    return name
 
 
 def _line_at(code: CodeType, instruction: int) -> int:
