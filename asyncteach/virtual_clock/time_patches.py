@@ -131,9 +131,12 @@ class _Job:
         self.pool = pool
         self.function = function
         self.has_begun = False
+        self.is_watched = threading.Lock()
+        self.is_watched.acquire()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self.has_begun = True
+        with self.is_watched:  # or its end would come before `done` is there to count it
+            self.has_begun = True
         self.clock.count_jobs(self.pool, queued=-1, started=1)
         token = current_clock.set(self.clock)
         try:
@@ -164,7 +167,10 @@ def _submitting(original: Callable[..., "Future[Any]"]) -> Callable[..., "Future
         except BaseException:
             clock.count_jobs(self, queued=-1)
             raise
-        future.add_done_callback(job.done)
+        try:
+            future.add_done_callback(job.done)
+        finally:
+            job.is_watched.release()
         return future
 
     return submit

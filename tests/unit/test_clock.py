@@ -448,3 +448,19 @@ def test_a_forked_child_has_real_time():
             time.sleep(0.1)
             os._exit(REAL.monotonic() - began < 0.09)
         assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_job_of_a_pool_that_ends_at_once_is_counted():
+    """Its end may come before the caller of submit() goes on."""
+
+    async def call_early():
+        await asyncio.sleep(2)
+        await asyncio.to_thread(time.sleep(3))
+
+    async def main():
+        with virtual_time() as clock:
+            ended = await asyncio.gather(*(call_early() for _ in range(3)), return_exceptions=True)
+            assert {type(one) for one in ended} == {TypeError}
+            return clock.seconds
+
+    assert asyncio.run(main()) == 11
