@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from asyncteach.course.progress import show_progress
     from asyncteach.course.server.site import make_site
     from asyncteach.course.server.slow_server import slow_server
-    from asyncteach.dask.run_on_dask import run_on_dask
+    from asyncteach.dask import run_on_dask
     from asyncteach.explorer import explore
     from asyncteach.interleavings import every_order
     from asyncteach.notebook.asyncio_run import disable_asyncio_run, enable_asyncio_run
@@ -82,7 +82,7 @@ _HOMES = {
     "course.grading": ("check_answer",),
     "checks.check": ("Check", "check"),
     "virtual_clock.virtual_time": ("virtual_time",),
-    "dask.run_on_dask": ("run_on_dask",),
+    "dask": ("run_on_dask",),
     "comparison": ("compare",),
     "course.costs.measure_costs": ("measure_costs",),
     "explorer": ("explore",),

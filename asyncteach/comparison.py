@@ -1,27 +1,39 @@
-"""The same activities done every way: one table, one figure."""
+"""The same activities done every way: one table, one figure, and what limits each way."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import pandas
 
 from asyncteach.activities import Activity, check_activities
+from asyncteach.arguments import check_list, check_word
+from asyncteach.formatting import clip
+from asyncteach.intervals import sweep
 from asyncteach.recording import Recording
-from asyncteach.runners import run as runners
-from asyncteach.runners.limits import find_limit
-from asyncteach.runners.loop import run_on_own_loop
-from asyncteach.story import MINUTE, Clock, Story
+from asyncteach.runners import run
+from asyncteach.runners.scenario import MINUTE, Clock, Scenario
+from asyncteach.runners.schedule import CORES
+from asyncteach.runners.workers import MOST_THREADS, MOST_WORKERS, count_cores, has_gil
+from asyncteach.trace import READY, RUNNING, WAITING, Slices
 
 if TYPE_CHECKING:
     from asyncteach.timeline.figure import Picture
 
 _RUNNERS = {
-    "in turn": runners.run_in_turn,
-    "threads": runners.run_in_threads,
-    "processes": runners.run_in_processes,
-    "interpreters": runners.run_in_interpreters,
+    "in turn": run.run_in_turn,
+    "threads": run.run_in_threads,
+    "processes": run.run_in_processes,
+    "interpreters": run.run_in_interpreters,
 }
 _WAYS = ("in turn", "together", "threads", "processes", "interpreters")
+
+_NOTICEABLE = 0.05
+"""An activity that was ready for a smaller share of the whole was not kept from working."""
+
+_OURS = 0.7
+"""Activities that have a smaller share of the cores, and want more, share them with other
+programs."""
 
 
 class Comparison(pandas.DataFrame):
@@ -87,13 +99,7 @@ def compare(
     in turn     100.0                0.0       1.0  one thing after another
     together     40.0                0.0       2.5  the longest: cook rice
     """
-    return _compare(check_activities(activities), ways, clock=clock, minute=minute)
-
-
-def _compare(
-    activities: list[Activity], ways: Sequence[str] | None, *, clock: Clock, minute: float
-) -> Comparison:
-    """Do the activities in each of the ways and make the table of them."""
+    activities = check_activities(activities)
     recordings = {
         way: _run(way, activities, clock=clock, minute=minute) for way in _check_ways(ways)
     }
@@ -114,22 +120,60 @@ def _compare(
 
 def _run(way: str, activities: list[Activity], *, clock: Clock, minute: float) -> Recording:
     if way == "together":
-        return run_on_own_loop(Story(activities, clock=clock, minute=minute))
+        return run.run_on_own_loop(Scenario(activities, clock=clock, minute=minute))
     return _RUNNERS[way](activities, clock=clock, minute=minute)
 
 
 def _check_ways(ways: Sequence[str] | None) -> list[str]:
     __tracebackhide__ = True
-    every = [way for way in _WAYS if way != "interpreters" or runners.HAS_INTERPRETERS]
+    every = [way for way in _WAYS if way != "interpreters" or run.HAS_INTERPRETERS]
     if ways is None:
         return every
-    known = f"take some of {', '.join(map(repr, every))}."
-    if not isinstance(ways, Iterable):
-        raise TypeError(f"ways is {ways!r}, which is no list of ways: {known}")
-    chosen = [ways] if isinstance(ways, str) else list(ways)
-    for way in chosen:
-        if way not in _WAYS:
-            raise ValueError(f"{way!r} is no way to do activities: {known}")
-    if not chosen:
-        raise ValueError(f"ways is empty: leave it out for all of them, or {known}")
-    return list(dict.fromkeys(chosen))
+    chosen = [ways] if isinstance(ways, str) else ways
+    chosen = check_list(chosen, "ways", fix='write ways=["in turn", "together"]')
+    return list(dict.fromkeys(check_word(way, "ways", _WAYS) for way in chosen))
+
+
+def find_limit(
+    way: str, activities: Sequence[Activity], recording: Recording, *, virtual: bool
+) -> str:
+    """Return in a few words why it took as long as it did.
+
+    The activity that finished last shows it: if it was ready for long it wanted something that
+    others had, and if it wasn't nothing kept it from finishing but its own length.
+    """
+    if way == "in turn" and len(activities) > 1:
+        return "one thing after another"
+    trace = recording.trace
+    last = int(np.argmax([row.finished for row in trace.rows]))
+    ready = trace.slices.total(len(trace.rows), READY)[last]
+    if ready <= _NOTICEABLE * trace.duration:
+        longest = max(activity.minutes for activity in activities)
+        which = "longest" if activities[last].minutes == longest else "last"
+        return f"the {which}: {clip(activities[last].name, 30)}"
+    most = MOST_THREADS if way == "threads" else MOST_WORKERS
+    if way != "together" and len(activities) > most and len(trace.slices.of(WAITING)):
+        return f"{most:,} {way}"
+    servers, limit = _find_servers(way, virtual=virtual)
+    wanted = trace.slices[trace.slices.task == last].of(READY)
+    shared = _running_during(trace.slices, wanted) < _OURS * servers * ready
+    return f"{limit}, shared with other work" if shared else limit
+
+
+def _find_servers(way: str, *, virtual: bool) -> tuple[int, str]:
+    """Return how many can work at once, and what to call it."""
+    if way in ("in turn", "together"):
+        return 1, "your attention"
+    if way == "threads" and (virtual or has_gil()):
+        return 1, "the GIL"
+    cores = CORES if virtual else count_cores()
+    return cores, "one core" if cores == 1 else f"{cores} cores"
+
+
+def _running_during(slices: Slices, intervals: Slices) -> float:
+    """Return how long anything was running in some intervals, added up."""
+    running = slices.of(RUNNING)
+    times, depth = sweep(running.start, running.end)
+    so_far = np.concatenate([[0.0], np.cumsum(depth[:-1] * np.diff(times))])
+    start, end = (np.interp(at, times, so_far) for at in (intervals.start, intervals.end))
+    return float((end - start).sum())

@@ -10,8 +10,8 @@ from asyncteach.arguments import check_options, check_whole
 from asyncteach.formatting import count
 from asyncteach.interaction.widgets import Slider, format_status, show_image, show_view
 from asyncteach.recording import Recording
-from asyncteach.runners.loop import run_on_own_loop
-from asyncteach.story import Story
+from asyncteach.runners.run import run_on_own_loop
+from asyncteach.runners.scenario import Scenario
 from asyncteach.timeline.svg import draw_svg
 
 __all__ = ["Explorer", "explore"]
@@ -78,8 +78,8 @@ class Evening:
 
     def run(self) -> Recording:
         """Do them together, in virtual time."""
-        story = Story(self.activities(), clock="virtual", minute=1)
-        recording = run_on_own_loop(story, self.at_once if self.limited else None)
+        scenario = Scenario(self.activities(), clock="virtual", minute=1)
+        recording = run_on_own_loop(scenario, self.at_once if self.limited else None)
         recording.title = self.title()
         return recording
 

@@ -17,7 +17,7 @@ from lanes import check_invariants, lanes
 
 from asyncteach import Recording, record, replay, virtual_time
 from asyncteach.recorder.task_events import TaskEvents
-from asyncteach.runners.machine import has_gil
+from asyncteach.runners.workers import has_gil
 
 
 async def nap(seconds=0.001):

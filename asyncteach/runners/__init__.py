@@ -1,1 +1,1 @@
-"""The ways to do activities: each gives a diary of every activity."""
+"""The runners: each does activities in its own way and returns a Recording."""

@@ -1,29 +1,30 @@
-"""Who does the activities: you alone, you with the event loop, threads, processes."""
+"""The runners: you alone, you with the event loop, threads, processes, interpreters."""
 
+import asyncio
 import sys
 import time
-from collections.abc import Coroutine, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Coroutine, Iterable, Iterator
+from itertools import islice
+from typing import Any
 
 from asyncteach.activities import Activity
-from asyncteach.recording import RUNNING, WAITING, Recording
+from asyncteach.arguments import check_whole
+from asyncteach.formatting import count
+from asyncteach.recording import READY, RUNNING, WAITING, Recording
 from asyncteach.runners.awaitable import Awaitable
-from asyncteach.runners.diary import NS, Diary
-from asyncteach.runners.loop import check_at_once, gather_story
-from asyncteach.runners.machine import has_gil
-from asyncteach.runners.processes import MOST_WORKERS, Crew, check_picklable
+from asyncteach.runners.scenario import MINUTE, Clock, Scenario
 from asyncteach.runners.schedule import CORES, work_out
-from asyncteach.runners.threads import (
+from asyncteach.runners.workers import (
     MOST_THREADS,
-    do_in_threads,
-    in_own_interpreters,
-    in_this_interpreter,
+    MOST_WORKERS,
+    NS,
+    Kind,
+    StateLog,
+    has_gil,
+    run_beside,
+    run_in_pool,
 )
-from asyncteach.story import MINUTE, Clock, Story
 from asyncteach.virtual_clock.clock import running_clock
-
-if TYPE_CHECKING:
-    pass
 
 HAS_INTERPRETERS = sys.version_info >= (3, 14)
 
@@ -35,29 +36,29 @@ def run_in_turn(
 
     A plain call that holds its thread to the end: machine time is `time.sleep`, attention is CPU
     work. With `clock="real"` a story minute takes `minute` real seconds, with `clock="virtual"`
-    no time at all. Raises TypeError or ValueError, one sentence each, for what can't be done.
+    no time at all. Raises TypeError or ValueError for wrong arguments.
 
     >>> from asyncteach import CHORES
     >>> run_in_turn(CHORES, clock="virtual").minutes
     100.0
     """
-    story = Story(activities, clock=clock, minute=minute)
-    diaries = []
-    with story.clock():
-        story.begin()
-        for activity in story.activities:
-            diary = Diary()
-            diaries.append(diary)
-            diary.enter(RUNNING)
+    scenario = Scenario(activities, clock=clock, minute=minute)
+    logs = []
+    with scenario.clock():
+        scenario.begin()
+        for activity in scenario.activities:
+            log = StateLog()
+            logs.append(log)
+            log.enter(RUNNING)
             for needs_you, minutes in activity.steps:
                 if needs_you:
-                    story.attend(minutes, diary)
+                    scenario.attend(minutes, log)
                 else:
-                    diary.enter(WAITING)
-                    time.sleep(minutes * story.minute)
-                    diary.enter(RUNNING)
-            diary.enter(None)
-    return story.tell("one after another", [diary.stretches for diary in diaries])
+                    log.enter(WAITING)
+                    time.sleep(minutes * scenario.minute)
+                    log.enter(RUNNING)
+            log.enter(None)
+    return scenario.make_recording("one after another", [log.intervals for log in logs])
 
 
 def run_together(
@@ -73,7 +74,7 @@ def run_together(
     attention is CPU work that holds the loop. Returns the Recording. With `clock="real"` a story
     minute takes `minute` real seconds, with `clock="virtual"` no time at all. With `at_once=2` at
     most two are under way: each of the others is begun, in order, when one before it is done.
-    Raises TypeError or ValueError, one sentence each, for what can't be done.
+    Raises TypeError or ValueError for wrong arguments.
 
     >>> import asyncio
     >>> from asyncteach import CHORES
@@ -82,8 +83,69 @@ def run_together(
     >>> asyncio.run(run_together(CHORES, clock="virtual", at_once=2)).minutes
     60.0
     """
-    story = Story(activities, clock=clock, minute=minute)
-    return Awaitable(gather_story(story, check_at_once(at_once)), "run_together(...)")
+    scenario = Scenario(activities, clock=clock, minute=minute)
+    if at_once is not None:
+        at_once = check_whole(at_once, "at_once", fix="leave it out for all of them at once")
+    return Awaitable(_gather(scenario, at_once), "run_together(...)")
+
+
+async def _gather(scenario: Scenario, at_once: int | None) -> Recording:
+    """Do the activities together on the running loop, at most so many at once."""
+    logs = [StateLog() for _ in scenario.activities]
+    left = iter(list(zip(scenario.activities, logs, strict=True)))
+    with scenario.clock():
+        scenario.run_on(asyncio.get_running_loop())
+        scenario.begin()
+        tasks = []
+        for activity, log in islice(left, at_once):
+            log.enter(READY)
+            tasks.append(asyncio.create_task(_do(activity, scenario, log, left)))
+        try:
+            await asyncio.gather(*tasks)
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            raise
+    how = "together (asyncio.gather)"
+    if at_once is not None:
+        how += f", at most {at_once:,} at once"
+    return scenario.make_recording(how, [log.intervals for log in logs])
+
+
+async def _do(
+    activity: Activity, scenario: Scenario, log: StateLog, left: Iterator[tuple[Activity, StateLog]]
+) -> None:
+    """Do an activity, and then those that are left, one after the other."""
+    await _do_one(activity, scenario, log)
+    for later, its_log in left:
+        await _do_one(later, scenario, its_log)
+
+
+async def _do_one(activity: Activity, scenario: Scenario, log: StateLog) -> None:
+    log.enter(RUNNING)
+    for needs_you, minutes in activity.steps:
+        if needs_you:
+            scenario.attend(minutes, log)
+        else:
+            seconds = minutes * scenario.minute
+            began = log.enter(WAITING)
+            await asyncio.sleep(seconds)
+            # The machine was done on time, whenever the loop came back to it.
+            log.enter(READY, since=began + round(seconds * NS))
+            log.enter(RUNNING)
+    log.enter(None)
+
+
+def run_on_own_loop(scenario: Scenario, at_once: int | None = None) -> Recording:
+    """Do the activities together, in another thread where this one has a running loop."""
+
+    def work() -> Recording:
+        return asyncio.run(_gather(scenario, at_once))
+
+    if asyncio._get_running_loop() is None:
+        return work()
+    return run_beside(work, scenario.stop)
 
 
 def run_in_threads(
@@ -99,8 +161,8 @@ def run_in_threads(
 
     With `clock="real"` a story minute takes `minute` real seconds, and what you see is what the
     threads did. With `clock="virtual"` no thread is started: their turns are worked out, a quarter
-    of a minute long, and are the same on every machine. Raises TypeError or ValueError, one
-    sentence each, for what can't be done, RuntimeError where so many threads can't be had.
+    of a minute long, and are the same on every machine. Raises TypeError or ValueError for wrong
+    arguments, RuntimeError where so many threads can't be started.
 
     >>> from asyncteach import CHORES, LEISURE
     >>> run_in_threads(CHORES, clock="virtual").minutes
@@ -108,12 +170,7 @@ def run_in_threads(
     >>> run_in_threads(LEISURE, clock="virtual").minutes
     100.0
     """
-    story = Story(activities, clock=clock, minute=minute)
-    way = f"in {_count(story, 'thread', MOST_THREADS)}"
-    if story.virtual or running_clock():
-        return _worked_out(story, way, servers=1, at_once=MOST_THREADS, head="the GIL")
-    stretches = do_in_threads(story, in_this_interpreter(story), MOST_THREADS)
-    return story.tell(way, stretches, head="the GIL" if has_gil() else None)
+    return _run_in_workers("thread", Scenario(activities, clock=clock, minute=minute))
 
 
 def run_in_processes(
@@ -121,30 +178,22 @@ def run_in_processes(
 ) -> Recording:
     """Do each activity in a process of its own, all at once, and return the Recording.
 
-    A plain call, in notebooks and scripts alike, that holds its thread until all are done. Each
-    process has a Python of its own, with a GIL of its own, so attention runs at once on as many
-    cores as there are: *ready* is who wants a core that somebody else has. The processes are
-    started anew for each run and are gone after it; the Recording begins when they are up, since
-    what starting costs is measured by `measure_costs`. More than 32 activities share 32 processes.
+    A plain call, in notebooks and scripts alike, that holds its thread until all are done; a
+    script needs no `if __name__ == "__main__":`. Each process has a Python of its own, with a GIL
+    of its own, so attention runs at once on as many cores as there are: an activity is *ready*
+    while it wants a core that another program has. The processes are started anew for each run
+    and are gone after it; the Recording begins when they are up, since what starting costs is
+    measured by `measure_costs`. More than 32 activities share 32 processes.
 
     With `clock="real"` a story minute takes `minute` real seconds. With `clock="virtual"` no
     process is started: what two cores would do is worked out, the same on every machine. Raises
-    TypeError or ValueError, one sentence each, for what can't be done, also for an activity that
-    can't be copied to another process; RuntimeError if a process dies.
+    TypeError or ValueError for wrong arguments, RuntimeError if a process dies or can't start.
 
     >>> from asyncteach import LEISURE
     >>> run_in_processes(LEISURE, clock="virtual").minutes
     55.0
     """
-    story = Story(activities, clock=clock, minute=minute)
-    way = f"in {_count(story, 'process', MOST_WORKERS)}"
-    if story.virtual or running_clock():
-        return _worked_out(story, way, servers=CORES, at_once=MOST_WORKERS)
-    pickled = check_picklable(story.activities)
-    with Crew(len(story.activities)) as crew:
-        story.begin()
-        stretches = crew.do(story.activities, pickled, story.minute, story.start)
-    return story.tell(way, stretches, head=None)
+    return _run_in_workers("process", Scenario(activities, clock=clock, minute=minute))
 
 
 def run_in_interpreters(
@@ -162,33 +211,27 @@ def run_in_interpreters(
     >>> if sys.version_info >= (3, 14):
     ...     recording = run_in_interpreters(LEISURE, clock="virtual")
     """
-    story = Story(activities, clock=clock, minute=minute)
+    scenario = Scenario(activities, clock=clock, minute=minute)
     if not HAS_INTERPRETERS:
         raise RuntimeError(
             "run_in_interpreters needs Python 3.14 or later, and this is "
             f"{sys.version_info.major}.{sys.version_info.minor}: use run_in_processes, where each "
             "process has an interpreter of its own too."
         )
-    way = f"in {_count(story, 'interpreter', MOST_WORKERS)}"
-    if story.virtual or running_clock():
-        return _worked_out(story, way, servers=CORES, at_once=MOST_WORKERS)
-    stretches = do_in_threads(story, in_own_interpreters(story), MOST_WORKERS)
-    return story.tell(way, stretches, head=None)
+    return _run_in_workers("interpreter", scenario)
 
 
-def _worked_out(
-    story: Story, way: str, *, servers: int, at_once: int, head: str | None = None
-) -> Recording:
-    plans = [activity.steps for activity in story.activities]
-    stretches = work_out(plans, servers, story.minute, at_once=at_once)
-    if running_clock():  # somebody's virtual time passes as it would have
-        last = max(end for own in stretches for _, _, end in own)
-        time.sleep(last / NS)
-    return story.tell(way, stretches, head=head)
-
-
-def _count(story: Story, noun: str, most: int) -> str:
-    number = min(len(story.activities), most)
-    if number == 1:
-        return f"one {noun}"
-    return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
+def _run_in_workers(kind: Kind, scenario: Scenario) -> Recording:
+    most = MOST_THREADS if kind == "thread" else MOST_WORKERS
+    number = min(len(scenario.activities), most)
+    how = f"in {count(number, kind, 'processes' if kind == 'process' else '')}"
+    is_virtual = scenario.virtual or running_clock()
+    head = "the GIL" if kind == "thread" and (is_virtual or has_gil()) else None
+    if not is_virtual:
+        return scenario.make_recording(how, run_in_pool(scenario, kind, number), head=head)
+    plans = [activity.steps for activity in scenario.activities]
+    servers = 1 if kind == "thread" else CORES
+    intervals = work_out(plans, servers, scenario.minute, at_once=most)
+    if running_clock():  # the block's virtual time passes too
+        time.sleep(max(end for own in intervals for _, _, end in own) / NS)
+    return scenario.make_recording(how, intervals, head=head)

@@ -1,1 +1,0 @@
-"""The same activities on a Dask cluster."""
