@@ -19,6 +19,7 @@ from asyncteach.recording import Recording
 from asyncteach.runners.awaitable import Awaitable
 from asyncteach.runners.scenario import MINUTE, Clock, Scenario
 from asyncteach.runners.workers import NS, Interval, Plan, count_cores, perform
+from asyncteach.subjects import STORY
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, TaskRecord, Trace, make_slices
 from asyncteach.virtual_clock.clock import running_clock
 
@@ -306,7 +307,7 @@ def make_trace(
     for record, name in zip(records, tell_apart([one.name for one in records]), strict=True):
         record.name = record.label = name
     slices = make_slices(*zip(*flat, strict=True)).ordered()
-    return Trace(records, slices, end, head=None), len(set(died.values()))
+    return Trace(records, slices, end, subject=STORY, head=None), len(set(died.values()))
 
 
 def _name_workers(starts: Iterable[Start]) -> dict[str, str]:

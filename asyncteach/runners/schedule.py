@@ -5,7 +5,8 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 
-from asyncteach.runners.workers import NS, READY, RUNNING, WAITING, Interval, Plan
+from asyncteach.runners.workers import NS, Interval, Plan
+from asyncteach.states import READY, RUNNING, WAITING
 
 CORES = 2
 """How many processor cores the machine of virtual time has."""

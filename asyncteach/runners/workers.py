@@ -1,7 +1,7 @@
 """Worker threads, processes and interpreters, and the log of what each activity did when.
 
-Worker processes and interpreters import this module, so it imports nothing but the standard
-library: they start sooner, and an interpreter of its own can't load NumPy.
+Worker processes and interpreters import this module, so it imports little: they start sooner, and
+an interpreter of its own can't load NumPy.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from asyncteach.states import READY, RUNNING, WAITING
+
 if TYPE_CHECKING:
     from asyncteach.runners.scenario import Scenario
-
-RUNNING, READY, WAITING = "running", "ready", "waiting"  # the same words as in asyncteach.trace
 
 NS = 1_000_000_000
 

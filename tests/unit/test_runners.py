@@ -23,7 +23,6 @@ from asyncteach import (
     run_in_threads,
     run_in_turn,
     run_together,
-    trace,
 )
 from asyncteach import virtual_time as virtual_time_block
 from asyncteach.runners import workers
@@ -182,15 +181,6 @@ def test_whatever_the_plans_the_schedule_is_one_that_can_be(plans, servers):
         assert depth[READY] == 0 or depth[RUNNING] == servers
 
 
-def test_virtual_runs_can_be_gathered_and_keep_their_own_clocks():
-    async def main():
-        return await asyncio.gather(
-            run_together(CHORES, clock="virtual"), run_together(LEISURE, clock="virtual")
-        )
-
-    assert [recording.minutes for recording in asyncio.run(main())] == [40, 100]
-
-
 def test_a_real_run_inside_virtual_time_is_virtual_too():
     with virtual_time_block() as clock:
         assert asyncio.run(run_together(CHORES)).minutes == 40
@@ -275,10 +265,6 @@ def test_a_cancelled_run_leaves_no_task_behind():
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(main())
-
-
-def test_the_states_of_workers_are_those_of_a_trace():
-    assert (workers.RUNNING, workers.READY, workers.WAITING) == trace.STATES
 
 
 @pytest.mark.parametrize(
