@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asyncteach.activities import Activity
+from asyncteach.domains import STORY
 from asyncteach.formatting import clip, count, printable, tell_apart
 from asyncteach.recording import Recording
 from asyncteach.runners.awaitable import Awaitable
 from asyncteach.runners.scenario import MINUTE, Clock, Scenario
 from asyncteach.runners.workers import NS, Interval, Plan, count_cores, perform
-from asyncteach.subjects import STORY
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, TaskRecord, Trace, make_slices
 from asyncteach.virtual_clock.clock import running_clock
 
