@@ -307,7 +307,7 @@ def make_trace(
     for record, name in zip(records, tell_apart([one.name for one in records]), strict=True):
         record.name = record.label = name
     slices = make_slices(*zip(*flat, strict=True)).ordered()
-    return Trace(records, slices, end, subject=STORY, head=None), len(set(died.values()))
+    return Trace(records, slices, end, domain=STORY, head=None), len(set(died.values()))
 
 
 def _name_workers(starts: Iterable[Start]) -> dict[str, str]:
