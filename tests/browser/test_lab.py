@@ -29,7 +29,7 @@ def lesson(path: Path) -> Any:
 
 
 def is_widget_there(page: Page, views: int) -> bool:
-    """Tell if so many outputs hold the widgets that they stand for."""
+    """Return whether so many outputs hold the widgets that they stand for."""
     found = page.find(
         ".jp-OutputArea-output > .jupyter-widgets, .jp-OutputArea-output.jupyter-widgets"
     )

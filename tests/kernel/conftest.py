@@ -17,7 +17,7 @@ def recorded_kernel():
 
 @pytest.fixture
 def kernel(recorded_kernel):
-    """That kernel; after each test its loop has what it had, and nobody watches."""
+    """That kernel; after each test its loop has what it had, and no recorder runs."""
     yield recorded_kernel
     run = recorded_kernel.run("print(touched() == before)")
     assert run.stdout == "True\n", run.error

@@ -171,7 +171,7 @@ def live_kernel(
 ) -> Iterator[LiveKernel]:
     """Start a kernel of the Python that runs the tests, and shut it down whatever happens."""
     manager = KernelManager(kernel_name="python3")
-    # A kernel spec that somebody has installed may name another Python.
+    # An installed kernel spec may name another Python.
     assert manager.kernel_spec is not None
     manager.kernel_spec.argv = [
         *(sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher"),
