@@ -11,6 +11,17 @@ def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="run the tests marked full, too")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Share the whole suite between two processes; files that are named run in this one."""
+    if hasattr(config, "workerinput"):  # this is one of the two
+        return
+    options = config.option
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if whole and getattr(options, "numprocesses", 0) is None and not options.usepdb:
+        options.numprocesses, options.dist = 2, "loadfile"
+
+
 def pytest_collection_modifyitems(config, items):
     """Leave out the tests marked full, unless they are asked for."""
     if config.getoption("--full"):
