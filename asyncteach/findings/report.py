@@ -12,8 +12,7 @@ from asyncteach.findings.source import look_again
 from asyncteach.findings.task_errors import find_task_errors
 from asyncteach.formatting import at, count, format_duration, spell
 from asyncteach.intervals import covered, sweep
-from asyncteach.thread_recorder.sentences import explain_threads
-from asyncteach.thread_recorder.states import ThreadTrace
+from asyncteach.thread_recorder.thread_trace import ThreadTrace, explain_threads
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, Slices, Trace
 
 _FOR_TASKS = ("task", "tasks", "lock", "semaphore", "queue", "condition", "event", "barrier")

@@ -3,17 +3,17 @@
 from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
-from asyncteach.thread_recorder.log import COLUMNS, NO_CALL, UNKNOWN, Log
+from asyncteach.thread_recorder.stamps import COLUMNS, NO_CALL, UNKNOWN, ThreadLog
 from asyncteach.trace import READY, RUNNING, WAITING
 
 PROMPT = 1_000_000
-"""Nanoseconds within which a thread goes on that was given the GIL."""
+"""Nanoseconds within which a thread goes on that has been given the GIL."""
 _LATE = 200_000  # nanoseconds: how late a timer of the system may be
 _NEARLY = 0.9  # of the switch interval
 
 
 class Gap(NamedTuple):
-    """A stretch without a stamp, in nanoseconds."""
+    """An interval without a stamp, in nanoseconds."""
 
     since: int
     until: int
@@ -22,13 +22,13 @@ class Gap(NamedTuple):
     rests: int
     """How often the thread left the processor by itself; -1: unknown."""
     due: int
-    """When the sleep was to end that it was; -1: it was none."""
+    """When it was due to end, if it was a sleep; -1: it was none."""
     call: int
     line: int
 
 
 class Piece(NamedTuple):
-    """A stretch full of stamps, between two gaps."""
+    """An interval full of stamps, between two gaps."""
 
     start: int
     end: int
@@ -44,7 +44,9 @@ Part = tuple[str, int, int]
 class Reading:
     """What all threads did, put together to tell what each of them was waiting for."""
 
-    def __init__(self, logs: list[Log], interval: int, threshold: int, *, has_gil: bool) -> None:
+    def __init__(
+        self, logs: list[ThreadLog], interval: int, threshold: int, *, has_gil: bool
+    ) -> None:
         self.interval, self.threshold, self.has_gil = interval, threshold, has_gil
         self.gaps = [_gaps_of(log) for log in logs]
         self.lives = [_life_of(log, gaps) for log, gaps in zip(logs, self.gaps, strict=True)]
@@ -73,8 +75,14 @@ class Reading:
         parts = ((RUNNING, gap.since, on), (WAITING, on, back), (READY, back, gap.until))
         return tuple(part for part in parts if part[2] > part[1])
 
+    def states_after(self, piece: Piece) -> set[str]:
+        """Return the states of the gap after a piece."""
+        if piece.number >= len(self.gaps[piece.thread]):
+            return set()
+        return {part[0] for part in self.divide(piece.thread, piece.number)}
+
     def _was_forced(self, thread: int, number: int) -> bool:
-        """Tell if the GIL was taken away: who got it had asked for it for an interval."""
+        """Tell if the GIL was taken away: the thread that got it had asked for an interval."""
         gap, gaps = self.gaps[thread][number], self.gaps[thread]
         began = gaps[number - 1].until if number else self.lives[thread][0]
         if not self.has_gil or gap.since - began < _NEARLY * self.interval:
@@ -96,8 +104,8 @@ class Reading:
     def _asked(self, thread: int, gap: Gap) -> int:
         """Return when a thread began to ask for the GIL, where that can be told.
 
-        Another one was made to give it up: Python does that to who has held it for a switch
-        interval in which the same other one asked.
+        Another one was made to give it up: Python does that to a thread that has held it for a
+        switch interval in which one other thread asked.
         """
         index = bisect_left(self.pieces, (gap.until,)) - 1
         if index < 0 or not self.has_gil:
@@ -133,13 +141,13 @@ class Reading:
         return index >= 0 and gaps[index].until > at and gaps[index].call == NO_CALL
 
 
-def _gaps_of(log: Log) -> list[Gap]:
+def _gaps_of(log: ThreadLog) -> list[Gap]:
     numbers = log.gaps.tolist()
     columns = (numbers[n : len(numbers) : COLUMNS] for n in range(COLUMNS))
     return [Gap(*row) for row in zip(*columns, strict=True)]
 
 
-def _life_of(log: Log, gaps: list[Gap]) -> tuple[int, int]:
+def _life_of(log: ThreadLog, gaps: list[Gap]) -> tuple[int, int]:
     """Return from when to when a thread is known; it may go on while this is asked."""
     if log.began == UNKNOWN:
         return UNKNOWN, UNKNOWN
