@@ -5,13 +5,17 @@ so that one program always does the same.
 """
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import random
 import time
 import traceback
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+from asyncteach import record, virtual_time
 
 LIMIT = 60
 """Seconds after which a program is cancelled: some wait for what never comes."""
@@ -289,3 +293,37 @@ def in_order(program: list, log: list[tuple]) -> list[tuple]:
     if "group" not in repr(program):
         return log
     return sorted(log, key=lambda entry: (entry[0], repr(entry)))
+
+
+# Tests of them all
+
+often = settings(
+    max_examples=120,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+rarely = settings(often, max_examples=40)
+
+
+eager_or_not = st.booleans() if hasattr(asyncio, "eager_task_factory") else st.just(False)
+
+
+def run_recorded(program, *, inside=False, eager=False):
+    """Run a program and return its recording, whose block lies inside or around the loop."""
+    kept = []
+
+    @contextlib.contextmanager
+    def around():
+        with record() as recording:
+            kept.append(recording)
+            yield
+
+    async def within(clock):
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory if eager else None)
+        return await main(program, clock, around if inside else contextlib.nullcontext)
+
+    with virtual_time() as clock, contextlib.nullcontext() if inside else around():
+        asyncio.run(within(clock))
+    return kept[0]

@@ -18,7 +18,7 @@ import pytest
 import random_programs
 from hypothesis import event, given
 from hypothesis import strategies as st
-from test_recorder_properties import eager_or_not, often, rarely, run_recorded
+from random_programs import eager_or_not, often, rarely, run_recorded
 
 from asyncteach import record, virtual_time
 

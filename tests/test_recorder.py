@@ -13,7 +13,7 @@ import warnings
 import weakref
 
 import pytest
-from lanes import check_invariants, lanes
+from lanes import check_invariants
 
 from asyncteach import Recording, record, replay, virtual_time
 from asyncteach.recorder.task_events import TaskEvents
@@ -54,15 +54,6 @@ def test_inside_a_coroutine_it_sees_the_task_that_opens_it_and_what_that_spawns(
     table = recording.tasks()
     assert table["outcome"].tolist() == ["still running", "returned", "returned"]
     assert table["parent"].fillna("").tolist() == ["", table["task"][0], table["task"][0]]
-
-
-def test_as_an_async_block():
-    async def main():
-        async with record() as recording:
-            await asyncio.create_task(nap())
-        return recording
-
-    assert coroutines(asyncio.run(main())) == ["main", "nap"]
 
 
 def test_without_any_loop_it_is_empty_and_can_be_shown():
@@ -177,43 +168,6 @@ def test_recordings_in_two_tasks_at_once_each_see_their_own():
     assert [recording.seconds for recording in recordings] == [5, 3, 4]
 
 
-def test_overlapping_recordings_of_one_task_both_see_what_both_were_open_for():
-    async def main():
-        first, second = record(), record()
-        a = first.__enter__()
-        await asyncio.create_task(nap(1), name="one")
-        b = second.__enter__()
-        await asyncio.create_task(nap(2), name="two")
-        first.__exit__(None, None, None)
-        await asyncio.create_task(nap(3), name="three")
-        second.__exit__(None, None, None)
-        await asyncio.create_task(nap(4), name="four")
-        return a, b
-
-    with virtual_time():
-        a, b = asyncio.run(main())
-    for recording in (a, b):
-        check_invariants(recording)
-    assert [row.name for row in a.trace.rows[1:]] == ["one", "two"]
-    assert [row.name for row in b.trace.rows[1:]] == ["two", "three"]
-    assert (a.seconds, b.seconds) == (3, 5)
-
-
-def test_recordings_one_after_another_begin_at_zero():
-    async def main():
-        recordings = []
-        for seconds in (1, 2):
-            with record() as recording:
-                await nap(seconds)
-            recordings.append(recording)
-        return recordings
-
-    with virtual_time():
-        first, second = asyncio.run(main())
-    assert list(lanes(first).values()) == ["0 running 0 waiting 1 running 1"]
-    assert list(lanes(second).values()) == ["0 running 0 waiting 2 running 2"]
-
-
 def test_a_clock_that_is_opened_in_the_first_step_jumps_after_that_step():
     async def main():
         with record() as recording:
@@ -229,30 +183,6 @@ def test_a_clock_that_is_opened_in_the_first_step_jumps_after_that_step():
     (row,) = recording.tasks().to_dict("records")
     assert round(row["waiting"]) == 120
     assert row["running"] < 60
-
-
-def test_recordings_in_two_threads_each_see_their_own_loop():
-    found = {}
-    both = threading.Barrier(2)
-
-    def work(name, count):
-        async def main():
-            both.wait()
-            await asyncio.gather(*(nap(0.01) for _ in range(count)))
-            both.wait()
-
-        with record() as recording:
-            asyncio.run(main())
-        found[name] = recording
-
-    threads = [threading.Thread(target=work, args=(n, n)) for n in (1, 2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for count, recording in found.items():
-        check_invariants(recording)
-        assert coroutines(recording) == ["main"] + ["nap"] * count
 
 
 def test_a_recording_can_be_read_while_it_goes_on():
@@ -286,22 +216,10 @@ def test_the_same_block_twice_is_refused():
 
 
 @pytest.mark.parametrize("name", ["threshold", "max_slices"])
-@pytest.mark.parametrize("amount", ["1", None, True, [1]])
-def test_what_is_no_number_is_refused(name, amount):
-    with pytest.raises(TypeError, match=rf"record\({name}=...\) takes a number and got"):
-        record(**{name: amount})
-
-
-@pytest.mark.parametrize("name", ["threshold", "max_slices"])
-@pytest.mark.parametrize("amount", [0, -1, math.nan, math.inf])
+@pytest.mark.parametrize("amount", ["1", None, True, [1], 0, -1, math.nan, math.inf])
 def test_amounts_that_make_no_sense_are_refused(name, amount):
-    with pytest.raises(ValueError, match=rf"record\({name}=...\) takes a"):
+    with pytest.raises((TypeError, ValueError), match=rf"record\({name}=...\) takes a"):
         record(**{name: amount})
-
-
-def test_arguments_are_named():
-    with pytest.raises(TypeError):
-        record(0.1)
 
 
 class Foreign(asyncio.AbstractEventLoop):
@@ -476,22 +394,6 @@ def test_what_nobody_retrieves_is_said_as_soon_as_it_is_without_a_recorder(make)
         gc.enable()
 
 
-def test_a_pending_task_can_still_be_lost():
-    async def lost():
-        await asyncio.get_running_loop().create_future()
-
-    async def main():
-        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        with record() as recording:
-            reference = weakref.ref(asyncio.create_task(lost()))
-            await nap()
-            gc.collect()
-            assert reference() is None
-        return recording
-
-    assert "garbage-collected" in asyncio.run(main()).tasks()["outcome"].tolist()
-
-
 def test_a_loop_is_not_kept_alive_once_the_recording_was_looked_at():
     loop = asyncio.new_event_loop()
     with record() as recording:
@@ -502,24 +404,6 @@ def test_a_loop_is_not_kept_alive_once_the_recording_was_looked_at():
     del loop
     gc.collect()
     assert reference() is None
-
-
-def test_a_result_is_not_kept_alive():
-    class Result:
-        pass
-
-    async def make():
-        await asyncio.sleep(0)
-        return Result()
-
-    async def main():
-        return weakref.ref(await asyncio.create_task(make()))
-
-    with record() as recording:
-        reference = asyncio.run(main())
-        gc.collect()
-        assert reference() is None
-    assert len(recording.names) == 2
 
 
 def test_memory_is_bounded_and_what_was_dropped_is_counted():
@@ -534,28 +418,6 @@ def test_memory_is_bounded_and_what_was_dropped_is_counted():
     with record() as recording:
         asyncio.run(main())
     assert recording.dropped == 0
-
-
-def test_a_hundred_thousand_steps_and_ten_thousand_tasks_add_up():
-    async def work():
-        for _ in range(10):
-            await asyncio.sleep(0)
-
-    async def main():
-        async with asyncio.TaskGroup() as group:
-            for _ in range(10_000):
-                group.create_task(work())
-
-    with record() as recording:
-        asyncio.run(main())
-    table = recording.tasks()
-    assert len(table) == 10_001
-    assert (table["outcome"] == "returned").all()
-    frame = recording.to_frame()
-    assert (frame["state"] == "running").sum() >= 110_000
-    lifetime = (table["finished"] - table["spawned"]) * 1e9
-    parts = (table["running"] + table["ready"] + table["waiting"]) * 1e9
-    assert (lifetime.round() - parts.round()).abs().max() <= 1
 
 
 def test_an_interrupt_lands_at_once_in_an_idle_await():

@@ -93,14 +93,6 @@ def on_a_loop(body):
     return asyncio.run(main())
 
 
-def test_after_a_recording():
-    async def body(loop):
-        with record():
-            await asyncio.gather(nap(), nap())
-
-    on_a_loop(body)
-
-
 def test_after_a_recording_as_an_async_block():
     async def body(loop):
         async with record():
@@ -121,16 +113,6 @@ def test_after_an_error(kind):
     on_a_loop(body)
     with pytest.raises(kind), record():
         raise kind
-
-
-@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit])
-def test_after_an_error_out_of_asyncio_run(kind):
-    async def main():
-        await nap()
-        raise kind
-
-    with pytest.raises(kind), record():
-        asyncio.run(main())
 
 
 def test_after_an_interrupt_by_a_signal():
@@ -165,28 +147,6 @@ def test_after_a_recording_that_leaves_tasks_and_timers():
         assert fired == ["soon", "safe", "late", "timer"]
 
     on_a_loop(body)
-
-
-def test_tasks_of_a_recording_go_on_after_it_and_are_not_recorded():
-    async def body(loop):
-        with record() as recording:
-            task = asyncio.create_task(asyncio.sleep(0.02, "slept"))
-            await asyncio.sleep(0)
-        seen = len(recording)
-        child = asyncio.create_task(nap())
-        await asyncio.gather(task, child)
-        assert len(recording) == seen
-        assert recording.tasks()["outcome"].tolist() == ["still running"] * 2
-
-    on_a_loop(body)
-
-
-def test_after_a_loop_was_closed_inside():
-    with record():
-        loop = asyncio.new_event_loop()
-        loop.run_until_complete(nap())
-        loop.close()
-    assert "call_soon" not in vars(loop)
 
 
 def test_after_a_loop_that_outlives_the_recording():

@@ -194,7 +194,7 @@ class StepState:
         if id(task) in tasks.numbers and (known := tasks.number_of(task)) is not None:
             return known
         if new is not None and new.coroutine is task.get_coro():
-            return tasks.fill(new.number, task, new.frame)
+            return tasks.fill(new.number, task, new.coroutine, new.frame)
         scope = self.scope_of(context)
         if scope is None:
             return None
@@ -736,7 +736,7 @@ class LoopPatch:
             state.current, state.making = parent, None
         try:
             if hasattr(task, "get_coro") and self.tasks.number_of(task) is None:
-                self.tasks.fill(number, task, frame)
+                self.tasks.fill(number, task, coro, frame)
             if self.tasks.task(number) is task and (
                 task.done() or getattr(coro, "cr_suspended", False)
             ):

@@ -91,8 +91,11 @@ def read(buffer: StampBuffer, begin: int, end: int) -> Floats:
 
 def make_parts(parts: Iterable[Part]) -> Slices:
     """Return slices of those parts that last."""
-    some = [part for part in parts if part[3] > part[2]]
-    return make_slices(*(zip(*some, strict=True) if some else ((), (), (), ())))
+    return _make([part for part in parts if part[3] > part[2]])
+
+
+def _make(parts: list[Part]) -> Slices:
+    return make_slices(*(zip(*parts, strict=True) if parts else ((), (), (), ())))
 
 
 def _fill(count: int, state: int) -> NDArray[np.int8]:
@@ -143,7 +146,7 @@ def split_nested(running: Slices) -> tuple[Slices, Slices, Slices]:
     def close_until(at: float) -> None:
         while open_steps and open_steps[-1][2] <= at:
             task, since, end = open_steps.pop()
-            pieces.append((int(task), _RUNNING, since, end))
+            pieces.append((int(task), _RUNNING, since, max(since, end)))
             if open_steps:
                 outer = open_steps[-1]
                 gaps.append((int(outer[0]), _READY, outer[1], end))
@@ -153,9 +156,10 @@ def split_nested(running: Slices) -> tuple[Slices, Slices, Slices]:
         close_until(start)
         if open_steps:
             outer = open_steps[-1]
-            pieces.append((int(outer[0]), _RUNNING, outer[1], start))
+            if start > outer[1]:
+                pieces.append((int(outer[0]), _RUNNING, outer[1], start))
             outer[1] = start
             end = min(end, outer[2])
         open_steps.append([task, start, end])
     close_until(float("inf"))
-    return moments, make_parts(pieces), make_parts(gaps)
+    return moments, _make(pieces), make_parts(gaps)

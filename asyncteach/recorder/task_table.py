@@ -110,13 +110,21 @@ class TaskTable:
     def __len__(self) -> int:
         return len(self.ends)
 
-    def add(self, task: Any, scope: Any, parent: int | None, frame: Any, at: float) -> int:
+    def add(
+        self,
+        task: Any,
+        scope: Any,
+        parent: int | None,
+        frame: Any,
+        at: float,
+        coroutine: Any = None,
+    ) -> int:
         """Know a task, spawned in that frame, by its identity from now on; return its number."""
         number = len(self.ends)
         if task is None:
             self._cells.extend((None, "", None, 0, scope, parent, at, None))
         else:
-            coroutine = task.get_coro()
+            coroutine = coroutine or task.get_coro()
             try:
                 name = coroutine.__qualname__
             except AttributeError:
@@ -128,11 +136,11 @@ class TaskTable:
         self.ends.append(at)
         return number
 
-    def fill(self, number: int, task: Any, frame: Any) -> int:
+    def fill(self, number: int, task: Any, coroutine: Any, frame: Any) -> int:
         """Know the task that was being made when its number was given by `add(None, ...)`."""
         start = number * _WIDTH
         _, _, _, _, scope, parent, at, _ = self._cells[start : start + _WIDTH]
-        known = self.add(task, scope, parent, frame, at)
+        known = self.add(task, scope, parent, frame, at, coroutine)
         self._cells[start : start + _WIDTH] = self._cells[known * _WIDTH :]
         del self._cells[known * _WIDTH :], self.ends[known]
         self.numbers[id(task)] = number

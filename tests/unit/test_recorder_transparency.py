@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import contextvars
-import functools
 import gc
 import inspect
 import io
@@ -16,8 +15,9 @@ import warnings
 
 import pytest
 import random_programs
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from random_programs import often
 
 from asyncteach import record, virtual_time
 
@@ -43,13 +43,7 @@ def run_program(program, *, around=no_recording, within=no_recording, debug=Fals
 
 
 @pytest.mark.filterwarnings("ignore:coroutine 'perform' was never awaited")
-@settings(
-    max_examples=80,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@often
 @given(random_programs.programs(), st.booleans())
 def test_random_programs_do_the_same_in_the_same_order(program, eager):
     """Results, exceptions with their lines and context, names, contexts, and when it all was."""
@@ -63,7 +57,7 @@ def test_random_programs_do_the_same_in_the_same_order(program, eager):
 # What each of these returns is the same with and without a recorder, and what it should be.
 
 
-async def coroutine_of_a_task_is_the_learners_own():
+async def coroutine_of_a_task_is_the_users_own():
     async def work():
         await asyncio.sleep(0)
 
@@ -92,17 +86,6 @@ async def names_that_asyncio_gives():
     return [other - first for other in others], [1, 2]
 
 
-async def stack_of_a_task():
-    async def work():
-        await asyncio.sleep(0.001)
-
-    task = asyncio.create_task(work())
-    await asyncio.sleep(0)
-    frames = task.get_stack()
-    await task
-    return [frame.f_code.co_name for frame in frames], ["work"]
-
-
 async def traceback_of_an_awaited_task():
     async def inner():
         raise ValueError("broken")
@@ -129,139 +112,11 @@ async def traceback_of_what_a_thread_raises():
     return names, names
 
 
-async def traceback_of_a_wrong_call():
-    names = []
-    for call in (
-        lambda: asyncio.create_task(42),
-        lambda: asyncio.get_running_loop().call_soon(),
-        lambda: asyncio.get_running_loop().call_later("soon", print),
-    ):
-        try:
-            call()
-        except TypeError as error:
-            frames = traceback.extract_tb(error.__traceback__)
-            names += [(type(error), str(error).partition("'")[0], frames[1].name)]
-    return len(names), 3
-
-
-async def arguments_of_a_cancellation():
-    async def work():
-        try:
-            await asyncio.sleep(10)
-        except asyncio.CancelledError as error:
-            return error.args
-
-    task = asyncio.create_task(work())
-    await asyncio.sleep(0)
-    task.cancel("enough")
-    return await task, ("enough",)
-
-
-async def state_of_a_cancelled_task():
-    task = asyncio.create_task(asyncio.sleep(10))
-    await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.wait([task])
-    return (task.cancelled(), task.cancelling()), (True, 1)
-
-
-async def context_variables():
-    async def work(value):
-        number.set(value)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0.001)
-        return number.get()
-
-    return (await asyncio.gather(*map(work, range(5))), number.get()), ([0, 1, 2, 3, 4], 0)
-
-
 async def a_context_of_its_own():
     context = contextvars.Context()
     task = asyncio.get_running_loop().create_task(asyncio.sleep(0), context=context)
     await task
     return len(context), 0
-
-
-async def the_running_task():
-    async def work():
-        before = asyncio.current_task()
-        await asyncio.sleep(0)
-        return before is asyncio.current_task() and before
-
-    task = asyncio.create_task(work())
-    return await task is task, True
-
-
-async def an_async_generator_that_is_left_early():
-    log = []
-
-    async def numbers():
-        try:
-            for value in range(10):
-                await asyncio.sleep(0)
-                yield value
-        finally:
-            log.append("closed")
-
-    async def work():
-        async for value in numbers():
-            if value == 3:
-                break
-
-    await asyncio.create_task(work())
-    gc.collect()
-    await asyncio.sleep(0.001)
-    await asyncio.sleep(0.001)
-    return log, ["closed"]
-
-
-async def a_group_with_an_error():
-    async def fail():
-        raise ValueError
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(asyncio.sleep(10))
-            group.create_task(fail())
-    except* ValueError as errors:
-        count = len(errors.exceptions)
-    return count, 1
-
-
-async def timeouts():
-    ended = []
-    try:
-        async with asyncio.timeout(0.005):
-            await asyncio.sleep(10)
-    except TimeoutError:
-        ended.append("timeout")
-    try:
-        await asyncio.wait_for(asyncio.sleep(10), 0.005)
-    except TimeoutError:
-        ended.append("wait_for")
-    return ended, ["timeout", "wait_for"]
-
-
-async def results_of_executors():
-    loop = asyncio.get_running_loop()
-    number.set(7)
-    return (
-        await asyncio.to_thread(number.get),
-        await loop.run_in_executor(None, functools.partial(max, 3, 5)),
-    ), (7, 5)
-
-
-async def a_shielded_task():
-    async def work():
-        await asyncio.sleep(0.002)
-        return 3
-
-    task = asyncio.create_task(work())
-    outer = asyncio.shield(task)
-    await asyncio.sleep(0)
-    outer.cancel()
-    await asyncio.wait([outer])
-    return (outer.cancelled(), await task), (True, 3)
 
 
 async def an_exception_that_nobody_retrieves():
@@ -377,7 +232,7 @@ async def a_coroutine_that_is_never_awaited():
     return [str(one.message).partition("\n")[0] for one in heard], [text]
 
 
-async def a_task_factory_of_the_learners_own():
+async def a_task_factory_of_the_users_own():
     made = []
 
     class Own(asyncio.Task):
