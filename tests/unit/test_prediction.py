@@ -341,14 +341,13 @@ def test_the_picture_is_told_in_words():
     )
 
 
-@pytest.mark.parametrize("guess", [{"fetch-1": 1, "fetch-99999": 1}, {"main": 2}])
+@pytest.mark.parametrize("guess", [{"fetch-1": 1, "fetch-19999": 1}, {"main": 2}])
 def test_of_many_tasks_those_with_a_lane_are_outlined(guess):
-    picture = predict(guess).compare(many(100_000)).picture
+    picture = predict(guess).compare(many(20_000)).picture
     assert len(outlines(picture)) == 1
 
 
-@pytest.mark.parametrize("total", [0, 1e-9, 1, 40, 500_000])
-@pytest.mark.parametrize("tasks", [1, 2, 300])
+@pytest.mark.parametrize(("total", "tasks"), [(0, 1), (1e-9, 2), (40, 300), (500_000, 2)])
 def test_words_stay_inside_the_picture(total, tasks):
     activities = [chore(f"tea {n}", 30) for n in range(tasks)]
     guess = predict(activities, together={"tea 0": total}, minutes=total)
