@@ -55,6 +55,7 @@ def test_a_right_answer_is_solved():
     assert verdict.passed
     assert str(verdict).endswith("All right.")
     assert kept() == {PRINTER: "solved"}
+    assert os.listdir() == [progress.FILE]  # no temporary file is left
 
 
 def test_a_wrong_answer_is_tried_and_gets_a_stronger_hint_the_second_time():
@@ -70,8 +71,7 @@ def test_what_was_solved_once_stays_solved():
     assert kept() == {PRINTER: "solved"}
 
 
-@pytest.mark.parametrize("answer", [..., serve])
-def test_no_answer_leaves_no_file(answer):
+def test_no_answer_leaves_no_file():
     verdict = ask(...)
     assert not verdict
     assert str(verdict) == f"Open: the printer. {find_exercise(PRINTER).task}"
@@ -202,11 +202,6 @@ def test_every_exercise_says_in_one_sentence_what_to_do():
         assert ". " not in one.task, one.name
 
 
-def test_lessons_come_in_their_order():
-    lessons = [one.lesson for one in all_exercises()]
-    assert lessons == sorted(lessons)
-
-
 def test_a_name_is_taken_only_once():
     async def judge(answer):
         """Do it."""
@@ -287,11 +282,6 @@ def test_a_folder_that_cannot_be_written_is_told_once(monkeypatch, capsys):
     ask(serve)
     assert capsys.readouterr().out == ""
     assert os.listdir() == []
-
-
-def test_no_temporary_file_is_left():
-    ask(serve)
-    assert os.listdir() == [progress.FILE]
 
 
 # The command

@@ -1,6 +1,6 @@
 """Every exercise accepts right answers and no wrong ones, in cells as a notebook runs them.
 
-What is tried is in `tests/exercises/`. The table at the end of pytest's output counts it.
+What is tried is in `tests/exercises/`.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ import signal
 import sys
 import threading
 import warnings
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,37 +138,6 @@ def notebook(shell, monkeypatch, tmp_path):
         gc.collect()
 
 
-# The table
-
-
-class Table:
-    """What was accepted and rejected, for the end of pytest's output."""
-
-    def __init__(self) -> None:
-        self.right: dict[str, list[bool]] = defaultdict(list)
-        self.wrong: dict[str, list[bool]] = defaultdict(list)
-
-    def pytest_terminal_summary(self, terminalreporter):
-        terminalreporter.section("exercises")
-        rows = [("lesson", "exercise", "right accepted", "wrong rejected")]
-        for name, one in EXERCISES.items():
-            if self.right[name] or self.wrong[name]:
-                counts = (f"{sum(c[name])} of {len(c[name])}" for c in (self.right, self.wrong))
-                rows.append((str(one.lesson), name, *counts))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            texts = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-            terminalreporter.line("  ".join(texts).rstrip())
-
-
-@pytest.fixture(scope="module")
-def table(request):
-    plugins = request.config.pluginmanager
-    if not plugins.has_plugin("exercises-table"):
-        plugins.register(Table(), "exercises-table")
-    return plugins.get_plugin("exercises-table")
-
-
 # What is tested
 
 
@@ -196,20 +164,18 @@ def test_an_unanswered_exercise_is_open(notebook, name):
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_the_solution_in_the_notebook_is_right(notebook, table, name):
+def test_the_solution_in_the_notebook_is_right(notebook, name):
     lesson = read_lesson(name)
-    accept(notebook, table, name, [*lesson.before, lesson.starter, lesson.solution])
+    accept(notebook, name, [*lesson.before, lesson.starter, lesson.solution])
 
 
 @pytest.mark.parametrize(("name", "number"), RIGHT)
-def test_a_right_answer_is_accepted(notebook, table, name, number):
-    accept(notebook, table, name, [*read_lesson(name).before, ANSWERS[name].right[number]])
+def test_a_right_answer_is_accepted(notebook, name, number):
+    accept(notebook, name, [*read_lesson(name).before, ANSWERS[name].right[number]])
 
 
-def accept(notebook, table, name, cells):
+def accept(notebook, name, cells):
     """Run the cells and the check, which has to be content."""
-    accepted = table.right[name]
-    accepted.append(False)
     for cell in cells:
         notebook.run(cell)
     threads = set(threading.enumerate())
@@ -220,7 +186,6 @@ def accept(notebook, table, name, cells):
     assert notebook.left_behind() == []
     pools = "asyncio_", "ThreadPool"  # the loop's own pool stays open for the next job
     assert [t for t in set(threading.enumerate()) - threads if not t.name.startswith(pools)] == []
-    accepted[-1] = True
 
 
 @pytest.mark.filterwarnings(
@@ -229,10 +194,8 @@ def accept(notebook, table, name, cells):
 @pytest.mark.parametrize(
     ("name", "number"), WRONG, ids=[f"{name}-{ANSWERS[name].wrong[n][0]}" for name, n in WRONG]
 )
-def test_a_wrong_answer_is_rejected_with_a_hint(notebook, table, monkeypatch, name, number):
+def test_a_wrong_answer_is_rejected_with_a_hint(notebook, monkeypatch, name, number):
     """The check says what is missing, and at the second try in other, plainer words."""
-    rejected = table.wrong[name]
-    rejected.append(False)
     mistake, source, words = ANSWERS[name].wrong[number]
     lesson = read_lesson(name)
     if "stopped" in words:
@@ -248,7 +211,6 @@ def test_a_wrong_answer_is_rejected_with_a_hint(notebook, table, monkeypatch, na
     if "stopped" not in words:  # a second try takes as long as the first
         assert str(notebook.run(lesson.check)) != first, f"the second hint is the first: {first}"
     assert progress._read(Path(progress.FILE)) == ({name: progress.TRIED}, "")
-    rejected[-1] = True
 
 
 def hurry(monkeypatch):

@@ -18,11 +18,15 @@ class Answers:
     """The name of a mistake, the source of a cell that makes it, words of what the check says."""
 
 
-def read_answers(text: str) -> Answers:
-    """Read answers, each below a line `### right` or `### a mistake | words of what is said`."""
+def read_answers(text: str, start: str = "") -> Answers:
+    """Read answers, each below a line `### right` or `### a mistake | words of what is said`.
+
+    A source whose first line is indented goes on where `start` ends.
+    """
     answers = Answers([], [])
     for part in re.split("^### ", text, flags=re.M)[1:]:
         head, _, source = part.partition("\n")
+        source = start + source if source.lstrip("\n").startswith(" ") else source
         mistake, _, words = head.partition(" | ")
         if words:
             answers.wrong.append((mistake, source, words))

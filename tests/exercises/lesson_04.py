@@ -12,12 +12,6 @@ async def serve(name, print_receipt):
     await loop.run_in_executor(None, print_receipt, name)
 
 ### right
-async def serve(name, print_receipt):
-    await asyncio.sleep(2)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(asyncio.to_thread(print_receipt, name))
-
-### right
 async def find_money():
     await asyncio.sleep(2)
 

@@ -6,15 +6,6 @@ ANSWERS = {
     "the till": read_answers(
         """
 ### right
-def sell(read_card, till, lock):
-    read_card()
-    lock.acquire()
-    try:
-        till.put(till.look() + 1)
-    finally:
-        lock.release()
-
-### right
 my_lock = threading.RLock()
 
 
@@ -61,11 +52,6 @@ def sell(read_card, till, lock):
 def sell(read_card, till, lock):
     with lock:
         till.put(till.look() + 1)
-
-### what should be in the till | the money for 30 tickets
-def sell(read_card, till, lock):
-    read_card()
-    till.put(30)
 
 ### async with a lock of threads | `async def`
 async def sell(read_card, till, lock):

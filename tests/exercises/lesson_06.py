@@ -40,10 +40,6 @@ def hold(number, gate):
     for _ in range(number):
         asyncio.create_task(gate.wait())
 
-### everything in one gather | returned a list
-def hold(number, gate):
-    return asyncio.gather(*(gate.wait() for _ in range(number)))
-
 ### a sleep in place of the gate | before the gate opens
 def hold(number, gate):
     return [asyncio.create_task(asyncio.sleep(30)) for _ in range(number)]

@@ -17,7 +17,7 @@ async def summarise(pool, numbers):
         await asyncio.sleep(0.01)
     return job.result()
 
-### a thread of this process | the pool has had something to do
+### a thread of this process | none of the work
 async def summarise(pool, numbers):
     return await asyncio.to_thread(statistics.stdev, numbers)
 

@@ -2,6 +2,14 @@
 
 from . import read_answers
 
+OVEN = """\
+class Oven:
+    def __init__(self, make_future):
+        self.make_future = make_future
+        self.is_taken = False
+        self.queue = deque()
+"""
+
 ANSWERS = {
     "one oven": read_answers(
         """
@@ -44,12 +52,6 @@ class Oven:
             ticket.set_result("your turn")
 
 ### nobody waits | only one cake
-class Oven:
-    def __init__(self, make_future):
-        self.make_future = make_future
-        self.is_taken = False
-        self.queue = deque()
-
 
     async def take(self):
         self.is_taken = True
@@ -58,12 +60,6 @@ class Oven:
         self.is_taken = False
 
 ### free in between, looked at again | Who came first
-class Oven:
-    def __init__(self, make_future):
-        self.make_future = make_future
-        self.is_taken = False
-        self.queue = deque()
-
 
     async def take(self):
         while self.is_taken:
@@ -77,34 +73,7 @@ class Oven:
         if self.queue:
             self.queue.popleft().set_result(None)
 
-### the last one first | Who came first
-class Oven:
-    def __init__(self, make_future):
-        self.make_future = make_future
-        self.is_taken = False
-        self.queue = deque()
-
-
-    async def take(self):
-        if self.is_taken:
-            my_turn = self.make_future()
-            self.queue.append(my_turn)
-            await my_turn
-        self.is_taken = True
-
-    def give_back(self):
-        if self.queue:
-            self.queue.pop().set_result(None)
-        else:
-            self.is_taken = False
-
 ### looks again and again | Don't look again and again
-class Oven:
-    def __init__(self, make_future):
-        self.make_future = make_future
-        self.is_taken = False
-        self.queue = deque()
-
 
     async def take(self):
         while self.is_taken:
@@ -115,12 +84,6 @@ class Oven:
         self.is_taken = False
 
 ### looks again without a pause for the clock | Don't look again and again
-class Oven:
-    def __init__(self, make_future):
-        self.make_future = make_future
-        self.is_taken = False
-        self.queue = deque()
-
 
     async def take(self):
         while self.is_taken:
@@ -131,12 +94,6 @@ class Oven:
         self.is_taken = False
 
 ### nobody is woken | stopped
-class Oven:
-    def __init__(self, make_future):
-        self.make_future = make_future
-        self.is_taken = False
-        self.queue = deque()
-
 
     async def take(self):
         if self.is_taken:
@@ -160,12 +117,6 @@ class Oven:
         self.lock.release()
 
 ### take is no coroutine function | has to be a coroutine
-class Oven:
-    def __init__(self, make_future):
-        self.make_future = make_future
-        self.is_taken = False
-        self.queue = deque()
-
 
     def take(self):
         if self.is_taken:
@@ -198,6 +149,7 @@ class Oven:
         self.queue.popleft()
         if self.queue:
             self.queue[0].set_result(None)
-"""
+""",
+        OVEN,
     ),
 }

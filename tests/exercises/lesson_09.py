@@ -131,18 +131,6 @@ async def fetch_all(client, urls):
     first = [fetch_one(client, url, limit) for url in urls]
     return [await one for one in asyncio.as_completed(first)]
 
-### refused pages are left out | result
-async def fetch_one(client, url, limit):
-    async with limit:
-        response = await client.get(url)
-    return response.text if response.status_code == 200 else None
-
-
-async def fetch_all(client, urls):
-    limit = asyncio.Semaphore(5)
-    texts = await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
-    return [text for text in texts if text]
-
 ### a semaphore that is never released | stopped
 async def fetch_one(client, url, limit):
     await limit.acquire()

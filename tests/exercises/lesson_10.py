@@ -90,18 +90,6 @@ async def count_sales(open_till, names):
     await asyncio.sleep(2)
     return {"front": 3, "back": 5, "door": 2}
 
-### one thread for all | 6 s
-def count_all(open_till, names):
-    counts = {}
-    for name in names:
-        with closing(open_till(name)) as database:
-            counts[name] = database.execute("select count(*) from sales").fetchone()[0]
-    return counts
-
-
-async def count_sales(open_till, names):
-    return await asyncio.to_thread(count_all, open_till, names)
-
 ### an event that nobody sets | stopped
 def count_one(open_till, name):
     with closing(open_till(name)) as database:

@@ -16,25 +16,6 @@ async def read_page(connect, page):
         await connection.close()
 
 ### right
-from contextlib import asynccontextmanager, suppress
-
-
-@asynccontextmanager
-async def connected(connect, page):
-    connection = connect(page)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-async def read_page(connect, page):
-    async with connected(connect, page) as connection:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(5):
-                return await connection.read()
-
-### right
 async def read_page(connect, page):
     connection = connect(page)
     reading = asyncio.create_task(connection.read())

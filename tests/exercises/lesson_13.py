@@ -2,14 +2,17 @@
 
 from . import read_answers
 
-ANSWERS = {
-    "the ticket office": read_answers(
-        """
-### right
+OFFICE = """\
 class Office:
     def __init__(self, seats):
         self.free = seats
         self.sold = []
+"""
+
+ANSWERS = {
+    "the ticket office": read_answers(
+        """
+### right
 
     async def sell(self, name, pay):
         if self.free == 0:
@@ -24,37 +27,6 @@ class Office:
         return True
 
 ### right
-class Office:
-    def __init__(self, seats):
-        self.seats = seats
-        self.sold = []
-        self.paying = 0
-        self.changed = asyncio.Condition()
-
-    @property
-    def free(self):
-        return self.seats - len(self.sold)
-
-    async def sell(self, name, pay):
-        async with self.changed:
-            await self.changed.wait_for(lambda: self.free == 0 or self.paying < self.free)
-            if self.free == 0:
-                return False
-            self.paying += 1
-        try:
-            await pay(name)
-            self.sold.append(name)
-        finally:
-            self.paying -= 1
-            async with self.changed:
-                self.changed.notify_all()
-        return True
-
-### right
-class Office:
-    def __init__(self, seats):
-        self.free = seats
-        self.sold = []
         self.busy = False
 
     async def sell(self, name, pay):
@@ -72,10 +44,6 @@ class Office:
             self.busy = False
 
 ### looked twice | paid, and the tickets are for
-class Office:
-    def __init__(self, seats):
-        self.free = seats
-        self.sold = []
 
     async def sell(self, name, pay):
         if self.free == 0:
@@ -88,10 +56,6 @@ class Office:
         return True
 
 ### a lock around the payment only | tickets were sold for two seats
-class Office:
-    def __init__(self, seats):
-        self.free = seats
-        self.sold = []
         self.lock = asyncio.Lock()
 
     async def sell(self, name, pay):
@@ -122,10 +86,6 @@ class Office:
             return True
 
 ### a lock that isn't given back | still waiting at the counter
-class Office:
-    def __init__(self, seats):
-        self.free = seats
-        self.sold = []
         self.lock = asyncio.Lock()
 
     async def sell(self, name, pay):
@@ -140,10 +100,6 @@ class Office:
         return True
 
 ### a seat that isn't given back | Ada, who has, got False
-class Office:
-    def __init__(self, seats):
-        self.free = seats
-        self.sold = []
 
     async def sell(self, name, pay):
         if self.free == 0:
@@ -154,10 +110,6 @@ class Office:
         return True
 
 ### an error swallowed | no error for it
-class Office:
-    def __init__(self, seats):
-        self.free = seats
-        self.sold = []
 
     async def sell(self, name, pay):
         if self.free == 0:
@@ -172,10 +124,6 @@ class Office:
         return True
 
 ### only errors give the seat back | lesson 12
-class Office:
-    def __init__(self, seats):
-        self.free = seats
-        self.sold = []
 
     async def sell(self, name, pay):
         if self.free == 0:
@@ -190,10 +138,6 @@ class Office:
         return True
 
 ### without a payment | nobody paid
-class Office:
-    def __init__(self, seats):
-        self.free = seats
-        self.sold = []
 
     async def sell(self, name, pay):
         if self.free == 0:
@@ -223,10 +167,6 @@ class Office:
             return True
 
 ### nothing returned | it gave None
-class Office:
-    def __init__(self, seats):
-        self.free = seats
-        self.sold = []
         self.lock = asyncio.Lock()
 
     async def sell(self, name, pay):
@@ -235,7 +175,8 @@ class Office:
                 await pay(name)
                 self.free -= 1
                 self.sold.append(name)
-"""
+""",
+        OFFICE,
     ),
     "the parcels": read_answers(
         """

@@ -37,15 +37,6 @@ class ItemStream:
 def read_items(fetch):
     return ItemStream(fetch)
 
-### one page more | again and again
-async def read_items(fetch):
-    items, next_page = await fetch(1)
-    for item in items:
-        yield item
-    items, next_page = await fetch(next_page)
-    for item in items:
-        yield item
-
 ### everything is fetched first | before the first item
 async def read_items(fetch):
     everything, page = [], 1
@@ -90,14 +81,6 @@ async def read_items(fetch):
         if following is None:
             return
         page += 1
-
-### fetched again for each item | fetched only when
-async def read_items(fetch):
-    page = 1
-    while page is not None:
-        for number in range(len((await fetch(page))[0])):
-            yield (await fetch(page))[0][number]
-        page = (await fetch(page))[1]
 
 ### never an item | stopped
 async def read_items(fetch):

@@ -128,10 +128,6 @@ async def _without_the_last(get: Get, pages: Sequence[str]) -> list[Any]:
     return await _with_gather(get, pages[:-1])
 
 
-async def _sorted(get: Get, pages: Sequence[str]) -> list[Any]:
-    return sorted(await _with_gather(get, pages), key=str, reverse=True)
-
-
 async def _with_a_leftover(get: Get, pages: Sequence[str]) -> list[Any]:
     found = await _with_gather(get, pages)
     _kept.append(asyncio.ensure_future(asyncio.sleep(1)))
@@ -160,12 +156,6 @@ _BAD_ONES = (
         "returns the answers as they come",
         "all answers of the fake come at the same time, or in the order of the pages.",
         "let the first page take the longest.",
-    ),
-    (
-        _sorted,
-        "returns the answers in an order of its own",
-        "could your order of the pages be another one, the alphabet backwards for example?",
-        "ask for the pages in an order that is neither the alphabet's nor its reverse.",
     ),
     (
         _twice_at_once,
