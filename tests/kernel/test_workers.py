@@ -20,7 +20,8 @@ BEFORE = """
 
     def touched():
         children = psutil.Process().children(recursive=True)
-        return threading.active_count(), children, signal.getsignal(signal.SIGINT)
+        workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        return threading.active_count(), workers, signal.getsignal(signal.SIGINT)
 """
 
 
@@ -29,8 +30,8 @@ def cells(*sources):
 
 
 def wait_for_workers(pid, number):
-    while len(found := psutil.Process(pid).children(recursive=True)) < number:
-        time.sleep(0.01)
+    while len(found := psutil.Process(pid).children(recursive=True)) <= number:
+        time.sleep(0.01)  # multiprocessing keeps one more, a tracker
     return found
 
 
