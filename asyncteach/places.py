@@ -1,4 +1,4 @@
-"""Lines of source: whose they are, and what a learner calls them."""
+"""Lines of source: whose they are, and what the user calls them."""
 
 import os
 import site
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """A line of source as a learner knows it: `In [7], line 3`, or `lesson.py:3`."""
+    """A line of source as the user knows it: `In [7], line 3`, or `lesson.py:3`."""
 
     file: str
     line: int
@@ -69,7 +69,7 @@ def place_of(code: CodeType, line: int | None) -> Place:
 
 
 def name_file(path: str) -> str:
-    """Return what a learner calls a file: `In [7]` for a notebook's cell, else its path."""
+    """Return what the user calls a file: `In [7]` for a notebook's cell, else its path."""
     if "IPython" in sys.modules:  # only a notebook knows which cell it compiled
         return name_cell(path) or path
     return path

@@ -28,9 +28,9 @@ class Replacements:
         self._undo: list[Callable[[], bool]] = []
 
     def take(self, owner: Any, name: str) -> Callable[..., Any]:
-        """Return what does as the attribute has done up to now, to be called by what replaces it.
+        """Return what does as the attribute did, for the replacement to call.
 
-        It stays right when somebody below, who has replaced the same attribute, puts his back.
+        It stays right when an older replacement of the same attribute is put back first.
         """
         link = self._taken[id(owner), name] = _Link(owner, name)
         return link.before
@@ -40,7 +40,7 @@ class Replacements:
         with _lock:
             link = self._taken.pop((id(owner), name), None) or _Link(owner, name)
             link.new = new
-            # First, since an interrupt may come between.
+            # Noted first, so that undo() knows of it if this is interrupted.
             self._undo.append(functools.partial(_take_away, link))
             _chains.setdefault((id(owner), name), []).append(link)
             setattr(owner, name, new)
@@ -85,7 +85,7 @@ def _take_away(link: _Link) -> bool:
         above = chain[place + 1] if 0 <= place < len(chain) - 1 else None
         result = True
         if above is not None and above.original is link.new:
-            # Who has come later goes on without us between.
+            # What was put there later goes on without ours in between.
             above.original, above.was_own = link.original, link.was_own
             above.before.__setstate__((link.original, (), {}, None))  # type: ignore[attr-defined]
         elif vars(link.owner).get(link.name) is link.new:
@@ -94,7 +94,7 @@ def _take_away(link: _Link) -> bool:
             else:
                 delattr(link.owner, link.name)
         else:
-            result = False  # somebody whom we don't know has replaced ours meanwhile
+            result = False  # other code has replaced ours meanwhile
         if place >= 0:
             chain.remove(link)
         if not chain:

@@ -1,4 +1,4 @@
-"""What was recorded, developed: tasks, slices, waits, blocks and events, in typed arrays."""
+"""What was recorded: tasks, slices, waits, blocks and events, in typed arrays."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field

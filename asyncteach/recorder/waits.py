@@ -1,4 +1,4 @@
-"""What a task awaits, in words that a learner knows, and at which of the user's lines."""
+"""What a task awaits, in words, and at which of the user's lines."""
 
 import asyncio
 import gc
@@ -39,8 +39,8 @@ _KNOWN = {
     "BaseSelectorEventLoop.sock_sendall": ("socket", "room in a socket"),
     "BaseSelectorEventLoop.sock_sendto": ("socket", "room in a socket"),
     "BaseSelectorEventLoop.sock_connect": ("socket", "a connection"),
-    "BaseSelectorEventLoop.sock_accept": ("socket", "somebody to connect"),
-    "Server.serve_forever": ("socket", "somebody to connect"),
+    "BaseSelectorEventLoop.sock_accept": ("socket", "a client to connect"),
+    "Server.serve_forever": ("socket", "a client to connect"),
     "Server.wait_closed": ("socket", "its connections to end"),
     "BaseSubprocessTransport._wait": ("subprocess", "a subprocess to end"),
     "BaseSubprocessTransport._connect_pipes": ("subprocess", "a subprocess to start"),
