@@ -280,7 +280,7 @@ def test_threads_of_others_are_left_alone():
     assert traced == [None, None]
 
 
-# A guest in the house
+# What it leaves as it was
 
 
 def test_names_of_sleep_are_put_back():
@@ -369,7 +369,7 @@ def test_interrupts_at_any_time_leave_nothing_behind():
         pass
 
 
-# What threads wait for
+# What its waits are called
 
 
 def nap():
