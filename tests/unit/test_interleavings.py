@@ -76,23 +76,6 @@ def test_two_tasks_of_two_turns_have_six_orders():
     ]
 
 
-def test_with_a_lock_they_are_right_in_every_order():
-    assert every_order(withdrawals(asyncio.Lock)).count_outcomes() == {"20": 4}
-
-
-def test_without_an_await_between_nothing_can_come_between():
-    async def nothing():
-        pass
-
-    assert every_order(withdrawals(pause=nothing)).count_outcomes() == {"20": 2}
-
-
-@pytest.mark.parametrize("seconds", [0, 1, 1000])
-def test_a_sleep_takes_no_time_and_may_end_at_any_time(seconds):
-    orders = every_order(withdrawals(pause=lambda: asyncio.sleep(seconds)))
-    assert orders.count_outcomes() == {"50": 2, "70": 2, "20": 2}
-
-
 @pytest.mark.parametrize("counts", [(1,), (1, 1), (2, 3), (3, 3), (1, 2, 3), (2, 2, 2)])
 def test_every_order_comes_once(counts):
     orders = every_order(steps(*counts))
@@ -119,23 +102,6 @@ def test_two_locks_in_two_orders_get_stuck_and_it_says_who():
 
     counts = every_order(program).count_outcomes()
     assert set(counts) == {"'fed'", "stuck: Ada, Bo"}
-
-
-def test_an_exception_belongs_to_its_order():
-    async def program():
-        seen = []
-
-        async def one(name):
-            await asyncio.sleep(0)
-            seen.append(name)
-            if seen == ["b", "a"]:
-                raise ValueError("b was first")
-
-        await asyncio.gather(one("a"), one("b"))
-
-    orders = every_order(program)
-    assert orders.count_outcomes() == {"None": 3, "ValueError('b was first')": 3}
-    assert {type(order.error) for order in orders} == {type(None), ValueError}
 
 
 def test_a_timeout_may_come_before_or_after():
@@ -292,80 +258,7 @@ def test_it_shows_itself_as_a_table():
     assert list(frame.columns) == ["order", "result"]
     assert frame.loc[1].tolist() == ["Ada, Ada, Bo, Bo", "20"]
     assert len(orders[:2]) == 2
-
-
-def test_many_orders_are_shown_in_part():
     assert "... and 40 more" in repr(every_order(steps(4, 4)))
-
-
-@pytest.mark.parametrize(
-    ("program", "error", "words"),
-    [
-        (lambda: 3, TypeError, "is there an `async` in front of its `def`?"),
-        ("main", TypeError, "takes an async function and got str"),
-    ],
-)
-def test_what_is_no_program_is_told(program, error, words):
-    with pytest.raises(error, match="every_order") as caught:
-        every_order(program)
-    assert words in str(caught.value)
-
-
-def test_a_coroutine_instead_of_its_function_is_told():
-    with pytest.raises(TypeError, match="without brackets"):
-        every_order(pause())
-
-
-@pytest.mark.parametrize(("most", "error"), [(0, ValueError), (1.5, TypeError), (True, TypeError)])
-def test_an_amount_that_makes_no_sense_is_told(most, error):
-    with pytest.raises(error, match="leave it out for 1,000"):
-        every_order(pause, most=most)
-
-
-def test_too_many_orders_are_told():
-    with pytest.raises(RuntimeError, match="more than 10 orders: let fewer tasks take part"):
-        every_order(steps(3, 3), most=10)
-    assert len(every_order(steps(3, 3), most=20)) == 20
-
-
-def test_a_program_that_never_ends_is_told(monkeypatch):
-    monkeypatch.setattr(interleavings, "MOST_TURNS", 100)
-
-    async def program():
-        while True:
-            await asyncio.sleep(0)
-
-    with pytest.raises(RuntimeError, match="more than 100 turns"):
-        every_order(program)
-
-
-def test_a_task_that_looks_again_and_again_is_told():
-    async def program():
-        done = []
-
-        async def look():
-            while not done:
-                await asyncio.sleep(1)
-
-        async def work():
-            await asyncio.sleep(1)
-            done.append(1)
-
-        await asyncio.gather(look(), work())
-
-    with pytest.raises(RuntimeError, match=r"200 turns.*let it wait for an event"):
-        every_order(program, most=10_000)
-
-
-def test_a_program_that_remembers_or_draws_lots_is_told():
-    runs = []
-
-    async def program():
-        runs.append(1)
-        await asyncio.gather(*(pause() for _ in range(len(runs) + 1)))
-
-    with pytest.raises(RuntimeError, match="did something else"):
-        every_order(program)
 
 
 def test_a_thread_is_refused_in_the_programs_own_order():
@@ -377,9 +270,84 @@ def test_a_thread_is_refused_in_the_programs_own_order():
     assert "at a pace of their own" in str(order.error)
 
 
-def test_a_program_that_wants_arguments_is_told():
-    async def main(number):
-        return number
+async def nothing():
+    pass
 
-    with pytest.raises(TypeError, match="without arguments, and it takes some"):
-        every_order(main)
+
+async def fails_if_b_is_first():
+    seen = []
+
+    async def one(name):
+        await asyncio.sleep(0)
+        seen.append(name)
+        if seen == ["b", "a"]:
+            raise ValueError("b was first")
+
+    await asyncio.gather(one("a"), one("b"))
+
+
+@pytest.mark.parametrize(
+    ("program", "outcomes"),
+    [
+        (withdrawals(asyncio.Lock), {"20": 4}),
+        (withdrawals(pause=nothing), {"20": 2}),
+        (withdrawals(pause=lambda: asyncio.sleep(1000)), {"50": 2, "70": 2, "20": 2}),
+        (fails_if_b_is_first, {"None": 3, "ValueError('b was first')": 3}),
+    ],
+)
+def test_locks_help_sleeps_take_no_time_and_an_exception_belongs_to_its_order(program, outcomes):
+    assert every_order(program).count_outcomes() == outcomes
+
+
+async def wants_a_number(number):
+    return number
+
+
+async def looks_for_ever():
+    while True:
+        await asyncio.sleep(0)
+
+
+async def looks_again_and_again():
+    done = []
+
+    async def look():
+        while not done:
+            await asyncio.sleep(1)
+
+    async def work():
+        await asyncio.sleep(1)
+        done.append(1)
+
+    await asyncio.gather(look(), work())
+
+
+async def remembers(runs=[]):  # noqa: B006
+    runs.append(1)
+    await asyncio.gather(*(pause() for _ in range(len(runs) + 1)))
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "error", "words"),
+    [
+        (lambda: 3, {}, TypeError, "is there an `async` in front of its `def`?"),
+        ("main", {}, TypeError, "takes an async function and got str"),
+        (wants_a_number, {}, TypeError, "without arguments, and it takes some"),
+        (pause, {"most": 0}, ValueError, "leave it out for 1,000"),
+        (pause, {"most": 1.5}, TypeError, "leave it out for 1,000"),
+        (steps(3, 3), {"most": 10}, RuntimeError, "more than 10 orders: let fewer tasks take part"),
+        (looks_for_ever, {}, RuntimeError, "more than 100 turns"),
+        (looks_again_and_again, {"most": 10_000}, RuntimeError, "let it wait for an event"),
+        (remembers, {}, RuntimeError, "did something else"),
+    ],
+)
+def test_what_cant_run_in_every_order_is_refused(monkeypatch, program, options, error, words):
+    monkeypatch.setattr(interleavings, "MOST_TURNS", 100 if program is looks_for_ever else 10_000)
+    with pytest.raises(error) as caught:
+        every_order(program, **options)
+    assert words in str(caught.value)
+
+
+def test_a_coroutine_in_place_of_its_function_is_refused():
+    with pytest.raises(TypeError, match="without brackets"):
+        every_order(pause())
