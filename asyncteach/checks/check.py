@@ -81,7 +81,7 @@ class Check(Conditions):
             check_text(words, f"{condition}({name}=...)", fix="write it in quotes", empty=True)
         if self._failed is None:
             self._count += 1
-            # Several of one exercise may have the same place in their checks: so the words count.
+            # Checks of one name may ask for different things at the same place: so the words count.
             self._take(f"{self._count} {condition} {stronger}", judge(), hint, stronger)
         return self
 

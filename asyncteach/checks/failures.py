@@ -13,7 +13,7 @@ from asyncteach.formatting import at, clip, describe_error
 from asyncteach.trace import Trace, Wait
 
 _ROUND = 1000
-"""Steps of one task, more than it takes to do anything that an exercise asks for."""
+"""Steps of one task, more than code has that doesn't go round in a loop."""
 _MOST = 8
 LEFT_THREAD = (
     "A thread that it has started goes on: a thread can't be stopped from outside, and ends by "

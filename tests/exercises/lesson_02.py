@@ -70,13 +70,6 @@ async def breakfast(brew):
     plans = [brew("egg water", 240), brew("tea", 180), brew("toast", 120)]
     return [await plan for plan in asyncio.as_completed(plans)]
 
-### asyncio.run inside | RuntimeError
-async def breakfast(brew):
-    async def all_three():
-        return await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
-
-    return asyncio.run(all_three())
-
 ### a wait for what never comes | stopped
 async def breakfast(brew):
     table = []

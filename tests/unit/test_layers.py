@@ -1,6 +1,7 @@
-"""The course is on top of the library, and no modules import each other in a circle."""
+"""The course is on top of the library, imports have no circles, and names are there once."""
 
 import ast
+from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -44,3 +45,11 @@ def test_the_library_knows_nothing_of_the_course():
 
 def test_there_is_no_circle_of_imports():
     TopologicalSorter(GRAPH).prepare()  # raises CycleError, which names them
+
+
+def test_no_module_and_no_class_has_the_name_of_another():
+    names = Counter(path.name for path in PATHS.values() if path.name != "__init__.py")
+    for path in PATHS.values():
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        names.update(node.name for node in nodes if isinstance(node, ast.ClassDef))
+    assert [name for name, number in names.items() if number > 1] == []
