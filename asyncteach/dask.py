@@ -18,6 +18,7 @@ from asyncteach.domains import STORY
 from asyncteach.formatting import clip, count, printable, tell_apart
 from asyncteach.recording import Recording
 from asyncteach.runners.awaitable import Awaitable
+from asyncteach.runners.run import find_loop
 from asyncteach.runners.scenario import MINUTE, Clock, Scenario
 from asyncteach.runners.workers import NS, Interval, Plan, count_cores, perform
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, TaskRecord, Trace, make_slices
@@ -72,7 +73,7 @@ def run_on_dask(
             'clock="virtual" and virtual_time(), or use run_in_processes.'
         )
     _check_dask()
-    loop = asyncio._get_running_loop()
+    loop = find_loop()
     if client is None:
         work = _run_on_own_cluster(scenario)
         return Awaitable(work, "run_on_dask(...)") if loop else asyncio.run(work)
@@ -159,7 +160,7 @@ async def _open_cluster(number: int) -> AsyncIterator[Any]:
         for index in range(number):
             options = ["--no-nanny", "--no-dashboard", "--host=127.0.0.1", "--nthreads=1"]
             options += [f"--name={index + 1}", "--memory-limit=0", f"--local-directory={folder}"]
-            processes.append(_start_worker([*options, f"--death-timeout={_STARTING}"], scheduler))
+            processes.append(_start_worker([*options, "--death-timeout=30"], scheduler))
         due = time.monotonic() + _STARTING
         while len(scheduler.workers) < number:
             if time.monotonic() > due or any(one.poll() is not None for one in processes):

@@ -143,9 +143,15 @@ def run_on_own_loop(scenario: Scenario, at_once: int | None = None) -> Recording
     def work() -> Recording:
         return asyncio.run(_gather(scenario, at_once))
 
-    if asyncio._get_running_loop() is None:
-        return work()
-    return run_beside(work, scenario.stop)
+    return run_beside(work, scenario.stop) if find_loop() else work()
+
+
+def find_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that is running in this thread, if there is one."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def run_in_threads(
