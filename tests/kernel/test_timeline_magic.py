@@ -80,12 +80,12 @@ def test_an_exception_group_is_shown_as_always(kernel):
 @pytest.mark.parametrize(
     ("options", "wait"),
     [
-        ("", "await asyncio.sleep(30)"),
-        ("", "await asyncio.Event().wait()"),
+        # On an idle loop ipykernel's interrupt waits for the next event, as in a plain cell.
+        ("", "while True:\n    await asyncio.sleep(0.01)"),
         ("", "time.sleep(30)"),
         ("--virtual", "await asyncio.to_thread(real[0], 3)"),
     ],
-    ids=["an idle await", "a wait without end", "a blocking call", "virtual time"],
+    ids=["an await", "a blocking call", "virtual time"],
 )
 def test_an_interrupted_cell_is_shown(kernel, options, wait):
     """Its error is the usual one, and the timeline of what was comes below."""
