@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from asyncteach.arguments import check_options
-from asyncteach.domains import STORY, Domain
+from asyncteach.arguments import check_options, check_word
+from asyncteach.domains import CODE, STORY
 from asyncteach.timeline import text as text
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, TaskRecord, Trace, make_slices
 
@@ -45,10 +45,11 @@ class Recording:
     """
 
     def __init__(
-        self, title: str, names: list[str], *, domain: Domain = STORY, head: str | None = "you"
+        self, title: str, names: list[str], *, unit: str = "minutes", head: str | None = "you"
     ) -> None:
+        check_word(unit, "Recording(unit=...)", ("minutes", "seconds"))
         self.title = title
-        self._domain, self._head = domain, head
+        self._domain, self._head = STORY if unit == "minutes" else CODE, head
         self._names = list(names)
         self._slices: list[tuple[int, int, float, float]] = []
         self._trace: Trace | None = None

@@ -12,7 +12,6 @@ from asyncteach.checks import failures
 from asyncteach.checks.conditions import Conditions
 from asyncteach.checks.results import Judgement, Mark, count_try
 from asyncteach.checks.runner import Run, run_answer
-from asyncteach.domains import CODE
 from asyncteach.formatting import clip
 from asyncteach.recording import Recording
 from asyncteach.runners.awaitable import Awaitable
@@ -189,7 +188,7 @@ def check(
         return Check(Run(answer), name or answer.title, ran=False)
     title = name or _name_of(answer)
     if answer is None or answer is ...:
-        verdict = Check(Run(Recording(title, [], domain=CODE, head="loop")), name, ran=True)
+        verdict = Check(Run(Recording(title, [], unit="seconds", head="loop")), name, ran=True)
         verdict._take("nothing", failures.judge_nothing(answer))
         return verdict
     _check_answer(answer)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from asyncteach.checks.timeout import other_tasks, run_within
-from asyncteach.domains import CODE
 from asyncteach.formatting import describe_error
 from asyncteach.places import Place
 from asyncteach.recorder.loop_patch import check_loop
@@ -154,7 +153,7 @@ def _finish(
 ) -> Recording:
     """Return the recording with the answer's own task called by its name, and ended as it has."""
     if not recordings:
-        return Recording(title, [], domain=CODE, head="loop")
+        return Recording(title, [], unit="seconds", head="loop")
     trace = recordings[0].trace
     outcome = "returned"
     if stopped:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 
 import pandas
+import pytest
 
 from asyncteach import CHORES, LEISURE, Recording, chore, leisure, run_in_turn, run_together
 from asyncteach.timeline.lanes import TIMES
@@ -81,3 +82,11 @@ def test_an_empty_recording_can_be_looked_at():
     assert isinstance(recording.to_frame(), pandas.DataFrame)
     assert "nothing: 0.0 minutes" in str(recording)
     assert recording._repr_mimebundle_()
+
+
+def test_a_recording_by_hand_may_be_in_seconds():
+    recording = Recording("Breakfast", ["egg"], unit="seconds", head="loop")
+    recording.add(0, "running", 0, 2)
+    assert (recording.unit, recording.seconds) == ("seconds", 2)
+    with pytest.raises(ValueError, match="'minutes' and 'seconds'"):
+        Recording("Breakfast", ["egg"], unit="hours")
