@@ -101,18 +101,22 @@ class Watchdog:
 
     def _run(self, wake: Any, alive: Any, begun: Any) -> None:
         with alive:
+            self._look()
             begun.release()
             while self._wake is wake:
-                for one in self._watched:
-                    try:
-                        one.look()
-                        one.patch.flush()
-                    except Exception as error:
-                        self._watched = [other for other in self._watched if other is not one]
-                        self.error = error
                 shortest = min((one.patch.threshold for one in self._watched), default=1.0)
                 if wake.acquire(timeout=_period(shortest)):
                     return
+                self._look()
+
+    def _look(self) -> None:
+        for one in self._watched:
+            try:
+                one.look()
+                one.patch.flush()
+            except Exception as error:
+                self._watched = [other for other in self._watched if other is not one]
+                self.error = error
 
 
 def _period(threshold: float) -> float:
