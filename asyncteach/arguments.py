@@ -1,4 +1,4 @@
-"""Checks of arguments: what is wrong with one is said in one sentence, with its value and a fix."""
+"""Checks of arguments: an error is one sentence, with the wrong value and how to fix it."""
 
 import difflib
 import inspect
@@ -75,7 +75,7 @@ def check_text(value: Any, what: str, *, fix: str, empty: bool = False) -> str:
 
 
 def check_list(value: Any, what: str, *, fix: str) -> list[Any]:
-    """Return what is in a list, or in anything that can be looped over but a text; never none."""
+    """Return the items of an iterable that isn't a text; raise an error if it is empty."""
     __tracebackhide__ = True
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise TypeError(_sentence(f"{what} takes a list", value, fix))
@@ -86,7 +86,7 @@ def check_list(value: Any, what: str, *, fix: str) -> list[Any]:
 
 
 def check_word(value: Any, what: str, words: Sequence[str]) -> str:
-    """Return one of some words; ValueError names them, or the one that was probably meant."""
+    """Return one of some words; otherwise ValueError suggests the nearest, or lists them all."""
     __tracebackhide__ = True
     if isinstance(value, str) and value in words:
         return value
@@ -105,7 +105,7 @@ def check_options(
 
 
 def check_recording(value: Any, function: str, verb: str = "draws", fix: str = "") -> "Recording":
-    """Return a Recording; TypeError for a comparison, for one not awaited, and for others."""
+    """Return a Recording; raise TypeError for anything else, with a fix for common mistakes."""
     __tracebackhide__ = True
     from asyncteach.trace import Trace  # NumPy takes a while to load
 
@@ -123,7 +123,7 @@ def check_recording(value: Any, function: str, verb: str = "draws", fix: str = "
 
 
 def suggest(value: Any, words: Sequence[str], lead: str = "take one of") -> str:
-    """Return the end of a sentence on an unknown word: the nearest one, or all of them."""
+    """Return the end of a sentence about an unknown word: the nearest word, or all of them."""
     near = difflib.get_close_matches(str(value), words, 1)
     if near:
         return f"did you mean {near[0]!r}?"

@@ -1,4 +1,4 @@
-"""The command line: the lessons in JupyterLab or as a copy, story and costs in a terminal."""
+"""The command line: open or copy the lessons, show the story and the costs in a terminal."""
 
 from __future__ import annotations
 
@@ -22,17 +22,20 @@ COMMANDS = {  # name: (the folder when none is given, what the command does)
     "lab": ("asyncteach-notebooks", "copy the notebooks, open JupyterLab (its options after --)"),
     "notebooks": (None, "only copy the notebooks"),
     "demo": (".", "run the story in the terminal and save its two figures"),
-    "costs": (".", "measure what tasks, threads and processes cost here: under a minute"),
+    "costs": (
+        ".",
+        "measure what tasks, threads and processes cost on this computer (under a minute)",
+    ),
     "progress": (".", "show which exercises of the lessons are solved"),
 }
 
 
 class Refusal(Exception):
-    """What can't be done, in one sentence that names the cause and the fix."""
+    """A command can't be carried out: one sentence with the cause and the fix."""
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` and those above it."""
+    """Make `folder` and its parents."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -46,7 +49,7 @@ def _cannot(what: str, path: Path, error: OSError) -> Refusal:
 
 
 def write_new(target: Path, content: bytes) -> bool:
-    """Write a new file and return True; where the name is taken, be it by a link, return False."""
+    """Write a new file and return True; return False if the name is taken, even by a link."""
     try:
         file = target.open("xb")
     except FileExistsError:
@@ -56,7 +59,7 @@ def write_new(target: Path, content: bytes) -> bool:
     try:
         with file:
             file.write(content)
-    except BaseException as error:  # half of a file would be kept as the user's own next time
+    except BaseException as error:  # the next run would keep half a file as the user's own
         target.unlink()
         if isinstance(error, OSError):
             raise _cannot("write", target, error) from error
@@ -76,7 +79,7 @@ def find_notebooks() -> Path:
 
 def lesson_files(source: Path, target: Path) -> list[Path]:
     """Return the lessons' files, relative to `source`, without hidden ones and caches."""
-    # A target inside the source is left out, or every copy would hold the copies before it.
+    # A target inside the source is left out, or every copy would contain the earlier copies.
     inside = target.resolve() if source in target.resolve().parents else None
     names = []
     for path in sorted(source.rglob("*")):
@@ -88,7 +91,7 @@ def lesson_files(source: Path, target: Path) -> list[Path]:
 
 
 def copy_notebooks(target: Path) -> None:
-    """Copy the lessons into `target` and print which; files that are there already are kept."""
+    """Copy the lessons into `target` and print their names; existing files are kept."""
     source = find_notebooks()
     kept = []
     names = lesson_files(source, target)
@@ -102,13 +105,13 @@ def copy_notebooks(target: Path) -> None:
             kept.append(str(name))
     if kept:
         which = f"all {len(kept)}" if len(kept) == len(names) else ", ".join(kept)
-        print(f"  kept    {which}: already there, and what is yours is never overwritten")
+        print(f"  kept    {which}: already there; existing files are never overwritten")
 
 
 def lab_arguments(folder: Path, first: str, theirs: Sequence[str]) -> list[str]:
-    """Return JupyterLab's arguments: ours, then the user's, which take the place of ours.
+    """Return JupyterLab's arguments: our options, then the user's.
 
-    An option given twice is refused by Jupyter, so ours is left out where theirs is given.
+    Jupyter refuses an option that is given twice, so the user's option replaces ours.
     """
     options = [text.split("=")[0].lstrip("-") for text in theirs if text.startswith("-")]
     given = {name.rpartition(".")[2].replace("-", "_") for name in options}
@@ -120,17 +123,17 @@ def lab_arguments(folder: Path, first: str, theirs: Sequence[str]) -> list[str]:
         if "default_url" not in given:
             ours.append(f"--LabApp.default_url=/lab/tree/{quote(first)}")
     if "allow_root" not in given and getattr(os, "geteuid", lambda: None)() == 0:
-        print("Running as root, as is usual in a container: a cell may change any file here.")
+        print("Running as root, as is usual in a container: a cell can change any file here.")
         ours.append("--allow-root")
     return [*ours, *theirs]
 
 
 def launch_lab(arguments: list[str]) -> None:
-    """Run JupyterLab in this very process until it is stopped, so that none is left behind."""
-    # The kernel is this environment's, not one of the same name in the user's home folder.
+    """Run JupyterLab in this process until it is stopped, so that no process is left behind."""
+    # Use this environment's kernel, not one of the same name in the user's home folder.
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
-    # Our defaults come last, so they change no setting of the user's: JupyterLab doesn't ask about
-    # news over the first lesson.
+    # Our defaults come last, so they override no setting of the user's. They keep JupyterLab from
+    # asking about news on top of the first lesson.
     defaults = str(Path(__file__).resolve().parent / "jupyter")
     paths = [os.environ.get("JUPYTER_CONFIG_PATH", ""), defaults]
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, paths))
@@ -149,7 +152,7 @@ def lab(folder: Path, theirs: Sequence[str]) -> None:
 
 
 def demo(folder: Path) -> None:
-    """Print what async does for chores and for leisure, and save a figure of each in `folder`."""
+    """Print how async changes chores and leisure, and save a figure of each in `folder`."""
     from asyncteach import CHORES, LEISURE, compare
 
     make_folder(folder)
@@ -162,7 +165,7 @@ def demo(folder: Path) -> None:
         print(f"{name.capitalize()}\n{comparison}")
         print(meaning.format(minutes["in turn"], minutes["together"]))
         print(f"The picture: {save_figure(folder, name, comparison.figure, 'demo')}\n")
-    print("Async saves the time that you would only have waited. Try it yourself: asyncteach lab")
+    print("Async saves the time that you would only wait. Try it yourself: asyncteach lab")
 
 
 def costs(folder: Path) -> None:
@@ -176,19 +179,19 @@ def costs(folder: Path) -> None:
     print(f"The picture: {save_figure(folder, 'costs', measured.figure, 'measurement')}")
 
 
-def save_figure(folder: Path, name: str, figure: Figure, whose: str) -> str:
+def save_figure(folder: Path, name: str, figure: Figure, source: str) -> str:
     """Save a figure in place of an earlier one of ours, never of another file; return its path.
 
-    `whose` it is, a demo's or a measurement's, is written into it, so that it is known again.
+    The `source`, a demo or a measurement, is written into the file to recognise it later.
     """
-    mark = f"asyncteach {whose}"
+    mark = f"asyncteach {source}"
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=200, metadata={"Software": mark})
     path, number, note = folder / f"{name}.png", 1, ""
     while not write_new(path, png.getvalue()):
         if path.is_file() and mark.encode() in path.read_bytes():
             path.unlink()
-            note = f" (in place of an earlier {whose}'s)"
+            note = f" (in place of an earlier {source}'s)"
         else:
             number += 1
             path = folder / f"{name}-{number}.png"
@@ -196,11 +199,11 @@ def save_figure(folder: Path, name: str, figure: Figure, whose: str) -> str:
 
 
 def progress(folder: Path) -> None:
-    """Print which exercises are solved, as the lessons in `folder` have kept it."""
+    """Print which exercises of the lessons in `folder` are solved."""
     from asyncteach.course.progress import describe_folder
 
     if not folder.is_dir():
-        raise Refusal(f"{folder} is no folder: name the one with your notebooks")
+        raise Refusal(f"{folder} isn't a folder: name the one with your notebooks")
     try:
         print(describe_folder(folder))
     except ValueError as error:
@@ -209,7 +212,9 @@ def progress(folder: Path) -> None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"asyncteach: {message}; `{self.prog} --help` shows what can be typed\n")
+        self.exit(
+            2, f"asyncteach: {message}; `{self.prog} --help` shows the commands and options\n"
+        )
 
 
 def _parser() -> _Parser:
@@ -218,14 +223,14 @@ def _parser() -> _Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, (default, about) in COMMANDS.items():
         command = commands.add_parser(name, help=about, description=about)
-        where = f"where to (default: {default})" if default else "where to"
+        where = f"the folder (default: {default})" if default else "the folder"
         count = "?" if default else None
         command.add_argument("folder", metavar="FOLDER", nargs=count, default=default, help=where)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, or 1 after one sentence on what went wrong."""
+    """Run the command and return its exit code: 0, or 1 after a sentence about the problem."""
     typed = list(sys.argv[1:] if argv is None else argv)
     end = typed.index("--") if "--" in typed else len(typed)
     theirs = typed[end + 1 :]
@@ -237,11 +242,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if stray := unknown or (theirs if options.command != "lab" else []):
         fix = "JupyterLab's options go after --, as in `asyncteach lab -- --port=9999`"
         if not stray[0].startswith("-"):
-            fix = "a folder's name with a space in it goes between quotes"
-        parser.error(f"{stray[0]} is too much here: {fix}")
+            fix = "put a folder's name with a space in it in quotes"
+        parser.error(f"unexpected argument {stray[0]}: {fix}")
     if not options.folder:
         parser.error("FOLDER is empty: name one, such as `my-notebooks`")
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a folder's name may not fit the terminal's
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # a folder's name may not fit the terminal's encoding
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         folder = Path(os.path.abspath(os.path.expanduser(options.folder)))

@@ -128,7 +128,7 @@ def test_a_wrong_call_gets_one_sentence(arguments, words):
 
 def test_a_coroutine_in_place_of_a_function_is_told():
     plan = serve("Ada", print)
-    with pytest.raises(TypeError, match="without brackets behind serve"):
+    with pytest.raises(TypeError, match="without brackets after serve"):
         check_answer(PRINTER, plan)
     assert inspect.getcoroutinestate(plan) == inspect.CORO_CLOSED
 
@@ -252,7 +252,7 @@ def test_what_another_notebook_has_kept_is_not_lost(monkeypatch):
 
 
 def test_a_lesson_without_exercises_is_told(capsys):
-    with pytest.raises(ValueError, match="Lesson 99 has no exercises: the lessons that have"):
+    with pytest.raises(ValueError, match="Lesson 99 has no exercises: the lessons with"):
         show_progress(99)
 
 
@@ -262,7 +262,7 @@ def test_a_broken_file_is_kept_and_told_once(content, capsys):
     ask(serve)
     said = capsys.readouterr().out
     assert "delete it to begin again" in said
-    assert "known all the same" in said
+    assert "until the kernel is restarted" in said
     ask(serve)
     assert capsys.readouterr().out == ""
     assert Path(progress.FILE).read_text() == content

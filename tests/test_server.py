@@ -205,7 +205,7 @@ def test_a_server_can_be_opened_again_and_begins_anew():
         with server as url:
             assert f"open at {url}" in repr(server)
             assert asyncio.run(get_all(url, ["/a"])) == ["RemoteProtocolError"]
-            with pytest.raises(RuntimeError, match="open already"), server:
+            with pytest.raises(RuntimeError, match="already open"), server:
                 pass
         assert len(server.log) == 1
 

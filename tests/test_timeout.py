@@ -363,7 +363,7 @@ def test_a_thread_goes_on_and_a_sentence_says_so():
         return str(verdict)
 
     said = asyncio.run(main())
-    assert f"it was at test_timeout.py:{line_of(answer)}. A thread that it has started" in said
+    assert f"it was at test_timeout.py:{line_of(answer)}. A thread that it started" in said
 
 
 def test_real_seconds_count_in_virtual_time():

@@ -1,1 +1,1 @@
-"""How a check finds out if code did what it was to do, and how it says so."""
+"""Checks: whether code did what it should, and a sentence about what was observed."""

@@ -1,4 +1,4 @@
-"""What code must have done: checks of behaviour, on a recording or on an answer that is run."""
+"""Checks of what code did: on a recording, or on an answer that is run first."""
 
 import asyncio
 import html
@@ -22,17 +22,17 @@ _DEADLINE = 10.0
 
 
 class Check(Conditions):
-    """What a check has found: true if all its conditions hold, and it says so in sentences.
+    """The result of a check: true if all conditions hold, with a sentence for each.
 
-    `check()` makes it. Each condition is judged at once and gives back the same Check, so that
-    one can follow the other; the first that fails is named, with a hint, and later ones are not
-    looked at. From the second failing try on the hint says more. `hint=` and
-    `stronger=` put your own words in place of the general ones.
+    `check()` makes it. Each condition is judged at once and returns the same Check, so you can
+    chain them. The first condition that fails is shown with a hint, and later ones are skipped.
+    If it fails again, the hint says more. `hint=` and `stronger=` replace the general hints with
+    your own.
 
-    In a notebook it shows itself: its sentences, and if it has failed the timeline with the place
-    marked. `passed` is True or False; `recording` is what was judged; of code that was run
-    `value` is what it returned, `error` what it raised, and
-    `stopped` tells if it had to be stopped.
+    In a notebook a Check shows its sentences, and if it has failed, the timeline with the place
+    marked. `passed` is True or False, and `recording` is the recording that was judged. If code
+    was run, `value` is what it returned, `error` is what it raised, and `stopped` is True if it
+    had to be stopped.
 
     >>> from asyncteach import CHORES, check, run_in_turn
     >>> print(check(run_in_turn(CHORES, clock="virtual")).took(minutes=100))
@@ -62,7 +62,7 @@ class Check(Conditions):
         return self.passed
 
     def also(self, other: "Check") -> Self:
-        """Go on with what another check has found: if that has failed, this has too."""
+        """Add the conditions of another check: if that one failed, this one fails too."""
         __tracebackhide__ = True
         if not isinstance(other, Check):
             fix = "await it first" if inspect.isawaitable(other) else "pass what check() gave"
@@ -80,12 +80,12 @@ class Check(Conditions):
             check_text(words, f"{condition}({name}=...)", fix="write it in quotes", empty=True)
         if self._failed is None:
             self._count += 1
-            # Checks of one name may ask for different things at the same place: so the words count.
+            # Several checks of one name may have this condition here: their hints differ.
             self._take(f"{self._count} {condition} {stronger}", judge(), hint, stronger)
         return self
 
     def _take(self, key: str, found: Judgement, hint: str = "", stronger: str = "") -> None:
-        """Keep what was found; of a failure choose the hint for this try."""
+        """Keep a judgement; if it failed, choose the hint for this try."""
         if found.passed:
             self._passed.append(found)
             return
@@ -94,7 +94,7 @@ class Check(Conditions):
         more = stronger or (found.stronger if not hint or found.stronger else hint)
         self._hint = first if count_try(self.name, self.recording.title, key) == 1 else more
 
-    # What is seen of it
+    # How it is shown
 
     def __str__(self) -> str:
         lines = [f"Yes: {one.clause}." for one in self._passed]
@@ -105,7 +105,7 @@ class Check(Conditions):
             lines.append("All right.")
         else:
             lines.append(
-                "Nothing has been asked yet: write a condition, as in "
+                "Nothing has been checked yet: add a condition, as in "
                 "check(recording).took(minutes=40)."
             )
         return "\n".join(lines)
@@ -115,19 +115,19 @@ class Check(Conditions):
 
     @property
     def marks(self) -> tuple[Mark, ...]:
-        """Where in the recording that can be seen which has failed."""
+        """The places in the recording that show what has failed."""
         return self._failed.marks if self._failed is not None else ()
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the sentences, and for what has failed in a recording its marked timeline."""
+        """Return the sentences, and after a failure the timeline with the place marked."""
         text = str(self)
-        # Of what hung in virtual time right away there is nothing to see.
+        # An answer that hung at once in virtual time has no timeline to draw.
         if not self.marks or not self._of.trace.duration > 0:
             return {"text/plain": text}, {}
         from asyncteach.checks.picture import draw_marked
 
         png, about = draw_marked(self._of, self.marks)._repr_png_()
-        # A page shows the richest of them, so HTML holds both.
+        # A notebook shows only the richest format, so the HTML holds text and picture.
         page = (
             f'<div style="white-space: pre-wrap">{html.escape(text)}</div>'
             f'<img alt="{html.escape(about["alt"])}" width="{about["width"]}" '
@@ -136,7 +136,7 @@ class Check(Conditions):
         return {"text/plain": text, "text/html": page, "image/png": png}, {"image/png": about}
 
     def __await__(self) -> Generator[Any, Any, Self]:
-        """Give itself: `await check(...)` is right whatever stands for the answer."""
+        """Return the Check itself, so that `await check(...)` works for every kind of answer."""
         return self
         yield
 
@@ -156,18 +156,18 @@ def check(
 def check(
     answer: Any, *, virtual: bool = False, deadline: float = _DEADLINE, name: str = ""
 ) -> Any:
-    """Look at what code did, not at how it is written: `check(recording).took(minutes=40)`.
+    """Check what code did, not how it is written: `check(recording).took(minutes=40)`.
 
-    A Recording, in minutes of the story or in seconds, is judged at once. A coroutine function
-    without arguments, a coroutine, or a function that gives something to await is run first, on
-    the running loop and recorded: `verdict = await check(main)`. With `virtual=True` it runs in
-    `virtual_time()`. After `deadline` real seconds it is stopped, whatever it does, and what it
-    has left running is stopped too. What it raises is a failed check, never an exception here.
+    A Recording is judged at once. A coroutine, a coroutine function without arguments, or a
+    function that returns an awaitable is first run and recorded on the running loop:
+    `verdict = await check(main)`. With `virtual=True` it runs in `virtual_time()`. After
+    `deadline` real seconds it is stopped, together with the tasks that it started. If it raises
+    an exception, the check fails; `check()` itself raises nothing then.
 
-    Returns a Check, or what gives one when it is awaited. It knows the conditions: `took`,
+    Returns a Check, or an awaitable that gives one. A Check has the conditions `took`,
     `overlapped`, `never_blocked`, `at_most`, `at_least`, `cancelled`, `returned`, `raised`,
-    `order`, `nothing_left_running`, `result`, `that` and `also`. Raises TypeError or ValueError
-    only if it is asked for something that makes no sense.
+    `order`, `nothing_left_running`, `result`, `that` and `also`. TypeError and ValueError are
+    raised only for wrong arguments.
 
     >>> import asyncio
     >>> async def main():
@@ -209,24 +209,24 @@ async def _check(answer: Any, *, virtual: bool, deadline: float, name: str) -> C
         verdict._take("missing", failures.judge_no_coroutine(run.value, name))
     elif run.error is not None:
         found = failures.judge_error(run.error, trace)
-        # Each kind of mistake has its own tries: a stronger hint makes no sense without the first.
+        # Tries are counted for each kind of mistake: the stronger hint comes after the first one.
         verdict._take(f"raised {found.hint}", found)
     return verdict
 
 
 def _check_answer(answer: Any) -> None:
-    """Raise TypeError for what can be neither judged nor run."""
+    """Raise TypeError for an answer that can be neither judged nor run."""
     __tracebackhide__ = True
     if isinstance(answer, asyncio.Future):
         raise TypeError(
-            f"check() runs an answer itself and got {show(answer)}, which is under way already: "
+            f"check() runs an answer itself and got {show(answer)}, which is running already: "
             "give it the coroutine function, as in `await check(main)`."
         )
     if inspect.isawaitable(answer):
         return
     if not callable(answer):
         fix = (
-            "pass what `record()` or a runner has given, or a coroutine function as in "
+            "pass a recording from `record()` or a runner, or a coroutine function, as in "
             "`await check(main)`"
         )
         check_recording(answer, "check", "judges", fix)
@@ -244,12 +244,12 @@ def _check_answer(answer: Any) -> None:
             if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
         ]
         raise TypeError(
-            f"check() calls {name}() without arguments and it needs {' and '.join(needed)}: give "
-            f"them in a function of its own, as in `await check(lambda: {name}(...))`."
+            f"check() calls {name}() without arguments and it needs {' and '.join(needed)}: "
+            f"pass them in a lambda, as in `await check(lambda: {name}(...))`."
         ) from None
 
 
 def _name_of(answer: Any) -> str:
-    """Return what to call an answer: by its function, or by its coroutine's."""
+    """Return the name of an answer's function or coroutine."""
     name = getattr(answer, "__name__", "") or type(answer).__name__
     return "your code" if name == "<lambda>" else clip(name, 40)

@@ -1,4 +1,4 @@
-"""What was under way at the same moment: which tasks a name stands for, when they worked."""
+"""Which tasks ran at the same time: the tasks that a name stands for, and when they worked."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -17,14 +17,14 @@ from asyncteach.trace import READY, RUNNING, STATES, Trace, Wait
 # Names
 
 _APART = re.compile(r" \(\d+\)$")
-"""What the second task of a name has behind it in a recording."""
+"""The number that a recording adds to the name of a second task with the same name."""
 _NUMBER = re.compile(r"(?:\s*[-_#:. ]\s*)?\d+$")
 
 
 def find_tasks(trace: Trace, name: str) -> list[int]:
-    """Return the rows that a name stands for: its own, or `fetch-1`, `fetch-2` for `fetch`.
+    """Return the rows of the tasks with this name, or of `fetch-1` and `fetch-2` for `fetch`.
 
-    Where no task is called like that, those whose coroutine function is.
+    If no task has that name, return the tasks of the coroutine function with that name.
     """
     names = [
         {_APART.sub("", text) for text in (row.name, row.label)} | {row.name, row.label}
@@ -38,7 +38,7 @@ def find_tasks(trace: Trace, name: str) -> list[int]:
 
 
 def is_function(qualified: str, name: str) -> bool:
-    """Tell if a qualified name, as `Shop.serve` or `main.<locals>.serve`, is that of a function.
+    """Tell if a qualified name, such as `Shop.serve`, belongs to a function of that name.
 
     >>> [is_function("main.<locals>.Shop.serve", n) for n in ("serve", "Shop.serve", "main")]
     [True, True, False]
@@ -49,17 +49,17 @@ def is_function(qualified: str, name: str) -> bool:
 
 
 def judge_missing(trace: Trace, name: str) -> Judgement:
-    """Return what to say of a name that fits no task."""
+    """Return the judgement for a name that fits no task."""
     name = clip(name, 40)
     if trace.head == "you":
         return no(f"no task is called {name!r}: {describe_tasks(trace)}", "Compare the names.")
     named = f"`asyncio.create_task(..., name={name!r})` gives a task its name."
     if _find_calls(trace, name):
         return no(
-            f"{name}() was awaited inside another task and is no task of its own: "
+            f"{name}() was awaited inside another task, so it isn't a task of its own: "
             f"{describe_tasks(trace)}",
-            "A coroutine that is awaited on the spot runs inside the task that awaits it.",
-            f"Only a task can be under way beside others: {named}",
+            "A coroutine that is awaited directly runs inside the task that awaits it.",
+            f"Only tasks can run at the same time: {named}",
         )
     return no(
         f"no task is called {name!r}: {describe_tasks(trace)}",
@@ -69,7 +69,7 @@ def judge_missing(trace: Trace, name: str) -> Judgement:
 
 
 def describe_tasks(trace: Trace) -> str:
-    """Return which tasks there are."""
+    """Return a clause that names the tasks."""
     names = [repr(name_task(row)) for row in trace.rows if not row.was_there]
     if not names:
         return "there is no task but the one that ran the code"
@@ -80,13 +80,13 @@ def describe_tasks(trace: Trace) -> str:
     )
 
 
-# When something was under way: a task, or a call of a coroutine function inside of one
+# When a task was under way, or a call of a coroutine function inside a task
 
 TURN = ("lock", "semaphore", "queue", "condition")
-"""The kinds of waits in which a task isn't at work: it is another one's turn."""
+"""The kinds of waits that don't count as work: the task waits for its turn."""
 
 MAYBE = ("event", "barrier")
-"""Those in which it may be so: an Event may let it in, and at a barrier it meets others."""
+"""The kinds of waits that may be waits for its turn."""
 
 _VIRTUAL, _REAL = 1e-9, 1e-3
 
@@ -105,7 +105,7 @@ def is_virtual(trace: Trace) -> bool:
 
 
 def shortest(trace: Trace) -> float:
-    """Return how long two must be under way together to count as so."""
+    """Return the shortest overlap that counts."""
     return _VIRTUAL if is_virtual(trace) else _REAL
 
 
@@ -115,7 +115,7 @@ def lifetime(trace: Trace, row: int) -> Stretch:
 
 
 def lifetimes(trace: Trace, rows: Iterable[int]) -> list[Stretch]:
-    """Return the same for several."""
+    """Return the lifetimes of several tasks."""
     begun = trace.slices[trace.slices.state != STATES.index(READY)]
     starts = np.full(len(trace.rows), np.inf)
     np.minimum.at(starts, begun.task, begun.start)
@@ -128,7 +128,7 @@ def lifetimes(trace: Trace, rows: Iterable[int]) -> list[Stretch]:
 
 
 def leaves(trace: Trace) -> list[int]:
-    """Return the tasks that do the work: those that have started no others."""
+    """Return the tasks that have started no other tasks: they do the work."""
     rows = trace.rows
     tasks = [n for n, row in enumerate(rows) if row.kind == "task"] or list(range(len(rows)))
     parents = {rows[n].parent for n in tasks}
@@ -138,9 +138,9 @@ def leaves(trace: Trace) -> list[int]:
 def find_work(trace: Trace, name: str, *, maybe: bool) -> list[Stretch]:
     """Return when tasks of that name, or calls of a coroutine function of that name, were at work.
 
-    A task that has such a call counts as long as that lasts, else all its life; but not while it
-    waits for its turn, at a semaphore, a lock or a queue. With `maybe`, waits that may be for its
-    turn count as work.
+    A task with such a call counts while the call lasts, any other task for its whole lifetime.
+    Waiting at a semaphore, a lock or a queue doesn't count. With `maybe`, waits that may be waits
+    for its turn count as work.
     """
     called = _find_calls(trace, name)
     inside = {stretch.row for stretch in called}
@@ -156,10 +156,10 @@ def find_work(trace: Trace, name: str, *, maybe: bool) -> list[Stretch]:
     for call in called:
         turns = [(w.start, w.end) for w in waits[call.row] if w.kind in pauses]
         found += _subtract(call, turns, steps)
-    # A lock of one's own is made of futures.
+    # A lock that the user has written is made of futures.
     pauses += () if maybe else ("future",)
     for life in lifetimes(trace, rows):
-        # What waits for a task that is counted itself does nothing meanwhile.
+        # A task that waits for another counted task does no work itself.
         kinds = (*pauses, "task", "tasks") if life.row in above else pauses
         turns = [(w.start, w.end) for w in waits.get(life.row, ()) if w.kind in kinds]
         found += _subtract(life, turns, steps)
@@ -179,7 +179,7 @@ def _find_calls(trace: Trace, name: str) -> list[Stretch]:
 
 
 def _steps(trace: Trace) -> Callable[[int, float], float]:
-    """Return what finds the first step of a row from some moment on."""
+    """Return a function that finds the first step of a row after a given time."""
     running = trace.slices.of(RUNNING)
     running = running[np.argsort(running.task, kind="stable")]  # each row's stay in order
 
@@ -202,14 +202,14 @@ def _subtract(
         if end > whole.start and begin < whole.end:
             if begin > start:
                 yield Stretch(whole.row, start, begin)
-            # Its turn begins when it runs: before that, another task may still have its own.
+            # Its turn begins when it runs: until then another task may still have its turn.
             start = max(start, step_after(whole.row, end))
     if whole.end > start:
         yield Stretch(whole.row, start, whole.end)
 
 
 def most_at_once(stretches: list[Stretch], least: float) -> tuple[int, float, float, set[int]]:
-    """Return how many there were at most, from when to when first, and of which rows."""
+    """Return the largest number at once, when that first began and ended, and the rows."""
     long = [one for one in stretches if one.end - one.start > least]
     if not long:
         return 0, 0.0, 0.0, set()
@@ -219,18 +219,18 @@ def most_at_once(stretches: list[Stretch], least: float) -> tuple[int, float, fl
     return len(active), at, min(one.end for one in active), {one.row for one in active}
 
 
-# Judged
+# Judgements
 
 _OVERLAP = (
-    "Which of them could be under way while another one waits? Look at what has to end before the "
-    "next one begins.",
-    "`await` waits on the spot until it is done. What should overlap has to be started first, all "
-    "of it, and awaited after that.",
+    "Which of them could run while another one waits? Look at what has to end before the next one "
+    "begins.",
+    "`await` waits right there until the result is ready. To overlap, tasks have to be started "
+    "first, all of them, and awaited after that.",
 )
 
 
 def judge_overlap(recording: Recording, names: tuple[str, ...]) -> Judgement:
-    """Judge if all of those tasks were under way at the same moment; no names: all leaves."""
+    """Judge if the named tasks, or all leaves, were under way at the same moment."""
     trace, short = recording.trace, shortest(recording.trace)
     rows: list[int] = [] if names else leaves(trace)
     for name in names:
@@ -240,12 +240,12 @@ def judge_overlap(recording: Recording, names: tuple[str, ...]) -> Judgement:
         rows += [row for row in found if row not in rows]
     lives = lifetimes(trace, rows)
     if not names:
-        # One that never had to wait and took no time can't overlap with anything.
+        # A task that took no time can't overlap with any other.
         lives = [one for one in lives if one.end - one.start > short]
     if len(lives) < 2:
         return no(
-            f"there aren't two tasks that could overlap: {describe_tasks(trace)}",
-            "Awaiting a coroutine makes no task of it: it runs inside the task that awaits it.",
+            f"there are no two tasks that could overlap: {describe_tasks(trace)}",
+            "Awaiting a coroutine doesn't make it a task: it runs inside the task that awaits it.",
             "`asyncio.create_task`, `asyncio.gather` and `asyncio.TaskGroup` make tasks.",
         )
     early = min(lives, key=lambda one: one.start)
@@ -274,7 +274,7 @@ def _judge_apart(trace: Trace, early: Stretch, late: Stretch) -> Judgement:
 
 
 def judge_most(recording: Recording, limit: int, name: str) -> Judgement:
-    """Judge if never more than so many were at work."""
+    """Judge if at most `limit` were ever at work at once."""
     trace = recording.trace
     work = find_work(trace, name, maybe=False)
     if not work and not find_tasks(trace, name):
@@ -287,15 +287,15 @@ def judge_most(recording: Recording, limit: int, name: str) -> Judgement:
         f"{spell(limit)}",
         "Each has to wait for its turn before it begins. What lets it in, and what makes room when "
         "it is done?",
-        "A semaphore lets so many in and makes the others wait; so does a fixed number of workers "
-        "that share one queue. It has to be one and the same for all of them, and around all that "
-        "is limited.",
+        "A semaphore lets a fixed number in and makes the others wait. So does a fixed number of "
+        "workers that share one queue. All of them have to use the same semaphore, around all the "
+        "work that should be limited.",
         Mark(start, end, f"{count} at once", tuple(sorted(rows))),
     )
 
 
 def judge_least(recording: Recording, limit: int, name: str) -> Judgement:
-    """Judge if at some moment that many were at work."""
+    """Judge if at some moment at least `limit` were at work."""
     trace = recording.trace
     work = find_work(trace, name, maybe=True)
     if not work and not find_tasks(trace, name):
@@ -308,8 +308,8 @@ def judge_least(recording: Recording, limit: int, name: str) -> Judgement:
         f"{'was' if count == 1 else 'were'} the most",
         "Is the next one started before the one before it is done? And does anything hold them "
         "back?",
-        "`await` waits on the spot; and a semaphore, a lock or a queue lets in no more than it was "
-        "made for.",
+        "`await` waits right there for the result, and a semaphore, a lock or a queue limits how "
+        "many can go on.",
         Mark(start, end, f"{count} at most", tuple(sorted(rows))),
     )
 

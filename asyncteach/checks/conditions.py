@@ -1,4 +1,4 @@
-"""The conditions that a check can be asked for."""
+"""The conditions of a check."""
 
 import inspect
 from collections.abc import Callable
@@ -13,17 +13,17 @@ from asyncteach.recording import Recording
 
 
 class Conditions:
-    """What can be asked of a recording, and of the value that came with it."""
+    """Conditions on a recording, and on the value that the code returned."""
 
     recording: Recording
     value: Any
     _ran: bool
-    """Whether an answer was run: then there is a value."""
+    """True if an answer was run: then there is a value."""
 
     def _judge(
         self, condition: str, judge: Callable[[], Judgement], hint: str, stronger: str
     ) -> Self:
-        """Judge unless something has failed before."""
+        """Judge a condition unless an earlier one has failed."""
         raise NotImplementedError
 
     def took(
@@ -31,9 +31,10 @@ class Conditions:
         at_most_minutes: float | None = None, at_most_seconds: float | None = None,
         within: float | None = None, hint: str = "", stronger: str = "",
     ) -> Self:  # fmt: skip
-        """Judge how long it all took: so long, or at most so long. A story minute is 60 seconds.
+        """Judge how long it all took: exactly, or at most. A story minute is 60 seconds.
 
-        `within` is how far off it may be, as a share: 0.05, and in real time a quarter more.
+        `within` is how far off it may be, as a share: by default 0.05; a real clock may be up to
+        a quarter late.
         """
         __tracebackhide__ = True
         if unknown:
@@ -69,9 +70,9 @@ class Conditions:
         )
 
     def overlapped(self, *names: str, hint: str = "", stronger: str = "") -> Self:
-        """Judge if all of these tasks were under way at the same moment; no names: all tasks.
+        """Judge if all these tasks were under way at the same moment; without names, all tasks.
 
-        Of all tasks those count that have started no others.
+        All tasks are here the tasks that have started no others.
         """
         __tracebackhide__ = True
         _check_names("overlapped", names)
@@ -80,25 +81,26 @@ class Conditions:
         )
 
     def never_blocked(self, seconds: float = 0.05, *, hint: str = "", stronger: str = "") -> Self:
-        """Judge if no step held the event loop for longer than so many seconds."""
+        """Judge if no step held the event loop for longer than `seconds`."""
         __tracebackhide__ = True
         check_number(seconds, "never_blocked()", unit="seconds", fix="write it as in 0.1")
         self._check_code("never_blocked")
         trace = self.recording.trace
-        # Of an answer that never was one nothing is known.
+        # A missing answer has no steps.
         if trace.rows and seconds < trace.threshold and not concurrency.is_virtual(trace):
             raise ValueError(
-                f"never_blocked({seconds:g}) asks for shorter steps than were kept in real time: "
-                f"take {trace.threshold:g} or more, or record(threshold={seconds:g})."
+                f"never_blocked({seconds:g}) asks about steps shorter than {trace.threshold:g} s, "
+                f"which the recording doesn't keep: write {trace.threshold:g} or more, or "
+                f"record(threshold={seconds:g})."
             )
         return self._judge(
             "never_blocked", lambda: outcomes.judge_blocks(trace, seconds), hint, stronger
         )
 
     def at_most(self, count: int, name: str, *, hint: str = "", stronger: str = "") -> Self:
-        """Judge if at no moment more than so many of that name were at work.
+        """Judge if never more than `count` tasks, or calls, of that name were at work at once.
 
-        The name is that of tasks, or of a coroutine function that runs inside of tasks, which is
+        The name is the name of tasks, or of a coroutine function that tasks call, which is more
         exact. A task that waits for a semaphore, a lock or a queue isn't at work.
         """
         __tracebackhide__ = True
@@ -108,7 +110,7 @@ class Conditions:
         )
 
     def at_least(self, count: int, name: str, *, hint: str = "", stronger: str = "") -> Self:
-        """Judge if at some moment so many of that name were at work, as in `at_most`."""
+        """Judge if at some moment at least `count` of that name were at work, as in `at_most`."""
         __tracebackhide__ = True
         _check_count("at_least", count, name)
         return self._judge(
@@ -130,13 +132,13 @@ class Conditions:
         error: type[BaseException] | tuple[type[BaseException], ...] | None = None,
         *, hint: str = "", stronger: str = "",
     ) -> Self:  # fmt: skip
-        """Judge if the task, or all tasks, of that name raised: any error, or one of a kind."""
+        """Judge if the task, or all tasks, of that name raised an exception, or one of a type."""
         __tracebackhide__ = True
         kinds = error if isinstance(error, tuple) else () if error is None else (error,)
         for kind in kinds:
             if not (isinstance(kind, type) and issubclass(kind, BaseException)):
                 raise TypeError(
-                    f"raised() takes a kind of exception after the name and got {kind!r}: write "
+                    f"raised() takes an exception class after the name and got {kind!r}: write "
                     "the class itself, as in raised('fetch', ValueError)."
                 )
         return self._judge_outcome("raised", name, kinds, hint, stronger)
@@ -153,15 +155,15 @@ class Conditions:
         )
 
     def order(self, *events: str, hint: str = "", stronger: str = "") -> Self:
-        """Judge if tasks finished in that order; `start of a` and `end of a` are events too.
+        """Judge if tasks finished in this order; `start of a` and `end of a` are events too.
 
-        What happened at the same time may come in any order.
+        Events at the same time may come in any order.
         """
         __tracebackhide__ = True
         _check_names("order", events)
         if len(events) < 2:
             raise ValueError(
-                f"order() needs 2 names at least and got {len(events)}: write order('a', 'b')."
+                f"order() needs at least 2 names and got {len(events)}: write order('a', 'b')."
             )
         return self._judge(
             "order", lambda: outcomes.judge_order(self.recording.trace, events), hint, stronger
@@ -179,13 +181,13 @@ class Conditions:
         )
 
     def result(self, *values: Any, hint: str = "", stronger: str = "") -> Self:
-        """Judge what came back: `result(expected)`; of a recording `result(actual, expected)`."""
+        """Judge the result: `result(expected)`, or for a recording `result(actual, expected)`."""
         __tracebackhide__ = True
         if len(values) == 1 and self._ran:
             values = (self.value, *values)
         if len(values) != 2:
             takes = "result(expected)" if self._ran else "result(actual, expected)"
-            why = "" if self._ran else ": a recording doesn't know what your code has returned"
+            why = "" if self._ran else ": a recording doesn't keep what your code returned"
             raise TypeError(f"result() got {len(values)} values: write {takes}{why}.")
         return self._judge("result", lambda: results.judge_result(*values), hint, stronger)
 
@@ -195,20 +197,20 @@ class Conditions:
     ) -> Self:  # fmt: skip
         """Judge anything else: `that(total == 3, "all three are counted")`.
 
-        A function without arguments is called only if nothing has failed before; what it raises
-        counts as no. `task`, `start` and `end` say where to look in the timeline.
+        A function without arguments is called only if no condition has failed before; if it
+        raises, the condition fails. `task`, `start` and `end` say what to mark in the timeline.
         """
         __tracebackhide__ = True
         if inspect.isawaitable(condition) or inspect.iscoroutinefunction(condition):
             raise TypeError(
                 f"that() takes a condition and got {show(condition)}, which is always true: "
-                "await it first, and pass what comes out."
+                "await it first, and pass the result."
             )
         example = "that(total == 3, 'all three are counted')"
         check_text(
             sentence,
             "that() after its condition",
-            fix=f"write a condition and then a sentence that says what is so, as in {example}",
+            fix=f"write a condition and then a sentence that states it, as in {example}",
         )
         return self._judge(
             "that",
@@ -225,20 +227,20 @@ class Conditions:
         if self.recording.trace.domain is STORY:
             raise ValueError(
                 f"{function}() is about code on an event loop and "
-                f"{clip(self.recording.title, 40)!r} is a story in minutes: ask that of a "
+                f"{clip(self.recording.title, 40)!r} is a story in minutes: use it on a "
                 "recording made by record()."
             )
 
 
 def _check_names(function: str, names: tuple[Any, ...]) -> None:
     __tracebackhide__ = True
-    fix = f"write names of tasks one after the other, in quotes, as in {function}('a', 'b')"
+    fix = f"write the names of tasks in quotes, as in {function}('a', 'b')"
     for name in names:
         check_text(name, f"{function}()", fix=fix)
 
 
 def _check_count(function: str, count: Any, name: Any) -> None:
     __tracebackhide__ = True
-    fix = f"write how many first, then the name, as in {function}(3, 'fetch')"
+    fix = f"write the number first, then the name, as in {function}(3, 'fetch')"
     check_whole(count, f"{function}()", least=0, fix=fix)
     check_text(name, f"{function}()", fix=fix)

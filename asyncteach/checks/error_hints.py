@@ -1,4 +1,4 @@
-"""Hints on exceptions, by their type and by the place where they were raised."""
+"""Hints on exceptions, chosen by type and by the place where they were raised."""
 
 import asyncio
 import dis
@@ -17,56 +17,56 @@ Hints = tuple[str, str]
 """A hint, and a stronger one for the second try."""
 
 _SENT: Hints = (
-    "Another process gets a pickled copy, and of a function only its name: can it be imported "
-    "there?",
+    "Another process gets a pickled copy; for a function that is only its name. Can it be "
+    "imported there?",
     "A lambda, or a function that is defined in a cell, has no name that another process can "
-    "import: send a function of a module, and its arguments after it.",
+    "import: pass a function of a module, and its arguments after it.",
 )
 _TYPES: tuple[tuple[tuple[type[BaseException], ...], Hints], ...] = (
     (
         (NameError,),
         (
-            "Is that name spelled as where it is made, and has that cell been run?",
-            "What the function needs comes in by its arguments: use their names.",
+            "Is the name spelled as where it is defined, and has that cell been run?",
+            "The function gets its data as arguments: use their names.",
         ),
     ),
     (
         (TimeoutError,),
         (
-            "A time limit has run out. Where should that be dealt with?",
+            "A time limit has run out. Where should your code handle that?",
             "`asyncio.timeout` and `asyncio.wait_for` raise TimeoutError where the limit was set: "
-            "that's the place to catch it, outside of the block.",
+            "catch it there, outside of the block.",
         ),
     ),
     (
         (asyncio.CancelledError,),
         (
-            "What this awaits was cancelled. Where should that be dealt with?",
+            "What this line awaits was cancelled. Where should your code handle that?",
             "Awaiting a task that was cancelled raises CancelledError in the task that awaits it.",
         ),
     ),
     (
         (asyncio.InvalidStateError,),
         (
-            "A future gets its result once, and has none before that. Which of the two happened "
-            "there?",
-            "`await task` waits until it is done, and gives its result; `done()` tells if it is.",
+            "A future gets its result once, and has none before that. Which rule does this line "
+            "break?",
+            "`await task` waits until the task is done and gives its result; `done()` tells "
+            "whether it is.",
         ),
     ),
     (
         (RecursionError,),
         (
-            "A function calls itself again and again. When does it come to an end?",
-            "To do something again and again needs a loop. And is that name still the function "
-            "that you mean, or your own one by the same name?",
+            "A function calls itself again and again. When does that end?",
+            "To repeat something, use a loop. And does that name still stand for the function "
+            "that you mean, or for your own function with the same name?",
         ),
     ),
     (
         (SystemExit,),
         (
-            "That ends a whole program, and the kernel with it. How does a function come to its "
-            "end?",
-            "`return` ends a function, and `raise ValueError(...)` tells that something went "
+            "That ends the whole program, and the kernel with it. How does a function end?",
+            "`return` ends a function, and `raise ValueError(...)` reports that something went "
             "wrong.",
         ),
     ),
@@ -75,88 +75,85 @@ _TYPES: tuple[tuple[tuple[type[BaseException], ...], Hints], ...] = (
         (
             "A connection belongs to the thread that has opened it, and works until it is closed. "
             "In which thread does each of your calls run?",
-            "Let one ordinary function open it, ask and close it, and hand that over as a whole: "
-            "`asyncio.to_thread(visit, ...)`.",
+            "Let one ordinary function open the connection, use it and close it, and run that "
+            "function in a thread: `asyncio.to_thread(query, ...)`.",
         ),
     ),
     ((pickle.PicklingError, BrokenProcessPool), _SENT),
 )
 
 _WITH: Hints = (
-    "There are two kinds of `with`. Which one does this thing want?",
-    "What asyncio gives, a lock or a timeout, is entered with `async with`; a lock of threads with "
-    "`with`. An async generator is entered with neither: `aclosing(...)` from contextlib makes a "
-    "block of it.",
+    "There are two kinds of `with`. Which one does this object need?",
+    "A lock or a timeout of asyncio needs `async with`, a lock of threading needs `with`. An async "
+    "generator works with neither: wrap it in `aclosing(...)` from contextlib.",
 )
 _INSTRUCTIONS: dict[str, Hints] = {
     # What Python was doing in the user's line when it raised TypeError.
     "GET_AWAITABLE": (
-        "What is awaited has to be a coroutine, a task or a future. What stands behind that "
-        "`await`?",
+        "Only a coroutine, a task or a future can be awaited. What comes after that `await`?",
         "`work` is a function, and `work()` calls it: that gives a coroutine only if it is an "
-        "`async def`. An ordinary function has done all its work by then, and has held the loop "
-        "for it. A pool's future needs `asyncio.wrap_future(...)`.",
+        "`async def`. An ordinary function does all its work during the call, and holds the loop "
+        "meanwhile. A pool's future needs `asyncio.wrap_future(...)`.",
     ),
     "BEFORE_WITH": _WITH,
     "BEFORE_ASYNC_WITH": _WITH,
     "LOAD_SPECIAL": _WITH,  # from 3.14 on
     "GET_ITER": (
-        "That can't be looped over with `for`. If it comes bit by bit, and has to be waited for, "
-        "it needs another kind of loop. Which?",
-        "`async for` goes through an async generator, `for` only through what is there already.",
+        "`for` can't loop over that. If its items arrive one by one and have to be awaited, it "
+        "needs another kind of loop. Which one?",
+        "`async for` goes through an async generator, `for` only through items that are there "
+        "already.",
     ),
     "GET_AITER": (
-        "That can't be looped over with `async for`. Is it there already?",
+        "`async for` can't loop over that. Are its items there already?",
         "`async for` goes through an async generator, `for` through a list.",
     ),
 }
 _HANDED: Hints = (
-    "What is handed to asyncio in that line isn't what it wants: a coroutine, a task or a future. "
-    "What is it?",
-    "`work` is a function, and `work()`, with brackets, gives the coroutine. What stands behind an "
-    "`await`, or comes from an ordinary function, is a result already. `gather(*plans)` hands over "
-    "what is in a list, one by one; `asyncio.wait` wants tasks, as `asyncio.create_task(work())` "
-    "makes them.",
+    "In that line asyncio needs a coroutine, a task or a future, and gets something else. What is "
+    "it?",
+    "`work` is a function, and `work()`, with brackets, gives the coroutine. `await work()`, or a "
+    "call of an ordinary function, gives a result. `gather(*plans)` passes the items of a list one "
+    "by one; `asyncio.wait` needs tasks, as `asyncio.create_task(work())` makes them.",
 )
 _IN_A_THREAD: Hints = (
-    "A thread calls what it is given. Is that a function, with its arguments after it, or was it "
-    "called too early, and what it gave handed on in its place?",
-    "`asyncio.to_thread(work(1))` calls work at once and hands on what it gives; "
-    "`asyncio.to_thread(work, 1)` hands on the function itself and its argument.",
+    "The thread has to call a function. Does that line pass the function and its arguments, or "
+    "does it call the function itself and pass the result?",
+    "`asyncio.to_thread(work(1))` calls work at once and passes its result; "
+    "`asyncio.to_thread(work, 1)` passes the function itself and its argument.",
 )
 _LOOP: Hints = (
-    "The loop is there already: what runs on it needs no loop of its own.",
-    "`asyncio.run()` starts a loop, so it belongs outside of all coroutines; inside of one, and in "
-    "a notebook's cell, there's `await`.",
+    "A loop is running already: code that runs on it needs no second loop.",
+    "`asyncio.run()` starts a loop, so it belongs outside of all coroutines; inside a coroutine, "
+    "and in a notebook's cell, use `await`.",
 )
 _OTHER_LOOP: Hints = (
-    "Something was made on one loop and is used on another.",
+    "That object was made on one event loop and is used on another.",
     "Make locks, queues and tasks inside the coroutine that uses them.",
 )
 _ARGUMENTS: Hints = (
-    "The function has to take the arguments that it was given with, in their order.",
-    "Compare the line with `def` with the one that you were given: only what is inside should "
-    "change.",
+    "The function has to take the arguments of the given `def` line, in the same order.",
+    "Compare your `def` line with the given one: change only the body.",
 )
 _NO_COROUTINE: Hints = (
-    "What the function gives is awaited, so it has to be a coroutine. Is it an `async def`, "
-    "without a `yield` in it?",
-    "An ordinary function has done all its work when it is called, and a function with a `yield` "
-    "is a generator: only an `async def` with `return` gives what can be awaited.",
+    "The result of the call is awaited, so it has to be a coroutine. Is the function an "
+    "`async def`, without a `yield` in it?",
+    "An ordinary function does all its work during the call, and a function with a `yield` is a "
+    "generator: only an `async def` without `yield` gives a coroutine.",
 )
 _OWN_RAISE: Hints = (
-    "That is your own `raise`. When should it be reached, and what should happen then?",
-    "Put a `print` of what decides about it before it, and run both cells once more.",
+    "That is your own `raise`. When should your code get there, and what should happen then?",
+    "Print the values that lead there before that line, and run both cells once more.",
 )
 _GROUPED: Hints = (
-    "A TaskGroup raises a group of what has failed in it, and `except` doesn't look into a group. "
-    "Which form of it does?",
-    "`except* ValueError:` catches what is in a group; around a TaskGroup the plain form never "
-    "sees it.",
+    "A TaskGroup raises a group of exceptions, and `except` doesn't look into a group. Which form "
+    "of it does?",
+    "`except* ValueError:` catches exceptions in a group; a plain `except ValueError:` around a "
+    "TaskGroup never does.",
 )
 _ANY: Hints = (
     "Go to that line: which of its values isn't what you expect there?",
-    "Put a `print` of that line's values before it, and run both cells once more.",
+    "Print the values of that line before it, and run both cells once more.",
 )
 
 
@@ -168,15 +165,15 @@ class _Raised(NamedTuple):
     instruction: str
     """What Python was doing there."""
     is_users: bool
-    """It was raised in the user's line, not in a library that this calls."""
+    """True if the user's line raised it, not a library that this line calls."""
     line: Place | None
-    """The innermost of the user's lines that it has come through."""
+    """The innermost of the user's lines in its traceback."""
     unawaited: str
-    """What in that line's function has not been awaited: `text is a coroutine ...`."""
+    """A coroutine in that line's function that was not awaited: `text is a coroutine ...`."""
 
 
 def find_line(error: BaseException) -> Place | None:
-    """Return the innermost of the user's lines that an exception has come through."""
+    """Return the innermost of the user's lines in the traceback of an exception."""
     return _find_raise(error).line
 
 
@@ -211,7 +208,7 @@ def find_hints(error: BaseException, *, group: bool = False) -> Hints:
     """Return a hint and a stronger one; `group` tells if it came in an ExceptionGroup.
 
     >>> find_hints(NameError("name 'asincio' is not defined"))[0]
-    'Is that name spelled as where it is made, and has that cell been run?'
+    'Is the name spelled as where it is defined, and has that cell been run?'
     """
     raised = _find_raise(error)
     for types, hints in _TYPES:
@@ -221,7 +218,7 @@ def find_hints(error: BaseException, *, group: bool = False) -> Hints:
     if module.startswith("multiprocessing/") or module == "futures/process.py":
         return _SENT
     if isinstance(error, TypeError):
-        if raised.line is None:  # what runs the answer has called it, or awaited what it gave
+        if raised.line is None:  # the call of the answer failed, or awaiting its result
             return _NO_COROUTINE if raised.instruction == "GET_AWAITABLE" else _ARGUMENTS
         if raised.is_users and raised.instruction in _INSTRUCTIONS:
             return _INSTRUCTIONS[raised.instruction]

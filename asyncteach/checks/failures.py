@@ -1,4 +1,4 @@
-"""Why an answer has no result: it raised, it had to be stopped, or it never became one."""
+"""Why an answer has no result: it raised, it had to be stopped, or there is no answer yet."""
 
 import asyncio
 import inspect
@@ -13,16 +13,16 @@ from asyncteach.formatting import at, clip, describe_error
 from asyncteach.trace import Trace, Wait
 
 _ROUND = 1000
-"""Steps of one task, more than code has that doesn't go round in a loop."""
+"""A task with more steps than this goes round in a loop."""
 _MOST = 8
 LEFT_THREAD = (
-    "A thread that it has started goes on: a thread can't be stopped from outside, and ends by "
+    "A thread that it started is still running: a thread can't be stopped from outside. It ends by "
     "itself or with the kernel."
 )
 
 
 def judge_error(error: BaseException, trace: Trace) -> Judgement:
-    """Return what to say about an exception of the answer."""
+    """Return the judgement for an exception of the answer."""
     inner, group = _innermost(error)
     what = describe_error(inner)
     where = at(find_line(inner) or find_line(error))
@@ -33,7 +33,7 @@ def judge_error(error: BaseException, trace: Trace) -> Judgement:
     if group:
         clause += f" (in an {type(error).__name__}, as a TaskGroup raises it)"
     hints = find_hints(inner, group=group)
-    # The task where it came from, if it was one of several.
+    # The task that raised it, if there were several.
     failed = [
         (row.finished, n)
         for n, row in enumerate(trace.rows)
@@ -44,7 +44,7 @@ def judge_error(error: BaseException, trace: Trace) -> Judgement:
 
 
 def _innermost(error: BaseException) -> tuple[BaseException, bool]:
-    """Return the first exception that isn't a group, and if it was in one."""
+    """Return the first exception that isn't a group, and whether it was in one."""
     inner = error
     while isinstance(inner, BaseExceptionGroup):
         inner = inner.exceptions[0]
@@ -52,7 +52,7 @@ def _innermost(error: BaseException) -> tuple[BaseException, bool]:
 
 
 def judge_stop(deadline: float, run: Run, trace: Trace) -> Judgement:
-    """Return what to say about an answer that was still going when its time was over."""
+    """Return the judgement for an answer that was still running at the deadline."""
     waits = [] if run.held else _last_waits(trace)
     where = f"; it was{at(run.place)}" if run.place else ""
     clause = f"still going after {_seconds(deadline)}, so it was stopped{where}"
@@ -67,26 +67,27 @@ def judge_stop(deadline: float, run: Run, trace: Trace) -> Judgement:
     if run.held:
         return no(
             clause,
-            "It never comes back from there, and never hands the thread back: a loop without an "
-            "end, or a call that waits?",
-            "If it waits for something that another task does, that task can't run as long as "
-            "nothing is awaited there. And what should end a loop has to become true at some time.",
+            "That step never ends and never gives the thread back to the event loop. Is there an "
+            "endless loop, or a call that waits?",
+            "If it waits for something that another task does: that task can't run as long as "
+            "nothing is awaited there. And a loop ends only if its condition changes.",
             *marks,
         )
     if _goes_round(trace):
         return no(
             clause,
-            "It comes past there again and again, and goes on. What should end that loop, and does "
-            "it ever become true?",
-            "Looking again and again keeps all other tasks busy: to `await` the task, the event "
-            "or the queue itself is enough, and goes on when it's time.",
+            "It goes through that line again and again. Which condition should end the loop, and "
+            "is it ever met?",
+            "A loop that checks again and again takes time from all other tasks. `await` the "
+            "task, the event or the queue itself: then the code goes on as soon as it can.",
             *marks,
         )
     return no(
         clause,
-        "It waits there for something that never comes. What should bring it?",
-        "What waits for an event, a queue or a lock goes on only if another task sets it, puts "
-        "something in or lets go; and two that wait for each other wait for ever.",
+        "It waits there for something that never happens. What should make it happen?",
+        "A task that waits for an event, a queue or a lock goes on only if another task sets the "
+        "event, puts an item in, or releases the lock. Two tasks that wait for each other wait "
+        "forever.",
         *marks,
     )
 
@@ -98,7 +99,7 @@ def _goes_round(trace: Trace) -> bool:
 
 
 def _longest_step(trace: Trace) -> list[Mark]:
-    """Return the step that never came to an end by itself."""
+    """Return a mark on the longest step: the one that never ended by itself."""
     blocks = [block for block in trace.blocks if block.task is not None]
     longest = max(blocks, key=lambda block: block.end - block.start, default=None)
     if longest is None or longest.task is None:
@@ -107,7 +108,7 @@ def _longest_step(trace: Trace) -> list[Mark]:
 
 
 def _last_waits(trace: Trace) -> list[Wait]:
-    """Return what waited to the end."""
+    """Return the waits that lasted until the end."""
     last = {wait.task: wait for wait in trace.waits}
     return [
         wait
@@ -123,7 +124,7 @@ def _seconds(amount: float) -> str:
 
 
 def judge_nothing(answer: Any) -> Judgement:
-    """Return what to say where there is no answer."""
+    """Return the judgement for a missing answer."""
     what = "`...` stands where the answer should go" if answer is ... else "there is None"
     return no(
         f"there is no answer yet: {what}",
@@ -133,27 +134,28 @@ def judge_nothing(answer: Any) -> Judgement:
 
 
 def judge_kind(name: str, found: str, wanted: str) -> Judgement:
-    """Return what to say if a name stands for something else than a function or a class."""
+    """Return the judgement for a name that isn't a function or a class."""
     return no(
         f"{name} is {found}, expected a {wanted}",
-        f"What has the name {name} been given to, last of all? Run the cell with your answer, and "
-        "then this one again.",
-        f"The name has to stand for the {wanted} itself, as `def` or `class` makes it: whatever "
-        f"`{name} = ...` gives it to later takes its place.",
+        f"What was the last thing assigned to {name}? Run the cell with your answer, and then this "
+        "one again.",
+        f"The name has to stand for the {wanted} itself, as `def` or `class` makes it: a later "
+        f"`{name} = ...` replaces it.",
     )
 
 
 def judge_no_coroutine(value: Any, name: str) -> Judgement:
-    """Return what to say if a function gave nothing that can be awaited."""
+    """Return the judgement for a function whose result can't be awaited."""
     if inspect.isasyncgen(value) or inspect.isgenerator(value):
         return no(
-            f"{clip(name, 40)} gave a generator, which can't be awaited",
-            "A function with a `yield` in it is a generator, and can't be awaited. Is one wanted?",
-            "`return` hands back a result; `yield` hands on one thing after another, to a loop.",
+            f"{clip(name, 40)} returned a generator, which can't be awaited",
+            "A function with a `yield` in it is a generator, and can't be awaited. Do you need the "
+            "`yield`?",
+            "`return` gives one result; `yield` gives one value after another, to a loop.",
         )
     return no(
-        f"{clip(name, 40)} gave {show(value)}, which can't be awaited",
+        f"{clip(name, 40)} returned {show(value)}, which can't be awaited",
         "Is it an `async def`?",
-        "A function that begins with `async def` gives a coroutine when it is called; an ordinary "
-        "one has done everything by then, and held the loop for it.",
+        "A call of an `async def` function gives a coroutine. An ordinary function does all its "
+        "work during the call, and holds the loop meanwhile.",
     )

@@ -1,4 +1,4 @@
-"""Conditions on how long it took, what held the loop, how tasks ended and in which order."""
+"""Conditions on the duration, on what held the loop, and on how and when tasks ended."""
 
 import re
 from typing import Any
@@ -22,24 +22,24 @@ from asyncteach.trace import RUNNING, Block, TaskRecord, Trace
 
 _LONG = (
     "What waited for something else to be over, and could have been under way beside it?",
-    "`await` waits on the spot. What should overlap has to be started before the first of it is "
-    "awaited, and nothing may hold the loop meanwhile.",
+    "`await` waits right there for the result. To overlap, tasks have to be started before the "
+    "first of them is awaited, and no step may hold the loop meanwhile.",
 )
 _SHORT = (
-    "Was all of it done, and awaited to its end?",
+    "Was all of the work done, and awaited to its end?",
     "A coroutine that is called without `await` doesn't run, and a task that is never awaited "
     "isn't done when the function returns.",
 )
-# In real time nothing is early, but a busy machine is late.
+# A real clock is never early, but a busy machine is late.
 _LATE, _SLACK = 0.25, 0.05
 
 
 def judge_length(
     recording: Recording, expected: float, unit: str, *, exactly: bool, within: float | None
 ) -> Judgement:
-    """Judge if it took so long, in minutes or seconds, or at most so long."""
+    """Judge if it took the expected time, or at most that, in minutes or seconds."""
     took = recording.minutes if unit == "minutes" else recording.seconds
-    # How many of the recording's own unit one of the asked is.
+    # One unit of the condition, in the recording's own unit.
     scale = (60.0 if unit == "minutes" else 1.0) / recording.trace.domain.seconds
     room = within if within is not None else 0.05
     late = room * expected
@@ -57,7 +57,7 @@ def judge_length(
 
 
 def _hints(recording: Recording) -> tuple[str, str]:
-    """Return what helps if it took too long: what was observed in the user's code, if anything."""
+    """Return hints for a run that took too long, with a finding on the user's code if any."""
     kinds = ("blocked-loop", "one-after-another")
     seen = [
         one.message
@@ -70,14 +70,14 @@ def _hints(recording: Recording) -> tuple[str, str]:
 # What held the loop
 
 _BLOCK = (
-    "While that line works no other task can. What does it wait for, and is there an `await`?",
-    "What can't be awaited keeps the thread for itself. There is an async form of many things; "
-    "everything else can be done in a thread of its own, while the task awaits that.",
+    "While that line runs, no other task can. What does it wait for, and is there an `await`?",
+    "A call that isn't awaited keeps the thread until it returns. Many calls have an async form; "
+    "`await asyncio.to_thread(...)` runs any other one in a thread.",
 )
 
 
 def judge_blocks(trace: Trace, seconds: float) -> Judgement:
-    """Judge if no step held the loop for longer than so many seconds."""
+    """Judge if no step held the loop for longer than `seconds`."""
     long = [block for block in trace.blocks if _is_to_blame(trace, block, seconds)]
     if long:
         return _judge_block(trace, max(long, key=lambda block: block.end - block.start))
@@ -95,14 +95,14 @@ def _running(trace: Trace) -> tuple[list[int], list[float], list[float]]:
 
 
 def _is_to_blame(trace: Trace, block: Block, seconds: float) -> bool:
-    """Tell if a step held the loop by what it did, and not because the machine was busy."""
+    """Tell if the step itself held the loop, and not a busy machine."""
     if block.end - block.start - block.lost <= seconds + 1e-9:
         return False
     if is_virtual(trace):
         return block.task is not None
     if block.place is None:
         return False
-    # What computes while no other task could have run harms none.
+    # A computation while no other task could run delays none.
     return not block.busy >= 0.5 or any(late > 0.5 * seconds for _, late in block.delayed)
 
 
@@ -123,9 +123,9 @@ def _judge_block(trace: Trace, block: Block) -> Judgement:
 
 _OUTCOMES = {
     "cancelled": (
-        "What asks it to stop, and when? And does it let itself be stopped?",
-        "`task.cancel()` asks a task to stop: CancelledError is raised where it waits. An `except` "
-        "or a `finally` that swallows it lets the task go on or end as if nothing had happened.",
+        "What asks it to stop, and when? And does the task end then?",
+        "`task.cancel()` asks a task to stop: CancelledError is raised where it waits. If an "
+        "`except` or a `finally` swallows it, the task goes on, or ends as if it had returned.",
     ),
     "returned": (
         "What keeps it from reaching its end?",
@@ -133,8 +133,8 @@ _OUTCOMES = {
     ),
     "raised": (
         "Does the error come out of the task, or is it caught before?",
-        "An exception that is caught inside a task and not raised again stays there: from outside "
-        "the task looks as if it had returned.",
+        "If a task catches an exception and doesn't raise it again, the task just returns: from "
+        "outside the exception can't be seen.",
     ),
 }
 
@@ -169,7 +169,7 @@ def judge_outcome(trace: Trace, name: str, wanted: str, kinds: tuple[type, ...])
 
 
 def _names_of(kinds: tuple[type, ...]) -> set[str]:
-    """Return the names of those exceptions, and of all that are a kind of them."""
+    """Return the names of those exceptions and of all their subclasses."""
     left, found = list(kinds), set[type]()  # libraries have a ConnectionError of their own, too
     while left:
         kind = left.pop()
@@ -180,11 +180,11 @@ def _names_of(kinds: tuple[type, ...]) -> set[str]:
 
 
 def _describe_outcome(row: TaskRecord) -> str:
-    """Return how a task ended, as what a sentence goes on with."""
+    """Return how a task ended, as the end of a sentence."""
     return {
         "cancelled": "was cancelled",
         "still running": "was still running at the end",
-        "garbage-collected": "was lost before it was done, since nothing held it",
+        "garbage-collected": "was lost before it was done, because no reference to it was kept",
     }.get(row.outcome, row.outcome)
 
 
@@ -193,7 +193,7 @@ def _never_ended(row: TaskRecord) -> bool:
 
 
 def judge_order(trace: Trace, events: tuple[str, ...]) -> Judgement:
-    """Judge if tasks finished, or events came, in that order; at the same time counts as so."""
+    """Judge if tasks finished, or events came, in that order; ties may come in any order."""
     before = ("", 0.0, 0)
     words = []
     for event in events:
@@ -229,9 +229,9 @@ def _judge_disorder(
     return no(
         f"{second[0]} {when(second[1], trace.unit)}, and {first[0]} only "
         f"{when(first[1], trace.unit)}, expected the other way round",
-        "Which waits for which? Look for what makes one of them go first.",
-        "Tasks that are under way together end as their waits end. To have one after the other, "
-        "something of the second has to wait for the first: an `await` of it, or an Event.",
+        "Which waits for which? Look for the line that makes one of them go first.",
+        "Tasks that run at the same time end as their waits end. To have one after the other, the "
+        "second has to wait for the first: with an `await` of it, or with an Event.",
         *(Mark(time, time, words, (row,)) for words, time, row in (first, second)),
     )
 
@@ -249,8 +249,8 @@ def judge_rest(trace: Trace) -> Judgement:
     return no(
         f"{join_words(names)} {'was' if len(left) == 1 else 'were'} {how}",
         "What awaits it? And what stops it when it is no longer needed?",
-        "Each task that is started has to be awaited, or cancelled and then awaited, before its "
-        "parent returns. A TaskGroup sees to that by itself.",
+        "Every task has to be awaited, or cancelled and then awaited, before its parent returns. "
+        "A TaskGroup does that by itself.",
         *marks,
     )
 
@@ -259,7 +259,7 @@ def judge_that(
     trace: Trace, condition: Any, sentence: str, task: str | None,
     start: float | None, end: float | None,
 ) -> Judgement:  # fmt: skip
-    """Judge a condition of the caller's, or a function that finds it out."""
+    """Judge any condition: a value, or a function that returns it."""
     clause, why = sentence.strip().rstrip("."), ""
     if callable(condition):
         try:

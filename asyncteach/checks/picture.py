@@ -1,4 +1,4 @@
-"""The timeline of a failed check, with the place marked that its sentence is about."""
+"""The timeline of a failed check, with the place marked that the sentence describes."""
 
 from collections.abc import Sequence
 
@@ -16,9 +16,9 @@ from asyncteach.timeline.layout import Sheet, lay_sheet
 
 _WIDTH = 9.0
 _EDGE = 0.16
-"""The share of the axis at either end in which there is no room for words on both sides."""
+"""The share of the axis at either end where a centred label would stick out."""
 _MOST = 8
-"""Lanes that are outlined each; more of them have one outline around all."""
+"""Up to this many lanes get an outline each; more lanes share one outline."""
 
 
 def draw_marked(recording: Recording, marks: Sequence[Mark]) -> Picture:
@@ -36,7 +36,7 @@ def draw_marked(recording: Recording, marks: Sequence[Mark]) -> Picture:
 def _draw(ax: Axes, sheet: Sheet, mark: Mark) -> None:
     ink, paper = mpl.rcParams["text.color"], mpl.rcParams["axes.facecolor"]
     low, high = ax.get_xlim()
-    # Around what it marks, so that a moment at its edge can still be seen.
+    # A little wider than the place, so that a moment at the edge stays visible.
     room = (high - low) * 0.004
     start, end = mark.start - room, max(mark.end, mark.start) + room
     boxes = _boxes(sheet, mark)
@@ -57,12 +57,12 @@ def _draw(ax: Axes, sheet: Sheet, mark: Mark) -> None:
         )
     if mark.label:
         text = clip(mark.label, 40)
-        # Above its first lane; where that is the top one the title stands there, so below that.
+        # Above its first lane; a label for the whole goes below the top lane, away from the title.
         whole = not mark.rows
         y = (sheet.bar(0)[1] + sheet.bottom) / 2 if whole else boxes[0][0]
         if whole and len(sheet.middles) > 1:
             y = (sheet.bar(0)[1] + sheet.bar(1)[0]) / 2
-        # At the edges it grows inwards.
+        # At the edges the label extends inwards.
         middle = (start + end) / 2
         share = (middle - low) / ((high - low) or 1.0)
         side = "left" if share < _EDGE else "right" if share > 1 - _EDGE else "center"
@@ -86,7 +86,7 @@ def _draw(ax: Axes, sheet: Sheet, mark: Mark) -> None:
 
 
 def _boxes(sheet: Sheet, mark: Mark) -> list[tuple[float, float]]:
-    """Return from where to where the outlines go: around each lane, or around all."""
+    """Return top and bottom of each outline: one around each lane, or one around all."""
     lanes = sorted({int(sheet.view.lane_of[row]) for row in mark.rows} - {-1})
     if not lanes:
         lanes = list(range(len(sheet.view.lanes)))
@@ -99,9 +99,9 @@ def _boxes(sheet: Sheet, mark: Mark) -> list[tuple[float, float]]:
 def _describe(recording: Recording, view: View, mark: Mark) -> str:
     """Return a mark in words."""
     names = [clip(name_of(view.trace.rows[row]), 40) for row in mark.rows]
-    who = join_words(names, _MOST) or "all"
+    what = join_words(names, _MOST) or "all"
     unit = recording.unit
     when = f"from {format_time(mark.start, unit)} to {format_time(mark.end, unit)}"
     if mark.end - mark.start <= 0:
         when = f"at {format_time(mark.start, unit)}"
-    return f"Marked: {who} {when}{f': {mark.label}' if mark.label else ''}."
+    return f"Marked: {what} {when}{f': {mark.label}' if mark.label else ''}."

@@ -1,4 +1,4 @@
-"""What a condition has found, how often it has failed, and what an answer gave back."""
+"""Judgements: whether a condition holds, how often it has failed, and what a result is."""
 
 import asyncio
 import inspect
@@ -13,14 +13,14 @@ _ROOM = 70
 
 
 class Mark(NamedTuple):
-    """A stretch of a recording to point at, in its own unit of time."""
+    """A place in a recording to point at, in the recording's unit of time."""
 
     start: float
     end: float
     label: str
-    """A few words that are drawn beside it."""
+    """A few words to draw beside it."""
     rows: tuple[int, ...] = ()
-    """Which rows of the trace it concerns; none: all that is drawn."""
+    """The rows of the trace that are marked; empty: all of them."""
 
 
 @dataclass(frozen=True)
@@ -53,27 +53,27 @@ def when(at: float, unit: str) -> str:
     return f"after {format_time(at, unit)}" if at > 1e-3 else "at the very start"
 
 
-# How often a condition has failed in this process: from the second time on hints say more
+# How often a condition has failed in this process: from the second time on the hint says more
 
 _failed: Counter[tuple[str, ...]] = Counter()
 
 
 def count_try(*key: str) -> int:
-    """Count one more failing try and return how many there have been with it."""
+    """Count one more failed try and return how many there have been."""
     _failed[key] += 1
     return _failed[key]
 
 
 def forget_tries() -> None:
-    """Begin anew, as a fresh process would."""
+    """Forget all failed tries, as in a fresh process."""
     _failed.clear()
 
 
-# What an answer gave back
+# The result of an answer
 
 
 def judge_result(actual: Any, expected: Any) -> Judgement:
-    """Judge if both are equal, and name what differs where that can be seen."""
+    """Judge if both are equal, and say how they differ."""
     if _equal(actual, expected):
         return yes(f"the result is {show(actual)}")
     clause = f"the result is {show(actual)}, expected {show(expected)}"
@@ -81,15 +81,15 @@ def judge_result(actual: Any, expected: Any) -> Judgement:
         return no(
             clause,
             "Is there a `return`?",
-            "A function without `return` gives None, however much it has computed. And what a task "
-            "returns comes out where the task is awaited.",
+            "A function without `return` returns None, whatever it has computed. And awaiting a "
+            "task gives what the task returns.",
         )
     if kind := unfinished(actual):
         return no(
             f"the result is {kind}, expected {show(expected)}",
             "Is there an `await`?",
-            "Calling a coroutine function only makes a coroutine, and a task has a result when it "
-            "is done: `await` gives what they return.",
+            "Calling a coroutine function only makes a coroutine, and a task has a result only "
+            "when it is done: `await` gives what they return.",
         )
     if any(isinstance(one, BaseException) for one in (actual, *_items(actual))):
         return no(
@@ -103,14 +103,14 @@ def judge_result(actual: Any, expected: Any) -> Judgement:
         return no(
             f"{clause}: {article(type(actual).__name__)} instead of {wanted}",
             f"Look at the `return`: is it {wanted}?",
-            f"What has the values that are wanted, and what makes {wanted} of them?",
+            f"Where are the values that should be in it, and how do you put them into {wanted}?",
         )
     if _same_items(actual, expected):
         return no(
             f"{clause}: the same, in another order",
-            "In which order do the results come, and in which are they wanted?",
+            "In which order do the results come, and which order is expected?",
             "`asyncio.gather` gives results in the order of its arguments, whichever is done "
-            "first; what is collected as it comes is in the order in which it came.",
+            "first; results that are collected one by one are in the order in which they came.",
         )
     return no(
         clause,
@@ -120,7 +120,7 @@ def judge_result(actual: Any, expected: Any) -> Judgement:
 
 
 def show(value: Any) -> str:
-    """Return a value as Python writes it, on one line, however it behaves."""
+    """Return the repr of a value on one line, even if its `__repr__` fails."""
     try:
         return clip(repr(value), _ROOM)
     except Exception:
@@ -128,7 +128,7 @@ def show(value: Any) -> str:
 
 
 def unfinished(value: Any) -> str:
-    """Return what a value, or one inside it, is if it still has to be awaited; else nothing."""
+    """Describe a value that still has to be awaited, or has such a value in it; else return ""."""
     if inspect.iscoroutine(value):
         return f"a coroutine of {value.__qualname__.rpartition('.')[2]}() that has not run"
     if isinstance(value, asyncio.Task):

@@ -1,4 +1,4 @@
-"""Run an answer: recorded, in virtual time if wanted, and not for ever."""
+"""Run an answer: recorded, in virtual time if wanted, and with a deadline."""
 
 import asyncio
 import contextlib
@@ -17,38 +17,38 @@ from asyncteach.virtual_clock import time_patches
 from asyncteach.virtual_clock.virtual_time import virtual_time
 
 _ROUNDS = 10
-"""Steps that tasks have to end which the answer has cancelled, and not awaited."""
+"""The number of steps in which tasks can end that the answer has cancelled but not awaited."""
 
 _MOST = 500
-"""Objects that are searched for functions at most."""
+"""At most so many objects are searched for functions."""
 
 
 @dataclass
 class Run:
-    """What came of an answer."""
+    """How the run of an answer ended."""
 
     recording: Recording
     value: Any = None
     error: BaseException | None = None
     stopped: bool = False
     held: bool = False
-    """One of its steps held the loop when it was stopped."""
+    """True if one of its steps held the loop when it was stopped."""
     place: Place | None = None
-    """Where it was then."""
+    """The line where it was stopped."""
     left: str = ""
-    """What could not be stopped, in a sentence."""
+    """A sentence about what could not be stopped."""
     missing: bool = False
-    """True if the function gave nothing that can be awaited: it is the value then."""
+    """True if the function returned something that can't be awaited: `value` is that."""
 
 
 class _Nothing(Exception):
-    """A function gave nothing that can be awaited."""
+    """A function returned something that can't be awaited."""
 
 
 async def run_answer(
     answer: Callable[[], Any] | Awaitable[Any], *, virtual: bool, deadline: float, title: str
 ) -> Run:
-    """Run it on the running loop as a task of its own, and leave nothing of it behind."""
+    """Run an answer as a task on the running loop, and end all its tasks."""
     if problem := check_loop(asyncio.get_running_loop()):
         raise RuntimeError(problem)
     recorder = record(title=title)
@@ -84,10 +84,10 @@ async def run_answer(
             for names in _namespaces(answer):
                 time_patches.install(clock, names)
         try:
-            # What it takes to end the answer is none of its doing.
+            # Stopping the answer must not show in its recording.
             ending = await run_within(deadline, work_and_leave, lambda: _close(recorder))
         finally:
-            _close(recorder)  # where an exception has kept it from closing
+            _close(recorder)  # if an exception came before it was closed
     recording = _finish(recordings, title, ending.error, stopped=ending.stopped)
     if isinstance(ending.error, _Nothing):
         return Run(recording, values[0], missing=True)
@@ -107,9 +107,9 @@ def _close(recorder: record) -> None:
 
 
 def _namespaces(answer: Any) -> list[dict[str, Any]]:
-    """Return the global names of an answer, and of the functions that it holds on to.
+    """Return the global names of an answer, and of the functions that it refers to.
 
-    Where somebody has written `from time import sleep`, that name has to be virtual too.
+    After `from time import sleep` the user's name `sleep` has to be virtual too.
     """
     found: dict[int, dict[str, Any]] = {}
     left, seen = [answer], set[int]()
@@ -133,7 +133,7 @@ def _namespaces(answer: Any) -> list[dict[str, Any]]:
 
 
 async def _settle() -> None:
-    """Give tasks that have been cancelled the steps that they need to end."""
+    """Give cancelled tasks the steps that they need to end."""
     for _ in range(_ROUNDS):
         if not any(task.cancelling() for task in other_tasks()):
             return
@@ -141,9 +141,9 @@ async def _settle() -> None:
 
 
 def _stop_rest(recordings: list[Recording]) -> None:
-    """Cancel what the answer has left running: in virtual time it would soon come to its end."""
+    """Cancel the tasks that the answer has left running: in virtual time they would soon end."""
     for recording in recordings:
-        _ = recording.trace  # what is inside another recording would note these cancellations, too
+        _ = recording.trace  # built now, so that it doesn't contain these cancellations
     for task in other_tasks():
         task.cancel()
 
@@ -151,7 +151,7 @@ def _stop_rest(recordings: list[Recording]) -> None:
 def _finish(
     recordings: list[Recording], title: str, error: BaseException | None, *, stopped: bool
 ) -> Recording:
-    """Return the recording with the answer's own task called by its name, and ended as it has."""
+    """Return the recording, with the name and the outcome of the answer's own task."""
     if not recordings:
         return Recording(title, [], unit="seconds", head="loop")
     trace = recordings[0].trace
@@ -166,7 +166,7 @@ def _finish(
         replace(row, name=title, label=title, outcome=outcome) if row.was_there else row
         for row in trace.rows
     ]
-    # What the trace would find later is looked up in the old one.
+    # Waits and blocks are found when they are needed, in the old trace.
     whole = replace(
         trace,
         rows=rows,

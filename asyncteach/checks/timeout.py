@@ -1,4 +1,4 @@
-"""An answer runs for so many seconds and no longer: what stops one that hangs or holds the loop."""
+"""Run an answer with a deadline: it is stopped even if it hangs or holds the loop."""
 
 import _thread
 import asyncio
@@ -23,19 +23,19 @@ from asyncteach.recorder.waits import describe
 from asyncteach.recorder.watchdog import read_stack
 
 GRACE = 0.2
-"""Real seconds in which a loop that no step holds answers."""
+"""A loop that no step holds answers within so many real seconds."""
 
 PAUSE = 0.1
-"""Real seconds between two questions to the loop, and between two attempts to end tasks."""
+"""Real seconds between two checks of the loop, and between two attempts to end tasks."""
 
-LEFT_TASK = "A task of it can't be stopped: restart the kernel to be rid of it."
+LEFT_TASK = "One of its tasks can't be stopped: restart the kernel to end it."
 
 
 class OutOfTime(BaseException):
-    """Ends a step that holds the loop; no `except Exception` is in its way."""
+    """Ends a step that holds the loop; `except Exception` doesn't catch it."""
 
     def __str__(self) -> str:
-        return "this answer has taken too long, so it is stopped"
+        return "this answer took too long, so it was stopped"
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,17 @@ class Ending:
     value: Any = None
     error: BaseException | None = None
     stopped: bool = False
-    """It was still going at the deadline."""
+    """True if it was still running at the deadline."""
     held: bool = False
-    """One of its steps held the loop then; otherwise all of it was waiting."""
+    """True if one of its steps held the loop then; otherwise all its tasks were waiting."""
     place: Place | None = None
-    """A line of that step, or one that waited."""
+    """A line of that step, or a line that waited."""
     left: str = ""
-    """A sentence on what couldn't be stopped; mostly nothing."""
+    """A sentence about what couldn't be stopped; usually empty."""
 
 
 class AnswerContext:
-    """Which tasks belong to one run of an answer: they inherit it as a context variable."""
+    """The tasks of one run of an answer: they inherit this object in a context variable."""
 
     def __init__(self) -> None:
         self._outer = _current.get()
@@ -67,15 +67,15 @@ class AnswerContext:
         return context
 
     def is_current(self) -> bool:
-        """Tell if the code that is being executed belongs to it, in a signal handler too."""
+        """Tell if the running code belongs to the answer; works in a signal handler too."""
         return self._has(_current.get())
 
     def has_task(self, task: Any) -> bool:
-        """Tell if a task belongs to it."""
+        """Tell if a task belongs to the answer."""
         return self._has(_context_of(task).get(_current))
 
     def tasks(self, loop: asyncio.AbstractEventLoop) -> "list[asyncio.Task[Any]]":
-        """Return its tasks that aren't done."""
+        """Return the answer's tasks that aren't done."""
         return [task for task in asyncio.all_tasks(loop) if self.has_task(task)]
 
     def _has(self, other: "AnswerContext | None") -> bool:
@@ -90,7 +90,7 @@ _current: "contextvars.ContextVar[AnswerContext | None]" = contextvars.ContextVa
 
 
 def other_tasks() -> "list[asyncio.Task[Any]]":
-    """Return the tasks of the answer that calls this, without its own."""
+    """Return the other tasks of the answer, without the current one."""
     context, loop = _current.get(), asyncio.get_running_loop()
     tasks = context.tasks(loop) if context is not None else []
     return [task for task in tasks if task is not asyncio.current_task()]
@@ -99,13 +99,14 @@ def other_tasks() -> "list[asyncio.Task[Any]]":
 async def run_within(
     seconds: float, make: Callable[[], Awaitable[Any]], on_stop: Callable[[], Any] = lambda: None
 ) -> Ending:
-    """Await what `make` gives, as a task on the running loop, for so many real seconds at most.
+    """Await what `make` returns, as a task on the running loop, for at most `seconds` real seconds.
 
-    At its end, or at the deadline, its tasks that aren't done are cancelled, then an exception is
-    raised in them; `on_stop` is called before that. A step that holds the loop gets one exception.
-    An answer that catches that too can't be stopped: a sentence on the error output says so.
-    Threads go on. Real seconds count under `virtual_time()` too. When this is cancelled, as by the
-    stop button, the answer is stopped at once. An exception of the answer is in what comes back.
+    At the end, or at the deadline after calling `on_stop`, all unfinished tasks of the answer are
+    cancelled. Tasks that catch that get another exception. A step that holds the loop gets one
+    exception. If the answer catches that too, it can't be stopped, and a sentence is written to
+    stderr. Threads go on. The seconds are real ones under `virtual_time()` too. If this coroutine
+    is cancelled, for example by the stop button, the answer is stopped at once. An exception of
+    the answer is returned in the Ending.
     """
     loop = asyncio.get_running_loop()
     context = AnswerContext()
@@ -139,7 +140,7 @@ async def run_within(
 
 
 def _find_wait(tasks: "list[asyncio.Task[Any]]") -> Place | None:
-    """Return the first of the user's lines that wait for something else than other tasks."""
+    """Return the first of the user's lines that waits for anything but other tasks."""
     waits = [describe(task, lambda _: False) for task in tasks]
     lines = [one.lines[-1] for one in waits if one.lines and one.kind not in ("task", "tasks")]
     return min((place_of(*line) for line in lines), default=None)
@@ -148,7 +149,7 @@ def _find_wait(tasks: "list[asyncio.Task[Any]]") -> Place | None:
 async def _call(make: Callable[[], Awaitable[Any]], watchdog: "_Watchdog") -> Ending:
     try:
         return Ending(await make())
-    except (SystemExit, KeyboardInterrupt) as error:  # it would end the loop and the kernel with it
+    except (SystemExit, KeyboardInterrupt) as error:  # they would end the loop and the kernel
         if watchdog.is_interrupted:
             raise
         return Ending(error=error)
@@ -162,7 +163,7 @@ async def _end_tasks(context: AnswerContext, watchdog: "_Watchdog") -> str:
             return ""
         for task in tasks:
             task.add_done_callback(_hush, context=contextvars.Context())
-            if attempt == 4:  # it catches its cancellation
+            if attempt == 4:  # the task catches its cancellation
                 with contextlib.suppress(BaseException):
                     _context_of(task).run(task.get_coro().throw, OutOfTime())
         if attempt in (0, 3, 4):
@@ -175,9 +176,9 @@ async def _end_tasks(context: AnswerContext, watchdog: "_Watchdog") -> str:
 
 
 def _cancel(tasks: list[Any], context: AnswerContext) -> None:
-    """Cancel tasks, but none of others.
+    """Cancel these tasks, but no task outside the answer.
 
-    A cancellation is passed on to all that a `gather` waits for: they may be the kernel's own.
+    A `gather` passes a cancellation on to all its children, and they may belong to the kernel.
     """
     gathers = []
     for task in tasks:
@@ -185,21 +186,21 @@ def _cancel(tasks: list[Any], context: AnswerContext) -> None:
         if not all(context.has_task(one) for one in children if isinstance(one, asyncio.Task)):
             gathers.append(task._fut_waiter)
     for gather in gathers:
-        asyncio.Future.cancel(gather)  # its own `cancel` is the one that passes it on
+        asyncio.Future.cancel(gather)  # its own `cancel` would pass it on
     for task in tasks if not gathers else ():
         task.cancel()
 
 
 def _hush(task: "asyncio.Task[Any]") -> None:
-    """Take note of what a stopped task has raised, or the loop would complain of it."""
+    """Retrieve the exception of a stopped task, or the loop would complain about it."""
     if task.done() and not task.cancelled():
         task.exception()
 
 
 class _Watchdog:
-    """A thread that notices the deadline, and from then on sees that no step holds the loop.
+    """A thread that notices the deadline, and from then on ends every step that holds the loop.
 
-    It is a bare thread with bare locks, which no virtual clock replaces.
+    It uses `_thread` directly, which a virtual clock doesn't replace.
     """
 
     def __init__(
@@ -211,14 +212,14 @@ class _Watchdog:
         self.held = False
         self.place: Place | None = None
         self.struck: list[Any] = []
-        """The tasks, None for a callback, whose steps have had an exception."""
+        """The tasks whose steps got an exception; None for a callback."""
         self.is_interrupted = False
         self._context = context
         self._thread = threading.get_ident()
         self._deadline = monotonic() + seconds
         self._is_answered = False
         self._is_over = False
-        self._new = 0  # where those begin that have had it since the loop has answered
+        self._new = 0  # where the tasks begin that got one since the last answer of the loop
         self._strikes = 0
         self._has_said = False
         self._signal = 0
@@ -227,7 +228,7 @@ class _Watchdog:
 
     @contextlib.contextmanager
     def on_duty(self) -> Iterator[None]:
-        """Watch during the block, and leave nothing of it."""
+        """Watch during the block."""
         with _replace_handlers(self._interrupt, self._handle) as self._signal:
             _thread.start_new_thread(self._watch, ())
             try:
@@ -235,11 +236,11 @@ class _Watchdog:
             finally:
                 self._is_over = True
                 self._rouse()
-                with self._alive:  # until its thread has ended
+                with self._alive:  # wait until the thread has ended
                     pass
 
     def hurry(self) -> None:
-        """Let the time be over now."""
+        """End the time limit now."""
         self._deadline = 0.0
         self._rouse()
 
@@ -299,18 +300,18 @@ class _Watchdog:
             self._has_said = True
             sys.stderr.write(
                 f"This answer can't be stopped: it catches every exception and goes on{at(place)}. "
-                "Restart the kernel to be rid of it.\n"
+                "Restart the kernel to end it.\n"
             )
 
     def _handle(self, frame: FrameType | None) -> None:
-        """Raise the exception on the main thread: a signal wakes `time.sleep` and locks too."""
+        """Raise the exception on the main thread: a signal interrupts `time.sleep` and locks."""
         if self._context.is_current() and self._may_strike(asyncio.current_task(), frame):
             raise OutOfTime
 
     def _may_strike(self, task: Any, frame: FrameType | None) -> bool:
-        """Note that a step gets its exception; not twice, and not in the code of a library.
+        """Tell if a step gets an exception now, and note it: once, and not in library code.
 
-        If a library never comes back it gets it after a while, but the recorder never does.
+        A library call that never returns gets it after a while, the recorder never.
         """
         users = [is_users(code.co_filename) for code, _ in read_stack(frame)]
         if task in self.struck[self._new :] or not any(users):
@@ -324,9 +325,9 @@ class _Watchdog:
 def _replace_handlers(
     interrupt: Callable[[], None], strike: Callable[[FrameType | None], None]
 ) -> Iterator[int]:
-    """Give the number of a signal that calls `strike`, 0 where there is none.
+    """Yield the number of a signal that calls `strike`, or 0 if there is none.
 
-    SIGINT, of the stop button or Ctrl-C, calls `interrupt` beside what it does anyway.
+    SIGINT, from the stop button or Ctrl-C, calls `interrupt` before its usual handler.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
@@ -354,17 +355,19 @@ def _replace_handlers(
 
 
 def _context_of(task: Any) -> contextvars.Context:
-    """Return the context in which a task's steps are run."""
+    """Return the context in which a task's steps run."""
     if hasattr(task, "get_context"):  # from 3.12 on
         context: contextvars.Context = task.get_context()
         return context
-    # What a task refers to begins with its context; those of its callbacks come later.
+    # A task refers to its own context first, then to those of its callbacks.
     kind = contextvars.Context
     found = next((one for one in gc.get_referents(task) if isinstance(one, kind)), None)
-    return getattr(task, "_context", None) or found or kind()  # the first where it isn't C's
+    return (
+        getattr(task, "_context", None) or found or kind()
+    )  # `_context` in a task written in Python
 
 
 def raise_in_thread(ident: int, error: type[BaseException] = OutOfTime) -> None:
-    """Raise an exception in a thread, when it executes Python code the next time."""
+    """Raise an exception in a thread as soon as it executes Python code again."""
     what = ctypes.py_object(error)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), what)

@@ -15,18 +15,17 @@ __all__ = ["check_answer"]
 
 
 def check_answer(name: str, *answer: Any) -> Coroutine[Any, Any, Any]:
-    """Run your answer to an exercise, and say whether it does what is asked. Await it in its cell.
+    """Run your answer to an exercise and check what it does: `await check_answer(name, answer)`.
 
-    `name` is the exercise's, and the answer is what you have written: functions without brackets,
-    classes or values. They are run on the notebook's own loop, as often as it takes; an answer
-    that hangs or spins is stopped. Gives back a `Check`, which shows itself at the end of a cell:
-    `All right.`, or what is missing and a hint, a stronger one at the second try. As long as the
-    cell above is unchanged it says that the exercise is open. `show_progress()` lists what is
-    solved. Raises ValueError for a name that no exercise has, TypeError for a call that can't be
-    meant so.
+    `name` is the name of the exercise, and the answer is what you have written: functions without
+    brackets, classes or values. They run on the notebook's own loop, perhaps several times; an
+    answer that hangs or never ends is stopped. Returns a `Check`, which shows itself at the end of
+    a cell: `All right.`, or what is missing with a hint, and a stronger hint at the second try. As
+    long as the cell above is unchanged, the exercise is open. `show_progress()` lists the solved
+    exercises. Raises ValueError for an unknown exercise and TypeError for wrong arguments.
 
     >>> import asyncio
-    >>> asyncio.run(check_answer("the printer", ...))  # nothing is written yet
+    >>> asyncio.run(check_answer("the printer", ...))  # no answer yet
     Open: the printer. Change `serve` so that everybody has a receipt after 5 seconds.
     """
     __tracebackhide__ = True
@@ -41,7 +40,7 @@ def check_answer(name: str, *answer: Any) -> Coroutine[Any, Any, Any]:
 
 
 class Open:
-    """What `check_answer` gives back as long as there is no answer."""
+    """The result of `check_answer` as long as there is no answer."""
 
     passed = False
 
@@ -56,7 +55,7 @@ class Open:
 
 
 def _check_arguments(exercise: Exercise, answer: tuple[Any, ...]) -> None:
-    """Raise TypeError, in one sentence, for what can't be an answer."""
+    """Raise TypeError for arguments that can't be an answer."""
     __tracebackhide__ = True
     if len(answer) != len(exercise.arguments):
         wanted = " and ".join(exercise.arguments)
@@ -65,10 +64,10 @@ def _check_arguments(exercise: Exercise, answer: tuple[Any, ...]) -> None:
         )
     for one, argument in zip(answer, exercise.arguments, strict=True):
         if inspect.iscoroutine(one):
-            one.close()  # nothing else would ever run it
+            one.close()  # or Python would warn that it was never awaited
             raise TypeError(
-                f"check_answer() runs {one.__name__} itself, several times perhaps: pass the "
-                f"function, as in `await {exercise.call}`, without brackets behind {argument}."
+                f"check_answer() runs {one.__name__} itself, perhaps several times: pass the "
+                f"function, as in `await {exercise.call}`, without brackets after {argument}."
             )
 
 
@@ -114,8 +113,7 @@ async def _find_wrong_kind(exercise: Exercise, answer: tuple[Any, ...]) -> Check
                 f"{name} is a {kind}",
                 hint=f"{name} is {describe_kind(one)}. Run the cell with your answer, and then "
                 "this one again.",
-                stronger=f"A later `{name} = ...` takes the place of what `def` or `class` has "
-                "made.",
+                stronger=f"A later `{name} = ...` replaces the {kind} that you have defined.",
             )
     return None
 
@@ -125,7 +123,7 @@ async def _explain(error: Exception) -> Check:
     traceback = error.__traceback__
     while traceback and not is_users(traceback.tb_frame.f_code.co_filename):
         traceback = traceback.tb_next
-    if traceback is None:  # the mistake is the grader's
+    if traceback is None:  # the grader itself has failed
         raise error
 
     async def fail() -> None:

@@ -1,4 +1,4 @@
-"""Which exercises are solved: kept in a small file beside the notebooks, and shown."""
+"""Progress in the exercises: kept in a small file beside the notebooks, and shown."""
 
 import contextlib
 import json
@@ -13,16 +13,16 @@ __all__ = ["show_progress"]
 FILE = ".asyncteach-progress.json"
 OPEN, TRIED, SOLVED = "open", "tried", "solved"
 
-_here: dict[str, str] = {}  # what this process knows, whatever becomes of the file
-_told: set[str] = set()  # what could not be read or written is said once
+_here: dict[str, str] = {}  # what this process knows, even if the file can't be written
+_told: set[str] = set()  # each problem with the file is reported once
 
 
 def show_progress(lesson: int | None = None) -> None:
     """Print each exercise of a lesson, or of all, and whether it is open, tried or solved.
 
-    `check_answer` keeps what it finds in the file `.asyncteach-progress.json` in the folder of the
-    notebook, so it is still known after a restart of the kernel. Delete the file to begin again.
-    Nothing else is ever stored in it. Raises ValueError for a lesson without exercises.
+    `check_answer` keeps the state of each exercise in the file `.asyncteach-progress.json` in the
+    folder of the notebook, so it survives a restart of the kernel. Delete the file to begin again.
+    The file holds nothing else. Raises ValueError for a lesson without exercises.
 
     >>> show_progress(4)
     Lesson 4: 0 of 1 solved
@@ -33,7 +33,9 @@ def show_progress(lesson: int | None = None) -> None:
     lessons = sorted({one.lesson for one in exercises})
     if lesson is not None and lesson not in lessons:
         known = ", ".join(map(str, lessons))
-        raise ValueError(f"Lesson {lesson!r} has no exercises: the lessons that have are {known}.")
+        raise ValueError(
+            f"Lesson {lesson!r} has no exercises: the lessons with exercises are {known}."
+        )
     chosen = [one for one in exercises if lesson in (None, one.lesson)]
     print(describe(chosen, {**_read(Path(FILE))[0], **_here}))
 
@@ -50,9 +52,9 @@ def describe(exercises: list[Exercise], states: dict[str, str]) -> str:
 
 
 def keep(name: str, *, solved: bool) -> str:
-    """Note that an exercise was tried or solved; return what could not be written, mostly "".
+    """Note that an exercise was tried or solved; return a sentence if that can't be written.
 
-    What was solved once stays solved.
+    A solved exercise stays solved.
     """
     states, trouble = _read(Path(FILE))
     states = {**states, **_here}
@@ -63,13 +65,13 @@ def keep(name: str, *, solved: bool) -> str:
     if not trouble or trouble in _told:
         return ""
     _told.add(trouble)
-    return f"{trouble} Until the kernel is restarted your progress is known all the same."
+    return f"{trouble} Your progress is kept only until the kernel is restarted."
 
 
 def describe_folder(folder: Path) -> str:
-    """Return the progress that is kept in `folder`, or in the usual folder of the notebooks there.
+    """Return the progress kept in `folder`, or in the usual folder of the notebooks inside it.
 
-    Raises ValueError, one sentence, where its file can't be read.
+    Raises ValueError if the file can't be read.
     """
     places = [folder / below for below in ("", "asyncteach-notebooks", "notebooks")]
     kept = next((place for place in places if (place / FILE).exists()), None)
@@ -87,7 +89,7 @@ def describe_folder(folder: Path) -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, str], str]:
-    """Return the states of the exercises in a file, and what is wrong with it."""
+    """Return the states of the exercises in a file, and a sentence if it can't be read."""
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -98,12 +100,12 @@ def _read(path: Path) -> tuple[dict[str, str], str]:
         content = None
     states = content.get("exercises") if isinstance(content, dict) else None
     if not isinstance(states, dict):
-        return {}, f"{path} isn't what check_answer() has written: delete it to begin again."
+        return {}, f"{path} was not written by check_answer(): delete it to begin again."
     return {str(n): s for n, s in states.items() if s in (TRIED, SOLVED)}, ""
 
 
 def _write(path: Path, states: dict[str, str]) -> str:
-    """Write a whole new file in place of the old one; return what went wrong."""
+    """Write a new file in place of the old one; return a sentence if that fails."""
     text = json.dumps({"version": 1, "exercises": dict(sorted(states.items()))}, indent=1)
     whole = path.with_name(f"{path.name}.{os.urandom(4).hex()}.tmp")
     try:

@@ -1,1 +1,1 @@
-"""What a learner has guessed, whether it came true, in sentences and as outlines."""
+"""Guesses of the user, compared with what happened: in sentences and as outlines."""

@@ -1,4 +1,4 @@
-"""What really happened to the things that were guessed, which guesses came true, in sentences."""
+"""Guesses compared with what happened: which came true, and sentences about them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,29 +13,29 @@ from asyncteach.trace import RUNNING
 
 _EXACT = 0.01
 _REAL = 0.05
-"""Which part of the whole a guess may be off, in virtual and in real time."""
+"""A guess may be off by this share of the whole, in virtual and in real time."""
 
 _NAMED = 3
-"""So many missed guesses have a sentence of their own."""
+"""At most so many missed guesses get a sentence of their own."""
 
 TOTAL = "the whole"
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One thing that was guessed, beside what it really was, in the recording's unit."""
+    """One guess beside the fact, in the recording's unit."""
 
     name: str
     guess: Span
     fact: Span | None
-    """None: it never came to an end."""
+    """None if the task never ended."""
     right: bool
     row: int | None = None
-    """The row of the recording; None: the whole of it."""
+    """The row of the recording; None for the whole recording."""
 
     @property
     def off(self) -> float:
-        """How much too late the guess is for the end, or for the beginning if only that is off."""
+        """How much too late the guess is: at the end or at the start, whichever is further off."""
         assert self.fact is not None
         late = self.guess.end - self.fact.end
         if self.guess.start is None or self.fact.start is None:
@@ -46,7 +46,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """One place of an order: what was guessed to come there, and what came."""
+    """One place of an order: the guessed event and the event that came."""
 
     number: int
     guess: str | None
@@ -59,10 +59,10 @@ class Rank:
 
 
 def compare_times(guess: Guess, recording: Recording, within: float | None) -> list[Hit]:
-    """Return each guessed time beside what it was."""
+    """Return each guessed time beside the recorded one."""
     trace = recording.trace
     factor = _factor(guess.unit, trace.unit)
-    if within is None:  # virtual time stands on round numbers, as a real clock never does
+    if within is None:  # virtual times are round numbers, real ones never are
         ends = trace.slices.end
         within = _EXACT if np.all(np.abs(ends - np.round(ends, 3)) < 1e-9) else _REAL
     slack = within * trace.duration + 1e-9
@@ -86,7 +86,7 @@ def compare_seconds(guess: Guess, seconds: float, within: float | None) -> Hit:
 
 
 def compare_order(guess: Sequence[str], events: Iterable[str]) -> list[Rank]:
-    """Return each place of an order: what was guessed to come there, and what came."""
+    """Return for each place of an order the guessed event and the event that came."""
     came = list(events)
     size = max(len(guess), len(came))
     pairs = zip(*([*some, *[None] * (size - len(some))] for some in (guess, came)), strict=True)
@@ -94,9 +94,9 @@ def compare_order(guess: Sequence[str], events: Iterable[str]) -> list[Rank]:
 
 
 def order_of(recording: Recording, names: Sequence[str]) -> list[str]:
-    """Return the names in the order in which it came: a name stands for a task's end.
+    """Return the names in the order in which the events came: a name means the end of that task.
 
-    What happened at the same moment is in the order that was guessed.
+    Events at the same moment keep the guessed order.
     """
     times = []
     for number, name in enumerate(names):
@@ -107,7 +107,7 @@ def order_of(recording: Recording, names: Sequence[str]) -> list[str]:
 
 
 def find_event(recording: Recording, name: str) -> tuple[int, bool]:
-    """Return the row of an event, and if it is the start of that task: `start of tea`."""
+    """Return the row of an event, and whether it is the task's start, as in `start of tea`."""
     edge, _, rest = name.partition(" of ")
     known = {row.label for row in recording.trace.rows} | set(recording.names)
     is_edge = edge in ("start", "end") and bool(rest) and name not in known
@@ -134,7 +134,7 @@ def _hit(name: str, guess: Span, fact: Span | None, slack: float, row: int | Non
 
 
 def _start(recording: Recording, row: int) -> float:
-    """Return when a task first ran; in the story all are there from the start, and wait for you."""
+    """Return when a task first ran; in the story all exist from the start and wait for you."""
     ran = recording.trace.slices.of(RUNNING)
     own = ran.start[ran.task == row]
     return float(own[0]) if len(own) else recording.trace.rows[row].spawned
@@ -146,11 +146,11 @@ def _factor(guessed: str | None, real: str) -> float:
     return 60.0 if real == "seconds" else 1 / 60
 
 
-# In sentences
+# Sentences
 
 
 def describe_hits(hits: Sequence[Hit], unit: str) -> str:
-    """Return what was right and what was missed of some times."""
+    """Return sentences about the right and the missed times."""
     total = [describe_total(hit, unit) for hit in hits if hit.row is None]
     tasks = [hit for hit in hits if hit.row is not None]
     if not tasks:
@@ -164,7 +164,7 @@ def describe_hits(hits: Sequence[Hit], unit: str) -> str:
 
 
 def describe_total(hit: Hit, unit: str) -> str:
-    """Return whether the total was right, and if not by how much it was missed."""
+    """Return a sentence about the total: right, or by how much it is off."""
     assert hit.fact is not None
     guess, fact = format_amount(hit.guess.end, unit), format_amount(hit.fact.end, unit)
     if hit.right:
@@ -189,15 +189,15 @@ def _describe_right(right: Sequence[Hit], count: int, unit: str) -> str:
 def _describe_missed(hit: Hit, unit: str) -> str:
     name, guess = clip(hit.name, 30), hit.guess.format(unit)
     if hit.fact is None:
-        return f"{name} was still going at the end, and you guessed {guess}."
+        return f"{name} was still running at the end; you guessed {guess}."
     if hit.guess.start is not None:
-        return f"{name} went {hit.fact.format(unit)}, and you guessed {guess}."
+        return f"{name} ran {hit.fact.format(unit)}; you guessed {guess}."
     off = f"{format_amount(abs(hit.off), unit)} {'earlier' if hit.off > 0 else 'later'}"
     return f"{name} was done after {format_amount(hit.fact.end, unit)}, {off} than you guessed."
 
 
 def describe_order(places: Sequence[Rank]) -> str:
-    """Return whether an order was right, and what it was."""
+    """Return a sentence about the order: the real one, and what was right."""
     came = [place.fact for place in places if place.fact is not None]
     wrong = [place for place in places if not place.right]
     order = ", ".join(clip(name, 30) for name in came[:12]) + (", ..." if came[12:] else "")
@@ -211,7 +211,7 @@ def describe_order(places: Sequence[Rank]) -> str:
         return f"{said} Only {wrong[0].fact} and {wrong[1].fact} are the other way round."
     right = [place.guess for place in places if place.right and place.guess is not None]
     if right:
-        return f"{said} In its place: {_join(right)}."
+        return f"{said} In the right place: {_join(right)}."
     return f"{said} You began with {wrong[0].guess}, and it began with {wrong[0].fact}."
 
 

@@ -1,4 +1,4 @@
-"""A guess, checked: when tasks are done, how long it all takes, in which order things happen."""
+"""Guesses, checked: when tasks are done, how long all takes, the order of events."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ WAYS = {
     "processes": "processes",
     "interpreters": "interpreters",
 }
-"""How `predict` calls a way, and how `compare` does."""
+"""The ways, as `predict` names them and as `compare` does."""
 
 _KEYWORDS = (*WAYS, "minutes", "seconds", "order")
 _ORDER = 'order=["tea", "toast"]'
@@ -25,7 +25,7 @@ _ORDER = 'order=["tea", "toast"]'
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """When a task is done, and perhaps when it begins."""
+    """When a task is done, and when it begins if that was guessed."""
 
     end: float
     start: float | None = None
@@ -44,11 +44,11 @@ class Span:
 
 @dataclass
 class Guess:
-    """What was guessed of one run: some of a total, tasks' times and an order."""
+    """The guesses for one run: a total, times of tasks, an order, or several of them."""
 
     way: str | None = None
     unit: str | None = None
-    """`minutes` or `seconds` of all numbers; None: those of the recording."""
+    """`minutes` or `seconds`; None means the recording's unit."""
     total: float | None = None
     spans: dict[str, Span] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Guess:
         return self.total is not None or bool(self.spans) or bool(self.order)
 
     def __str__(self) -> str:
-        """Return what was guessed, in a few words."""
+        """Return the guess in a few words."""
         words = [] if self.total is None else [format_amount(self.total, self.unit or "seconds")]
         words += [f"{clip(name, 30)} {span}" for name, span in self.spans.items()]
         text = ", ".join(words) + (f" {self.unit}" if self.spans and self.unit else "")
@@ -80,11 +80,11 @@ def format_amount(amount: float, unit: str) -> str:
     return f"{number} minute" if number == "1" else f"{number} minutes"
 
 
-# What stands between the brackets of `predict`
+# The arguments of `predict`
 
 
 def read_activities(what: object) -> list[Activity] | None:
-    """Return the activities that the guess is about; None where it names none."""
+    """Return the activities of the guess; None if it has none."""
     __tracebackhide__ = True
     if what is None or isinstance(what, Mapping | EllipsisType):
         return None
@@ -104,7 +104,7 @@ def read_activities(what: object) -> list[Activity] | None:
 def read_guesses(
     what: object, keywords: Mapping[str, Any], activities: Sequence[Activity] | None
 ) -> list[Guess]:
-    """Return a guess for each way that is named, and one of what names none."""
+    """Return a guess for each named way, and one for the guesses without a way."""
     __tracebackhide__ = True
     check_options("predict", keywords, _KEYWORDS)
     names = None if activities is None else names_of(activities)
@@ -149,12 +149,10 @@ def _read_way(way: str, value: object, names: Sequence[str] | None) -> Guess:
 def _read_spans(
     guess: Guess, value: Mapping[Any, Any], names: Sequence[str] | None, *, example: str
 ) -> None:
-    """Put the times of tasks into a guess; `names` are those there are, None: not known yet."""
+    """Put the times of tasks into a guess; `names` are the known tasks, or None."""
     __tracebackhide__ = True
     if not value:
-        raise ValueError(
-            f"There is nothing in the braces: name at least one task, as in {example}."
-        )
+        raise ValueError(f"The dict is empty: name at least one task, as in {example}.")
     for name, time in value.items():
         name = name.name if isinstance(name, Activity) else name
         name = printable(check_text(name, "the name of a task", fix=f"write {example}"))
@@ -185,11 +183,11 @@ def _read_span(name: str, time: object, unit: str) -> Span:
 
 
 def _read_order(value: object) -> list[str]:
-    """Return an order of events; an empty one where dots are left."""
+    """Return an order of events; an empty list if there are still dots."""
     __tracebackhide__ = True
     if isinstance(value, EllipsisType):
         return []
-    names = check_list(value, "order", fix=f"name what comes first and next, as in {_ORDER}")
+    names = check_list(value, "order", fix=f"name the events in their order, as in {_ORDER}")
     if any(isinstance(name, EllipsisType) for name in names):
         return []
     fix = f"put names in quotes, as in {_ORDER}"
@@ -203,7 +201,7 @@ def _read_time(value: object, what: str, unit: str) -> float:
 
 
 def check_known(name: str, names: Sequence[str], where: str) -> None:
-    """Raise ValueError, with the name that was meant perhaps, for a task that isn't there."""
+    """Raise ValueError, with the nearest name, for an unknown task."""
     __tracebackhide__ = True
     if name not in names:
         fix = suggest(name, names, "there are") if names else "there is none at all."
@@ -211,15 +209,15 @@ def check_known(name: str, names: Sequence[str], where: str) -> None:
 
 
 def names_of(activities: Sequence[Activity]) -> list[str]:
-    """Return the names that the tasks of a recording will have."""
+    """Return the names that the tasks will have in a recording."""
     return tell_apart([printable(activity.name) for activity in activities])
 
 
-# What is still to be filled in
+# What is still missing
 
 
 def describe_open(guesses: Sequence[Guess], activities: Sequence[Activity]) -> str:
-    """Return what to put in place of the dots, with numbers that can't be the answer."""
+    """Return a sentence about what to put in place of the dots, without giving the answer away."""
     ways = [guess.open for guess in guesses if guess.way]
     numbers = _other_numbers(activities)
     if len(ways) > 1 and all(ways):
@@ -234,7 +232,7 @@ def describe_open(guesses: Sequence[Guess], activities: Sequence[Activity]) -> s
 
 
 def describe_missing(guesses: Sequence[Guess]) -> str:
-    """Return for which tasks and ways there is no guess yet; nothing if none is missing."""
+    """Return a sentence that names the tasks and ways without a guess; empty if all have one."""
     names = [name for guess in guesses for name in guess.missing]
     names += [guess.open for guess in guesses if guess.open]
     return f"Still open: {join_words([clip(name, 30) for name in names], 7)}." if names else ""
@@ -254,7 +252,7 @@ def _example(guess: Guess, activities: Sequence[Activity], numbers: Iterator[int
 
 
 def _other_numbers(activities: Sequence[Activity]) -> Iterator[int]:
-    """Give numbers for examples, none of which can be the answer."""
+    """Yield numbers for examples that can't be the answer."""
     lengths = [activity.minutes for activity in activities]
     sums = {sum(lengths[:n]) for n in range(len(lengths) + 1)} | {*lengths}
     yield from (number for number in range(12, 10**6, 7) if number not in sums)

@@ -19,20 +19,20 @@ from asyncteach.timeline.layout import NOTE_SIZE, Sheet
 
 COLOR = "#8c2d5a"
 STYLES: dict[bool, Any] = {True: "solid", False: (0, (3.5, 2.5))}
-"""Right and missed differ without colour: by the line, and by the words beside it."""
+"""Right and missed differ in more than colour: in the line style and in the words."""
 
 _LABELS = {True: "your guess, right", False: "your guess, missed"}
 _GAP = 0.11
-"""How far an outline stands off its bar, in lanes: so it is no outline of what held the loop."""
+"""The gap between an outline and its bar, in lanes: blocks have outlines without a gap."""
 _PAPER: dict[str, Any] = {"edgecolor": "none", "boxstyle": "round,pad=0.2"}
 _BAND = 0.27
 _READABLE = 0.15
 _BEYOND = 3.0
-"""A guess that is larger than that part of what it took is drawn up to there, and left open."""
+"""A guess beyond this multiple of the real time is drawn up to there, with an open end."""
 
 
 class Outlines:
-    """The guess of one run, to be drawn over its timeline."""
+    """The guess of one run, drawn over its timeline."""
 
     def __init__(
         self, recording: Recording, hits: Sequence[Hit], places: Sequence[Rank] = ()
@@ -44,14 +44,14 @@ class Outlines:
         self.alt = f"Your guess, as outlines: {'; '.join(self._describe())}."
 
     def draw(self, ax: Axes, sheet: Sheet) -> list[Patch]:
-        """Draw an outline for each guess, with a word; return what the legend has to explain."""
+        """Draw an outline for each guess, with a word; return the patches for the legend."""
         band = self.room / sheet.inches
         if band:
             ax.set_ylim(sheet.bottom, sheet.top - band)
         longest = max((self._end(hit) for hit in self._hits), default=0.0)
         ax.set_xlim(ax.get_xlim()[0], max(ax.get_xlim()[1], longest * 1.1))
         for text in ax.texts:
-            if text.get_gid() == "total":  # it stays readable where an outline crosses it
+            if text.get_gid() == "total":  # readable if an outline crosses it
                 text.set_zorder(8)
                 text.set_bbox(_PAPER | {"facecolor": mpl.rcParams["axes.facecolor"]})
         drawn: set[bool] = set()
@@ -78,7 +78,7 @@ class Outlines:
         top, bottom = edges
         start, end = self._begin(hit), self._end(hit)
         halo = withStroke(linewidth=3.6, foreground=mpl.rcParams["axes.facecolor"])
-        # What goes on beyond the picture has no end there.
+        # An outline that goes on beyond the picture has no right edge.
         corners = [(end, top), (start, top), (start, bottom), (end, bottom), (end, top)]
         path = Path(corners[:4] if self._goes_on(hit) else corners)
         ax.add_patch(
@@ -120,7 +120,7 @@ class Outlines:
         )
 
     def _number(self, ax: Axes, sheet: Sheet, place: Rank) -> bool:
-        """Write into a small outline, at what was guessed, as which it was guessed to come."""
+        """Write the guessed place of an event into a small outline at the event."""
         row, is_start = find_event(self._recording, place.guess or "")
         record = self._recording.trace.rows[row]
         lanes = self._lanes(row, sheet)
@@ -150,7 +150,7 @@ class Outlines:
         return True
 
     def _lanes(self, row: int | None, sheet: Sheet) -> tuple[float, float] | None:
-        """Return the edges of a task's outline; None where its lane stands for many."""
+        """Return the edges of a task's outline; None if its lane stands for many."""
         if row is None:
             return sheet.top, sheet.bottom - 0.06
         lane = int(sheet.view.lane_of[row])
@@ -199,7 +199,7 @@ class Outlines:
 def draw_guess(
     parts: Sequence[tuple[Recording, Sequence[Hit], Sequence[Rank]]],
 ) -> Picture:
-    """Draw recordings with the guesses of each over them, on one axis."""
+    """Draw recordings on one axis, each with its guesses as outlines."""
     overlays = [
         Outlines(recording, hits, places) if hits or places else None
         for recording, hits, places in parts

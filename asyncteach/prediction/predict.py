@@ -1,4 +1,4 @@
-"""A guess before the run, and beside what happened after it."""
+"""`predict()`: a guess before the run, compared with what happened after it."""
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,9 +37,9 @@ def predict(what: object = None, **guesses: object) -> "Prediction":
     - `predict(order=["news", "weather"])`: the order in which tasks finish; `"start of news"`
       is an event too.
 
-    Three dots in place of a number mean that there is no guess yet: it then says what to fill in,
-    and nothing else happens. Runs nothing, prints one line, and returns a Prediction. Raises
-    TypeError or ValueError, one sentence each, for what can't be a guess.
+    Three dots in place of a number mean that there is no guess yet: `predict` then prints what to
+    fill in. It runs nothing, prints one line, and returns a Prediction. It raises TypeError or
+    ValueError for wrong arguments.
 
     >>> from asyncteach import CHORES, run_in_turn
     >>> guess = predict(CHORES, in_turn=90)
@@ -69,11 +69,11 @@ class Prediction:
     def compare(self, happened: object, *, within: float | None = None) -> "Outcome":
         """Compare the guess with what happened; the Outcome shows itself at the end of a cell.
 
-        `happened` is a Recording, for guesses of several ways what `compare(...)` returns, for an
-        order a list of what came, for a total a number of seconds. A guess is right if it is off
-        by no more than `within` of the whole: a hundredth in virtual time, a twentieth in real
-        time, if you don't say. Why it took as long as it did, `recording.explain()` says. Raises
-        TypeError or ValueError for what it can't be compared with.
+        `happened` is a Recording, or the result of `compare(...)` for guesses of several ways, or
+        a list of events for an order, or a number of seconds for a total. A guess is right if it
+        is off by at most the share `within` of the whole, by default 0.01 in virtual time and
+        0.05 in real time. `recording.explain()` describes why it took so long. Raises TypeError
+        or ValueError if the guess can't be compared with `happened`.
         """
         __tracebackhide__ = True
         if within is not None:
@@ -95,8 +95,8 @@ class Prediction:
         ways = [guess.way for guess in given if guess.way]
         if len(ways) > 1:
             raise TypeError(
-                f"You guessed {' and '.join(ways)}, and this is one recording: compare with what "
-                f"compare(..., ways=[{', '.join(map(repr, ways))}]) returns."
+                f"You guessed {' and '.join(ways)}, and this is one recording: pass the result of "
+                f"compare(..., ways=[{', '.join(map(repr, ways))}])."
             )
         outcome = Outcome(self._open_line(happened=True))
         outcome.add(recording, given, within)
@@ -125,8 +125,8 @@ class Prediction:
         order = [name for guess in self._guesses for name in guess.order]
         if self.given and not order:
             raise TypeError(
-                "You guessed times, and this is a list of events: compare a guess such as "
-                'predict(order=["tea", "toast"]) with it, or your times with a recording.'
+                "You guessed times, and this is a list of events: compare it with a guess such as "
+                'predict(order=["tea", "toast"]), or compare your times with a recording.'
             )
         if not order:
             came = ", ".join(clip(event, 30) for event in events[:12]) or "nothing"
@@ -140,8 +140,7 @@ class Prediction:
         totals = [guess for guess in self._guesses if guess.total is not None]
         if self.given and not totals:
             raise TypeError(
-                f"You guessed no total that {seconds:g} seconds could be compared with: "
-                "pass a recording."
+                f"You guessed no total to compare with {seconds:g} seconds: pass a recording."
             )
         if not totals:
             return Outcome(f"{self._open_line(happened=True)} It took {seconds:.3g} seconds.")
@@ -183,15 +182,15 @@ def _check_happened(happened: object) -> None:
     if not fits:
         raise TypeError(
             f"A guess can't be compared with {show(happened)}: pass a recording, a list "
-            "of what came, or a number of seconds."
+            "of events, or a number of seconds."
         )
 
 
 @dataclass
 class Outcome:
-    """A guess beside what happened: `right` and `missed` are names, `sentence` says it in words.
+    """A guess compared with what happened: the names `right` and `missed`, and a `sentence`.
 
-    In a notebook it shows the timeline with the guess as outlines, and the sentence below it.
+    In a notebook an Outcome shows the timeline with the guess as outlines, and the sentence below.
     """
 
     sentence: str
@@ -204,7 +203,7 @@ class Outcome:
     def add(
         self, recording: Recording, guesses: Sequence[Guess], within: float | None, way: str = ""
     ) -> None:
-        """Add a recording, and what was guessed of it."""
+        """Add a recording and the guesses about it."""
         __tracebackhide__ = True
         hits = [hit for one in guesses for hit in facts.compare_times(one, recording, within)]
         order = [name for one in guesses for name in one.order]
@@ -225,7 +224,7 @@ class Outcome:
         self._add(facts.describe_order(places))
 
     def add_total(self, hit: facts.Hit) -> None:
-        """Add a total in seconds that no recording belongs to."""
+        """Add a total in seconds, without a recording."""
         self._note([hit])
         self._add(facts.describe_total(hit, "seconds"))
 
@@ -242,7 +241,7 @@ class Outcome:
 
     @property
     def picture(self) -> "Picture | None":
-        """The timeline with the guess as outlines; None where nothing was recorded."""
+        """The timeline with the guess as outlines; None if nothing was recorded."""
         if not self._parts:
             return None
         from asyncteach.prediction.outlines import draw_guess

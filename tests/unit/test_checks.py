@@ -98,7 +98,7 @@ def test_a_check_that_passed_is_text_alone():
     assert bool(verdict)
     assert verdict._repr_mimebundle_() == ({"text/plain": str(verdict)}, {})
     assert str(judge(together)) == "All right."
-    assert str(check(story())).startswith("Nothing has been asked yet")
+    assert str(check(story())).startswith("Nothing has been checked yet")
 
 
 def test_virtual_time_is_held_to_a_twentieth_unless_told_otherwise():
@@ -530,7 +530,7 @@ OTHER_WAY = "expected the other way round"
         (in_turn, lambda v: v.overlapped(), "page-2 began only when page-1 was over, after 1 s"),
         (rude, lambda v: v.overlapped(), r"rude \(2\) began only when rude was over.*"),
         (quick, lambda v: v.overlapped("quick", "slow"), "quick never had to wait.*"),
-        (inside, lambda v: v.overlapped(), "there aren't two tasks .* no task but the one .*"),
+        (inside, lambda v: v.overlapped(), "there are no two tasks .* no task but the one .*"),
         (inside, lambda v: v.overlapped("page"), r"page\(\) was awaited inside another task.*"),
         (together, lambda v: v.overlapped("pgae-2"), f"no task is called 'pgae-2': {NAMES}"),
         (together, lambda v: v.cancelled("x"), f"no task is called 'x': {NAMES}"),
@@ -589,8 +589,8 @@ OTHER_WAY = "expected the other way round"
             lambda v: v.that(lambda: {}["a"], "it is there"),
             r"it isn't true that it is there \(KeyError\)",
         ),
-        (lambda: 3, lambda v: v, "your code gave 3, which can't be awaited"),
-        (lambda: (yield), lambda v: v, "your code gave a generator, which can't be awaited"),
+        (lambda: 3, lambda v: v, "your code returned 3, which can't be awaited"),
+        (lambda: (yield), lambda v: v, "your code returned a generator, which can't be awaited"),
     ],
 )
 def test_what_is_wrong_is_named(answer, ask, sentence):
@@ -787,17 +787,17 @@ async def _cancelled():
     ("answer", "words"),
     [
         (_no_await, "text is a coroutine of page() that has not run. Is there an `await`?"),
-        (_await_nothing, "What stands behind that `await`?"),
-        (_gather_nothing, "What is handed to asyncio"),
-        (_called_early, "called too early"),
-        (_no_brackets_for_a_task, "What is handed to asyncio"),
-        (_a_pools_future, "What stands behind that `await`?"),
+        (_await_nothing, "What comes after that `await`?"),
+        (_gather_nothing, "In that line asyncio needs"),
+        (_called_early, "does it call the function itself"),
+        (_no_brackets_for_a_task, "In that line asyncio needs"),
+        (_a_pools_future, "What comes after that `await`?"),
         (_no_name_to_import, "pickled"),
-        (_run_inside, "The loop is there already"),
+        (_run_inside, "A loop is running already"),
         (_no_name, "spelled"),
         (_no_such_argument, "Go to that line"),
         (_too_late, "time limit"),
-        (_cancelled, "What this awaits was cancelled"),
+        (_cancelled, "What this line awaits was cancelled"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:coroutine")
@@ -1120,24 +1120,24 @@ def test_threads_that_were_recorded_can_be_judged():
         (lambda v: v.took(minutes=-1), ValueError, "0 or more, and got -1"),
         (lambda v: v.took(minutes=float("nan")), ValueError, "finite number and got nan"),
         (lambda v: v.took(minutes=1, within="much"), TypeError, "within"),
-        (lambda v: v.overlapped(["a", "b"]), TypeError, "one after the other, in quotes"),
+        (lambda v: v.overlapped(["a", "b"]), TypeError, "the names of tasks in quotes"),
         (lambda v: v.never_blocked("long"), TypeError, "takes a number"),
-        (lambda v: v.at_most("fetch", 3), TypeError, "how many first, then the name"),
+        (lambda v: v.at_most("fetch", 3), TypeError, "the number first, then the name"),
         (lambda v: v.at_most(-1, "fetch"), ValueError, "0 or more"),
         (lambda v: v.at_least(2, 3), TypeError, "then the name"),
         (lambda v: v.raised("a", "ValueError"), TypeError, "write the class itself"),
         (lambda v: v.raised("a", ValueError("x")), TypeError, "write the class itself"),
-        (lambda v: v.order("a"), ValueError, "needs 2 names at least"),
+        (lambda v: v.order("a"), ValueError, "needs at least 2 names"),
         (lambda v: v.result(), TypeError, "got 0 values"),
         (
             lambda v: v.that(True, ""),
             ValueError,
-            "a condition and then a sentence that says what is so",
+            "a condition and then a sentence that states it",
         ),
         (
             lambda v: v.that("a", 3),
             TypeError,
-            "a condition and then a sentence that says what is so",
+            "a condition and then a sentence that states it",
         ),
         (lambda v: v.that(page, "it is so"), TypeError, "await it first"),
         (lambda v: v.also(3), TypeError, "takes another Check and got 3"),
@@ -1180,7 +1180,7 @@ def test_a_comparison_and_a_task_are_told_apart():
 
     async def main():
         task = start(0, "a")
-        with pytest.raises(TypeError, match="under way already"):
+        with pytest.raises(TypeError, match="running already"):
             check(task)
         await task
 

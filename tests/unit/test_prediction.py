@@ -118,8 +118,7 @@ def legend(picture):
         (
             EVENING,
             {"jog": (0, 30)},
-            "Not right this time. jog went from 3 to 33 minutes, and you guessed from 0 to 30 "
-            "minutes.",
+            "Not right this time. jog ran from 3 to 33 minutes; you guessed from 0 to 30 minutes.",
         ),
         (
             EVENING,
@@ -157,7 +156,7 @@ def test_several_ways_are_compared_with_a_comparison():
         ("ab", "ab", "Right: it was a, b, as you guessed."),
         ("ab", "ba", "Not quite: it was b, a. Only b and a are the other way round."),
         ("abc", "bca", "Not quite: it was b, c, a. You began with a, and it began with b."),
-        ("abcd", "acdb", "Not quite: it was a, c, d, b. In its place: a."),
+        ("abcd", "acdb", "Not quite: it was a, c, d, b. In the right place: a."),
         ("ab", "abc", "Not quite: it was a, b, c. You guessed 2, and 3 came."),
         ("ab", "", "Not quite: it was nothing at all. You guessed 2, and 0 came."),
         ("aba", "aba", "Right: it was a, b, a, as you guessed."),
@@ -210,7 +209,7 @@ def test_what_never_ended_is_missed_and_said_so():
     rows = [row("a", outcome="still running"), row("b", finished=2.0)]
     recording = make(rows, [("a", "waiting", 0, 3), ("b", "waiting", 0, 2)])
     outcome = predict({"a": 2, "b": 2}).compare(recording)
-    assert outcome.sentence == "1 of 2 right: b. a was still going at the end, and you guessed 2 s."
+    assert outcome.sentence == "1 of 2 right: b. a was still running at the end; you guessed 2 s."
     assert labels(outcome.picture) == ["missed: still going", "right"]
 
 
@@ -414,7 +413,7 @@ RICE = "cook rice"
         (CHORES, {"together": {RICE: (40, 1)}}, "is done at 1 already: swap the two."),
         (CHORES, {"together": {RICE: (1, 2, 3)}}, "has 3 numbers: give one for when it is done"),
         (CHORES, {"together": [40, 30, 30]}, "write a dict with a number for each task"),
-        (CHORES, {"together": {}}, "nothing in the braces: name at least one task"),
+        (CHORES, {"together": {}}, "The dict is empty: name at least one task"),
         (CHORES, {"together": {3: 4}}, 'got 3: write together={"cook rice": 25}.'),
         (CHORES, {"together": True}, "takes a number of minutes and got True"),
         (CHORES, {"together": float("nan")}, "takes a finite number of minutes and got nan"),
@@ -422,8 +421,16 @@ RICE = "cook rice"
         (["news", "weather"], {}, "got a list of names: for an order write predict(order=[...])"),
         (CHORES[0], {"together": 40}, "got one activity: write [activity]."),
         (None, {"seconds": 1, "minutes": 2}, "minutes= or seconds=, not both"),
-        (None, {"order": "news"}, "order takes a list and got 'news': name what comes first"),
-        (None, {"order": []}, "order takes a list and got an empty one: name what comes first"),
+        (
+            None,
+            {"order": "news"},
+            "order takes a list and got 'news': name the events in their order",
+        ),
+        (
+            None,
+            {"order": []},
+            "order takes a list and got an empty one: name the events in their order",
+        ),
         (None, {"order": [3]}, "got 3: put names in quotes"),
     ],
 )
@@ -447,7 +454,7 @@ def _run():
         ({"seconds": 3}, lambda: None, "nothing to compare with, only None: pass a recording"),
         ({"seconds": 3}, lambda: "fast", "can't be compared with 'fast': pass a recording, a list"),
         ({"seconds": 3}, lambda: ["a"], "You guessed times, and this is a list of events"),
-        ({"order": ["a"]}, lambda: 3.0, "no total that 3 seconds could be compared with"),
+        ({"order": ["a"]}, lambda: 3.0, "no total to compare with 3 seconds"),
         ({"seconds": 3}, _run, "This hasn't run yet: await it first"),
         ({"what": {"newz": 3}}, blocked, "'newz' in this recording: did you mean 'news'?"),
         (

@@ -1,1 +1,1 @@
-"""The server of the I/O lessons: what it answers, the thread that it runs in, and a site."""
+"""The server of the I/O lessons: its answers, its thread, and a site to crawl."""

@@ -12,14 +12,14 @@ from asyncteach.arguments import check_number, check_whole, show
 MOST_SECONDS = 60
 
 Faulty = float | str | Iterable[str] | Mapping[str, float]
-"""A share from 0 to 1; paths whose first request goes wrong; or how many requests by path."""
+"""A share from 0 to 1, paths whose first request fails, or numbers of failing requests by path."""
 
 
 @dataclass
 class Answer:
-    """An answer: after `latency` seconds its body comes, within `drip` more seconds.
+    """An answer: its body is sent after `latency` seconds, over `drip` more seconds.
 
-    Where `fault` is "drop" or "hang" there is none.
+    If `fault` is "drop" or "hang", there is no answer.
     """
 
     status: int
@@ -31,7 +31,7 @@ class Answer:
 
 
 class Behaviour:
-    """The keywords of a server, and what it remembers of earlier requests."""
+    """The keywords of a server, and its memory of earlier requests."""
 
     def __init__(
         self, *, latency: Any = 0.0, jitter: Any = 0.0, fail: Any = 0.0, rate: Any = None,
@@ -51,7 +51,7 @@ class Behaviour:
         self._requests: Counter[str] = Counter()
 
     def choose_answer(self, path: str, now: float) -> Answer:
-        """Return what a request for a path gets that comes in at `now`, in seconds."""
+        """Return the answer to a request for a path that arrives at `now`, in seconds."""
         wait = self._rate_limit.seconds_to_wait(now) if self._rate_limit else 0
         if wait:
             return refuse(429, f"Too many requests: try again in {wait} s.", wait)
@@ -76,16 +76,16 @@ class Behaviour:
 
 
 def refuse(status: int, sentence: str, retry_after: int) -> Answer:
-    """Return an answer that comes at once, says why there is no other, and when to come back."""
+    """Return an immediate answer that says why the request is refused, and when to try again."""
     return Answer(status, f"{sentence}\n".encode(), retry_after=retry_after)
 
 
 class RateLimit:
-    """So many requests are answered in so many seconds: `rate=(10, 1.0)`, or short `rate=10`."""
+    """A limit on requests per time: `rate=(10, 1.0)` for 10 in a second, or short `rate=10`."""
 
     def __init__(self, rate: Any) -> None:
         __tracebackhide__ = True
-        what, fix = "slow_server(rate=...)", "rate=(10, 1.0) answers 10 requests in a second"
+        what, fix = "slow_server(rate=...)", "rate=(10, 1.0) answers 10 requests per second"
         pair = rate if isinstance(rate, tuple | list) else (rate, 1.0)
         if len(pair) != 2:
             raise TypeError(f"{what} takes two numbers and got {len(pair)}: {fix}.")
@@ -96,7 +96,7 @@ class RateLimit:
         self._answered: deque[float] = deque()
 
     def seconds_to_wait(self, now: float) -> int:
-        """Return for how many whole seconds a client has to wait; 0 counts its request."""
+        """Return how many whole seconds a client has to wait; if 0, count its request."""
         while self._answered and self._answered[0] <= now - self._seconds:
             self._answered.popleft()
         if len(self._answered) < self._most:
@@ -106,7 +106,7 @@ class RateLimit:
 
 
 class Faults:
-    """Which requests go wrong in one way: a share of all, or the first ones of some paths."""
+    """The requests that fail in one way: a share of all, or the first ones for some paths."""
 
     def __init__(self, name: str, faulty: Any, seed: int) -> None:
         __tracebackhide__ = True
@@ -114,12 +114,12 @@ class Faults:
         self._left: dict[str, float] = {}
         what = f"slow_server({name}=...)"
         fix = (
-            f"a share of all requests is {name}=0.1, paths whose first request goes wrong are "
-            f'{name}=["/news"], and how often is {name}={{"/news": 3}}'
+            f'write {name}=0.1 for a share of all requests, {name}=["/news"] for paths whose first '
+            f'request fails, or {name}={{"/news": 3}} for several'
         )
         if isinstance(faulty, Mapping):
             for path, times in faulty.items():
-                # More than any number, math.inf, is for ever.
+                # math.inf stands for all requests.
                 self._left[_check_path(name, path)] = (
                     times if times == math.inf else check_number(times, what, fix=fix)
                 )
@@ -130,7 +130,7 @@ class Faults:
             self._share = check_number(faulty, what, most=1, fix=fix)
 
     def meet(self, path: str, number: int) -> bool:
-        """Tell if the request for a path with that number, from 0 on, goes wrong."""
+        """Tell if a request for a path fails; `number` counts its requests from 0."""
         if self._left.get(path, 0) > 0:
             self._left[path] -= 1
             return True
@@ -138,7 +138,7 @@ class Faults:
 
 
 def _random(seed: int, name: str, path: str, number: int) -> float:
-    """Return a random number that is the same in whatever order the requests come."""
+    """Return a random number that doesn't depend on the order of the requests."""
     return random.Random(f"{seed} {name} {path} {number}").random()
 
 

@@ -1,4 +1,4 @@
-"""How requests are answered and logged: Tornado reads and writes HTTP, in a thread of its own."""
+"""The server's thread, in which Tornado answers HTTP requests, and the log of the requests."""
 
 import _thread
 import asyncio
@@ -20,17 +20,17 @@ from tornado.web import Application, RequestHandler
 from asyncteach.course.server.behaviour import Answer, Behaviour, refuse
 
 PIECES = 10
-"""A slow body comes in so many pieces."""
+"""A slow body is sent in so many pieces."""
 
 BACKLOG = 512
 """So many connections may wait for the server to take them."""
 
 
 class ServerThread:
-    """An open server. Close it: its thread keeps it alive.
+    """An open server in a thread of its own. It has to be closed: its thread keeps it alive.
 
-    The thread is a bare one, so `record_threads()`, which shows those of `threading.Thread`,
-    doesn't show it; and its loop is its own, so `record()` doesn't either.
+    The thread is started with `_thread`, so `record_threads()` doesn't show it; and it has an
+    event loop of its own, so `record()` doesn't either.
     """
 
     def __init__(self, behaviour: Behaviour, log: "RequestLog", most: int) -> None:
@@ -46,7 +46,7 @@ class ServerThread:
         _thread.start_new_thread(self._run, ())
 
     def close(self) -> None:
-        """End it, with all that is open, and wait until it has gone."""
+        """Close the server and all its connections, and wait until the thread has ended."""
         self._loop.add_callback(self._stop.set)
         self._has_ended.wait()
 
@@ -70,30 +70,30 @@ class ServerThread:
 
 
 class Handler(RequestHandler):
-    """Answers one request, as the server's behaviour says."""
+    """Answers one request as the server's Behaviour determines."""
 
     def initialize(self, behaviour: Behaviour, log: "RequestLog", most: int) -> None:
-        """Keep what all requests share: `__init__` belongs to Tornado."""
+        """Keep the objects that all requests share: Tornado calls this from `__init__`."""
         self._behaviour, self._requests, self._most = behaviour, log, most
         self._task: asyncio.Task[Any] | None = None
 
     def set_default_headers(self) -> None:
-        """Name ourselves, and ask browsers to come again."""
+        """Name the server, and tell browsers not to cache pages."""
         self.set_header("Server", "asyncteach")
         self.set_header("Cache-Control", "no-store")
 
     def compute_etag(self) -> None:
-        """Send each page, to a client that knows it too."""
+        """Send every page in full, even if the client has it already."""
 
     async def answer(self) -> None:
-        """Log the request, and answer it or don't."""
+        """Log the request and answer it, unless a fault prevents that."""
         self._task = asyncio.current_task()
         visit = self._requests.begin(unquote(self.request.path), self._has_left)
         if len(self._requests.open) > self._most:
             answer = refuse(503, "Too many requests at once: wait for some of them first.", 1)
         else:
             answer = self._behaviour.choose_answer(visit.path, visit.start)
-        # It is cancelled when the client has left, and when the server closes.
+        # The task is cancelled when the client disconnects, and when the server closes.
         with contextlib.suppress(asyncio.CancelledError, StreamClosedError):
             await asyncio.sleep(answer.latency)
             if answer.fault == "hang":
@@ -129,12 +129,12 @@ class Handler(RequestHandler):
         await self.finish()
 
     def on_connection_close(self) -> None:
-        """Stop: the client has left."""
+        """Stop answering: the client has disconnected."""
         if self._task is not None:
             self._task.cancel()
 
     def _has_left(self) -> bool:
-        """Tell if the client has closed its end, although the loop doesn't know it yet."""
+        """Tell if the client has closed the connection, even if the loop doesn't know it yet."""
         stream: Any = getattr(self.request.connection, "stream", None)
         if stream is None or stream.closed():
             return True
@@ -149,8 +149,8 @@ class Handler(RequestHandler):
 class Visit(NamedTuple):
     """One request: `start` and `end` in seconds since the server began.
 
-    `status` is that of the answer, or None where there was none: the connection was dropped, or
-    the client had gone before.
+    `status` is the status of the answer, or None if there was no answer: the connection was
+    dropped, or the client had disconnected before.
     """
 
     path: str
@@ -169,7 +169,7 @@ class OpenVisit:
 
 
 class RequestLog:
-    """The requests of a server: written by its own thread, read by any."""
+    """The requests of a server: written in the server's thread, read in any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.most_at_once = 0
@@ -178,18 +178,18 @@ class RequestLog:
         self._clock, self._began = clock, clock()
 
     def begin(self, path: str, has_left: Callable[[], bool]) -> OpenVisit:
-        """Add a request that has come in; `has_left()` tells if its client has gone."""
+        """Add a new request; `has_left()` tells if its client has disconnected."""
         visit = OpenVisit(path, self._clock() - self._began, has_left)
         self.open.add(visit)
         if len(self.open) > self.most_at_once:
-            # A client that gives up and asks again may be heard before the end of its connection.
+            # If a client gives up and tries again, the new request may come before the disconnect.
             for one in [one for one in self.open if one.has_left()]:
                 self.end(one, None)
             self.most_at_once = max(self.most_at_once, len(self.open))
         return visit
 
     def end(self, visit: OpenVisit, status: int | None) -> None:
-        """Log a request that has ended; one that has been logged stays as it was."""
+        """Log a request that has ended, unless it is logged already."""
         if visit in self.open:
             self.open.remove(visit)
             end = self._clock() - self._began

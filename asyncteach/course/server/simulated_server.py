@@ -1,4 +1,4 @@
-"""The slow server without sockets, for graders: it answers in virtual time, the same everywhere."""
+"""The slow server without sockets, for graders: it answers in virtual time."""
 
 import asyncio
 import math
@@ -8,12 +8,12 @@ from typing import Any
 from asyncteach.course.server.behaviour import Answer, Behaviour
 
 ADDRESS = "http://127.0.0.1:9"
-"""Where nothing listens: a request that isn't made with the server's client is refused at once."""
+"""No server listens here: a request without the simulated client is refused at once."""
 
 
 @dataclass
 class SimulatedVisit:
-    """One request: when it began and ended, and its status, None where there was no answer."""
+    """One request: when it began and ended, and its status, or None if there was no answer."""
 
     path: str
     start: float
@@ -32,7 +32,7 @@ class SimulatedServer:
         self._open = 0
 
     def client(self) -> Any:
-        """Return a client for it; it has no timeout and opens as many connections as asked for."""
+        """Return a client for this server, without a timeout and without a limit of connections."""
         import httpx2
 
         transport = httpx2.MockTransport(self._answer)

@@ -1,4 +1,4 @@
-"""A site to crawl: pages that link to each other, all of them to be found from the first."""
+"""A site to crawl: pages that link to each other, all reachable from the first."""
 
 import math
 import random
@@ -23,9 +23,9 @@ WORDS = (
 def make_site(count: int = 200, *, seed: int = 0) -> dict[str, str]:
     """Return a site to crawl: `count` pages of HTML by path, for `slow_server(pages=...)`.
 
-    The first is "/", and links lead from it to every other page, by one way or several: pages link
-    to each other, back, to themselves and twice to the same. The same `seed` gives the same site.
-    Raises TypeError or ValueError, one sentence, for a count that makes no sense.
+    The first page is "/", and every other page can be reached from it. Pages link forward, back,
+    to themselves, and sometimes twice to the same page. The same `seed` gives the same site.
+    Raises TypeError or ValueError for a wrong count or seed.
 
     >>> site = make_site(3)
     >>> len(site), list(site)[0], site["/"].count("<a href=") > 0
@@ -38,11 +38,13 @@ def make_site(count: int = 200, *, seed: int = 0) -> dict[str, str]:
     paths = ["/", *(f"/{chance.choice(WORDS)}-{number}" for number in range(1, count))]
     links: list[list[int]] = [[] for _ in paths]
     for number in range(1, count):
-        # Not from the last ones alone, which would be a chain, nor all from the first.
+        # From any earlier page in the second half: neither a chain nor a star.
         links[chance.randrange(max(0, number // 2 - 5), number)].append(number)
     for number, own in enumerate(links):
         for _ in range(chance.randrange(1, MOST_LINKS)):
-            own.append(chance.randrange(count))  # back, ahead, to itself, twice to the same
+            own.append(
+                chance.randrange(count)
+            )  # back, forward, to itself, or twice to the same page
         chance.shuffle(own)
         links[number] = own
     return {path: _write(path, [paths[n] for n in links[i]]) for i, path in enumerate(paths)}

@@ -1,4 +1,4 @@
-"""A real server to talk to, as slow, limited and unreliable as a lesson needs it."""
+"""`slow_server()`: a real HTTP server, as slow, limited and unreliable as a lesson needs it."""
 
 import urllib.request
 import warnings
@@ -8,7 +8,7 @@ from asyncteach.arguments import check_whole
 from asyncteach.course.server.behaviour import Behaviour, Faulty
 from asyncteach.virtual_clock.clock import running_clock
 
-try:  # here and not at the first use, which may be in a cell that shows what holds the loop
+try:  # imported here: an import in a cell would hold the loop while it is recorded
     from asyncteach.course.server import handler
 except ImportError:  # pragma: no cover - tested in an interpreter of its own
     _HAS_TORNADO = False
@@ -21,27 +21,31 @@ __all__ = ["slow_server"]
 class slow_server:
     """Serve pages over real HTTP on this machine, slowly: `with slow_server(latency=0.2) as url:`.
 
-    `url` is a text such as "http://127.0.0.1:43121". Any path answers a short text after `latency`
-    seconds, to any number of clients at once; no other machine can reach it. The server has a
-    thread and an event loop of its own, so your loop is free, and no recording shows them.
+    `url` is a text such as "http://127.0.0.1:43121". Every path answers with a short text after
+    `latency` seconds, and any number of clients can wait at once. Other machines can't reach the
+    server. It has a thread and an event loop of its own, so it doesn't use yours, and recordings
+    don't show it.
 
-    `jitter`: up to so many seconds more, at random. `rate=(10, 1.0)`: more than 10 requests in a
-    second are answered 429 at once, with `Retry-After` in whole seconds. `drip`: bodies come in
-    pieces, over so many seconds. `fail` answers 500, `drop` closes the connection without an
-    answer, `hang` never answers: each takes a share of all requests (`fail=0.1`), paths whose first
-    request goes wrong (`drop=["/news"]`), or how many of them do (`hang={"/news": 3}`, for ever:
-    `math.inf`). What is random depends only on `seed`, the path and how often it was asked for, so
-    it is the same in whatever order requests come. `pages`: a dictionary of texts by path; any
-    other path is answered 404. While `most` requests are open, another one is answered 503.
+    - `jitter`: adds up to so many seconds at random.
+    - `rate=(10, 1.0)`: answers at most 10 requests per second, and any other one at once with
+      status 429 and `Retry-After` in whole seconds.
+    - `drip`: sends the body in pieces, over so many seconds.
+    - `fail` answers 500, `drop` closes the connection without an answer, `hang` never answers.
+      Each takes a share of all requests (`fail=0.1`), paths whose first request fails
+      (`drop=["/news"]`), or a number of requests by path (`hang={"/news": 3}`, or `math.inf`).
+    - `pages`: a dictionary of texts by path; any other path is answered 404.
+    - `seed`: random values depend only on it, the path and the number of earlier requests for the
+      path, not on the order in which requests come.
+    - `most`: while so many requests are open, another one is answered 503.
 
-    `server.log` is a list of Visit(path, status, start, end), in seconds since the server began and
-    in the order of the starts, complete when the block has ended; `status` is None where there was
-    no answer. `server.most_at_once` is how many requests were open at once.
+    `server.log` is a list of Visit(path, status, start, end), sorted by start, in seconds since
+    the server began; it is complete when the block has ended. `status` is None if there was no
+    answer. `server.most_at_once` is the largest number of requests that were open at once.
 
-    When the block ends, by an error or an interrupt too, everything is closed at once, requests
-    that are still open with it. Raises TypeError or ValueError, one sentence, for values that make
-    no sense; RuntimeError inside `virtual_time()`, which would jump past the answers; ImportError
-    without Tornado, which comes with Jupyter: `pip install tornado`.
+    When the block ends, also by an error or an interrupt, the server closes all connections at
+    once. Raises TypeError or ValueError for wrong arguments; RuntimeError inside `virtual_time()`,
+    which would jump past the answers; ImportError without Tornado (`pip install tornado`), which
+    comes with Jupyter.
 
     >>> from urllib.request import urlopen
     >>> server = slow_server(latency=0.01)
@@ -61,40 +65,39 @@ class slow_server:
         __tracebackhide__ = True
         if not _HAS_TORNADO:
             raise ImportError(
-                "slow_server() is built on Tornado, which comes with Jupyter: "
-                "type `pip install tornado`."
+                "slow_server() needs Tornado, which comes with Jupyter: type `pip install tornado`."
             )
         self._options = {
             "latency": latency, "jitter": jitter, "fail": fail, "rate": rate, "drip": drip,
             "drop": drop, "hang": hang, "pages": pages, "seed": seed,
         }  # fmt: skip
-        Behaviour(**self._options)  # raises here for what makes no sense
+        Behaviour(**self._options)  # raises for wrong arguments already here
         self._most = check_whole(most, "slow_server(most=...)", most=500)
         self._thread: handler.ServerThread | None = None
         self._log = handler.RequestLog()
 
     @property
     def url(self) -> str:
-        """The address, "" where the server is not open."""
+        """The address, or "" if the server isn't open."""
         return self._thread.url if self._thread else ""
 
     @property
     def log(self) -> "list[handler.Visit]":
-        """Every request that has ended, in the order in which they began."""
+        """The requests that have ended, in the order in which they began."""
         return self._log.visits()
 
     @property
     def most_at_once(self) -> int:
-        """How many requests were open at the same moment, at most."""
+        """The largest number of requests that were open at the same moment."""
         return self._log.most_at_once
 
     def __enter__(self) -> str:
         __tracebackhide__ = True
         if self._thread is not None:
-            raise RuntimeError("this server is open already: make another one for a second block.")
+            raise RuntimeError("this server is already open: make another one for a second block.")
         if running_clock() is not None:
             raise RuntimeError(
-                "a server answers in real time, and virtual time would jump past its answers: "
+                "the server answers in real time, and virtual time would jump past its answers: "
                 "open slow_server() outside of virtual_time()."
             )
         _warn_of_proxy()
@@ -115,11 +118,11 @@ class slow_server:
 
 
 def _warn_of_proxy() -> None:
-    """Warn if clients would ask a proxy, which can't see this machine's own server."""
+    """Warn if clients would use a proxy, which can't reach this server."""
     proxies = urllib.request.getproxies()
     if {"http", "all"} & set(proxies) and not urllib.request.proxy_bypass("127.0.0.1"):
         warnings.warn(
-            "a proxy is set, so clients will ask it instead of this server: put 127.0.0.1 into "
+            "a proxy is set, so clients will use it and not reach this server: put 127.0.0.1 into "
             'NO_PROXY, as in `os.environ["NO_PROXY"] = "127.0.0.1"`, before you make a client.',
             RuntimeWarning,
             stacklevel=3,
