@@ -37,11 +37,11 @@ programs."""
 
 
 class Comparison(pandas.DataFrame):
-    """A table with one row a way: minutes, attention minutes, speed-up and limit.
+    """A table with one row per way: minutes, attention minutes, speed-up and limit.
 
-    In a notebook it shows itself with the timelines of all ways on one axis. It is made by
-    `compare`; `.recordings` holds the Recording of each way, `.figure` is a Matplotlib figure.
-    What you derive from it (a selection, a sum) is an ordinary DataFrame.
+    `compare` makes it. In a notebook it shows itself with the timelines of all ways on one axis.
+    `.recordings` holds the Recording of each way, `.figure` is a Matplotlib figure. A selection or
+    a sum of it is an ordinary DataFrame.
     """
 
     _metadata = ["recordings"]  # noqa: RUF012  (the way that pandas asks for attributes)
@@ -83,13 +83,13 @@ def compare(
 ) -> Comparison:
     """Do the same activities every way, and return a table with a figure of all of them.
 
-    A plain call, in a notebook too: where a loop is running, the way that needs one gets a thread
-    with a loop of its own. The ways are "in turn", "together", "threads", "processes" and, from
-    Python 3.14 on, "interpreters"; `ways` takes some of them, in an order of your own.
+    It is a plain call, also in a notebook: if a loop is already running there, a way that needs a
+    loop gets a thread with its own. The ways are "in turn", "together", "threads", "processes" and,
+    from Python 3.14 on, "interpreters"; `ways` selects some of them, in any order.
 
-    The table is a DataFrame with one row a way and the columns minutes, attention minutes (both of
-    the story), speed-up (over the first way) and limit: what kept it from being faster.
-    `.recordings` holds the Recording of each way and `.figure` draws them on one axis. Other
+    The table is a DataFrame with one row per way and the columns minutes, attention minutes (both
+    in story minutes), speed-up (over the first way) and limit: what kept the way from being faster.
+    `.recordings` holds the Recording of each way and `.figure` draws them on one axis. The other
     keywords and errors are those of the runners.
 
     >>> from asyncteach import CHORES

@@ -20,7 +20,7 @@ MOST = 12
 
 
 class Setting(NamedTuple):
-    """What a setting is called, between which numbers it lies, and what it means."""
+    """The name of a setting, its limits, and its meaning."""
 
     name: str
     least: int
@@ -45,7 +45,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Evening:
-    """An evening of chores that are all alike."""
+    """An evening of identical chores."""
 
     chores: int = 6
     start: int = 2
@@ -122,10 +122,10 @@ def _amount(amount: float, noun: str = "minute") -> str:
 
 
 class Explorer:
-    """Chores that are all alike, and sliders for what they need.
+    """Identical chores, with sliders for what they need.
 
-    `recording` is what they did with the settings of now, `sentence` says how long it took and
-    what limits it, and `change()` sets what the sliders set.
+    `recording` is the recording with the current settings, `sentence` says how long it took and
+    what limits it, and `change()` changes the settings without sliders.
     """
 
     def __init__(self, settings: Evening) -> None:
@@ -196,13 +196,13 @@ def _check(settings: dict[str, Any]) -> None:
 def explore(**settings: int) -> Explorer:
     """Move sliders and see at once how long some chores take together, and what limits it.
 
-    Shows itself at the end of a notebook's cell. The settings, which may be given to begin with:
-    `chores`, how many (1 to 12); `start` and `finish`, story minutes that each needs you at its
-    beginning and end (0 to 15); `machine`, minutes that its machine works (0 to 60); `at_once`,
-    how many may be under way at the same time (1 to 12). Everything happens in virtual time.
+    It shows itself at the end of a notebook's cell. The keywords set the initial values:
+    `chores`, their number (1 to 12); `start` and `finish`, the story minutes that each needs you at
+    its beginning and end (0 to 15); `machine`, the minutes that its machine works (0 to 60);
+    `at_once`, how many may run at the same time (1 to 12). Everything runs in virtual time.
 
-    Returns an Explorer with `recording`, `sentence` and `change()`, which does without sliders what
-    they do. Raises TypeError or ValueError, one sentence each, for what can't be set.
+    Returns an Explorer with `recording`, `sentence` and `change()`, which changes the settings
+    without sliders. Raises TypeError or ValueError for wrong settings.
 
     >>> evening = explore(chores=6, at_once=2)
     >>> evening.recording.minutes

@@ -32,11 +32,11 @@ _SHOWN = 30
 
 @dataclass(frozen=True)
 class Order:
-    """One order in which the tasks took turns, and what came of it.
+    """One order in which the tasks took turns, and its outcome.
 
     `steps` names the task of each turn, from one await to the next. `result` is what the program
-    returned, `error` what it raised, or None. `stuck` is true if no task could go on, since each
-    waited for another; `left` names the tasks that hadn't ended when the program had.
+    returned, `error` what it raised, or None. `stuck` is true if no task could go on because each
+    waited for another. `left` names the tasks that were still running when the program ended.
 
     >>> Order(("Ada", "Bo"), 3, None, False, ())
     Ada, Bo: 3
@@ -86,7 +86,7 @@ class Orders(Sequence[Order]):
         return dict(Counter(order.outcome for order in self).most_common())
 
     def to_frame(self) -> "DataFrame":
-        """Return a row for each order: whose turn it was, and what came of it."""
+        """Return a DataFrame with a row for each order: the task of each turn, and the outcome."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -110,20 +110,20 @@ class Orders(Sequence[Order]):
 def every_order(program: Program, *, most: int = 1000) -> Orders:
     """Run an async function again and again, in every order in which its tasks can take turns.
 
-    A turn goes from one `await` that waits to the next. Whenever more than one task could go on,
-    each of them is tried, and a sleep may end before or after any other: it stands for an answer
-    that takes as long as it takes. An event loop does less with your code than this, so a program
-    that is right in all of these orders is right whatever it has to wait for.
+    A turn lasts from one `await` that waits to the next. Whenever more than one task could go on,
+    each of them is tried. A sleep may end before or after any other: it stands for an answer that
+    takes an unknown time. An event loop uses only some of these orders, so a program that is right
+    in all of them is right however long it has to wait.
 
     `program` takes no arguments, starts its tasks itself (`gather`, `TaskGroup`, `create_task` with
-    a `name=`), makes all that they share anew each time, and returns what you want to look at.
-    It runs here and now, blocks until all orders are done and takes no time for sleeps; each task
-    that it leaves behind is cancelled. What it raises is kept, in the order's `error`.
+    a `name=`), makes the objects that they share anew each time, and returns what you want to see.
+    `every_order` blocks until all orders are done, and sleeps take no time. Tasks that the program
+    leaves behind are cancelled. If it raises, the exception is in the order's `error`.
 
     The number of orders grows fast: two tasks of two turns have 6, three tasks of four turns have
     34,650. Raises RuntimeError for more than `most`, for an order that never ends, for a program
     that does something else when it is run again, and for threads, processes and the network.
-    Raises TypeError if `program` is no function, or gives no coroutine.
+    Raises TypeError if `program` isn't a function that returns a coroutine.
 
     >>> import asyncio
     >>> async def program():
@@ -419,7 +419,7 @@ class _TurnLoop:
         return False
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Say nothing: an exception that nobody asks for would be told once for each order."""
+        """Ignore it: otherwise an exception would be reported once for each order."""
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """Do nothing: cancelled timers are passed over at the next turn."""

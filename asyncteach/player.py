@@ -20,10 +20,10 @@ _LISTED = 40
 
 
 class Player:
-    """A recording as a row of moments, with buttons and a slider in a notebook.
+    """A recording as a sequence of moments, with buttons and a slider in a notebook.
 
-    `sentences` says what happens at each, `source(number)` shows the lines of it. Where there
-    are no widgets, in a terminal or on a page, it is the timeline with the sentences below it.
+    `sentences` describe the moments, `source(number)` shows the lines of one. Without widgets, in
+    a terminal or on a page, it shows the timeline with the sentences below.
     """
 
     def __init__(self, recording: Recording) -> None:
@@ -73,15 +73,14 @@ class Player:
 def replay(recording: Recording, **others: object) -> Player:
     """Step through a recording: which task starts and stops running, gets ready, waits for what.
 
-    Shows itself at the end of a notebook's cell: buttons and a slider, the timeline up to the
-    moment, what happens then in a sentence, and the line of source where the task is, marked by
-    a sign. Takes any Recording, of `run_together` and the other runners as well as of `record()`
-    and `%%timeline`; only those of code have lines. Nothing is run again. Times are in the unit
-    of the recording, story minutes or seconds. Of more than 2,000 steps the first are shown.
+    At the end of a notebook's cell it shows buttons and a slider, the timeline up to the moment, a
+    sentence about what happens then, and the source with the task's current line marked. It takes
+    any Recording, from a runner such as `run_together`, from `record()` or from `%%timeline`; only
+    recordings of code have source lines. No code runs again. Times are in the unit of the
+    recording, story minutes or seconds. Only the first 2,000 steps are shown.
 
-    The Player that comes back has the same for other uses: `sentences`, a list, and
-    `source(number)`. Raises TypeError for
-    anything but a Recording, and for options: it has none.
+    Returns a Player with the list `sentences` and the method `source(number)`. Raises TypeError
+    for anything but a Recording.
 
     >>> from asyncteach import CHORES, run_in_turn
     >>> player = replay(run_in_turn(CHORES, clock="virtual"))

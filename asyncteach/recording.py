@@ -1,4 +1,4 @@
-"""What happened: for every task, when it was running, ready and waiting."""
+"""Recording: for every task, when it was running, ready and waiting."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,7 +23,7 @@ __all__ = ["READY", "RUNNING", "STATES", "WAITING", "Recording", "Slice"]
 
 
 class Slice(NamedTuple):
-    """A stretch of one task's time in one state, from `start` to `end`."""
+    """An interval in which one task was in one state, from `start` to `end`."""
 
     task: str
     state: str
@@ -32,11 +32,11 @@ class Slice(NamedTuple):
 
 
 class Recording:
-    """What each task did when: slices of running, ready and waiting, from the start.
+    """A recording of what each task did: slices of running, ready and waiting.
 
-    A runner such as `run_together` returns one in story minutes, `record()` gives one in seconds.
-    In a notebook it shows itself as a timeline; `print(recording)` gives the same in characters,
-    `to_frame()`, `tasks()` and `blocked()` give the numbers, `explain()` says what they mean.
+    A runner such as `run_together` returns one in story minutes, `record()` makes one in seconds.
+    In a notebook it shows itself as a timeline, and `print(recording)` draws that in characters.
+    `to_frame()`, `tasks()` and `blocked()` return the numbers, `explain()` describes them.
 
     >>> from asyncteach import CHORES, run_in_turn
     >>> recording = run_in_turn(CHORES, clock="virtual")
@@ -57,9 +57,9 @@ class Recording:
 
     @classmethod
     def from_source(cls, title: str, build: Callable[[], tuple[Trace, bool]]) -> "Recording":
-        """Make a recording whose trace comes from `build()`, with whether it is final.
+        """Make a recording from `build()`, which returns a trace and whether that is final.
 
-        It is called when the trace is first needed, and again until what it returns is final.
+        It is called when the trace is needed, until the trace is final.
         """
         recording = cls(title, [])
         recording._build = build
@@ -73,14 +73,14 @@ class Recording:
         return recording
 
     def add(self, task: int, state: str, start: float, end: float) -> None:
-        """Add a slice of the task of that index; one without length only if it was running."""
+        """Add a slice of the task with that index; an empty slice is kept only if running."""
         if end > start or state == RUNNING:
             self._slices.append((task, STATES.index(state), start, max(start, end)))
             self._trace = None
 
     @property
     def trace(self) -> Trace:
-        """All that is known, in columns: what pictures and sentences are made from."""
+        """The recorded data in columns: the source of pictures and sentences."""
         if self._build is not None:
             trace, is_final = self._build()
             trace.is_final = is_final
@@ -105,7 +105,7 @@ class Recording:
 
     @property
     def unit(self) -> str:
-        """What its times are: `minutes` of the story, or `seconds`."""
+        """The unit of its times: `minutes` of the story, or `seconds`."""
         return self.trace.unit
 
     @property
@@ -115,7 +115,7 @@ class Recording:
 
     @property
     def minutes(self) -> float:
-        """How long it all took, in story minutes; of a `record()` in minutes of its clock."""
+        """How long it all took, in story minutes, or for `record()` in minutes of its clock."""
         return self.trace.duration / (60 / self.trace.domain.seconds)
 
     @property
@@ -125,17 +125,17 @@ class Recording:
 
     @property
     def attention(self) -> float:
-        """How much of the time needed you: the running of all tasks together, in minutes."""
+        """How many minutes needed you: the running time of all tasks, added up."""
         return self.trace.attention / (60 / self.trace.domain.seconds)
 
     @property
     def dropped(self) -> int:
-        """How many steps beyond `max_slices` were counted and not kept."""
+        """How many steps beyond `max_slices` were counted but not kept."""
         return self.trace.dropped
 
     @property
     def findings(self) -> "list[Finding]":
-        """What a teacher would point at, as a list; empty where nothing was found.
+        """Problems that a teacher would point out, as a list; empty if there are none.
 
         Each finding has `kind`, `task`, `seconds`, `file`, `line`, `message`, `fix` and `delayed`.
         """
@@ -144,13 +144,13 @@ class Recording:
         return find(self.trace)
 
     def explain(self) -> str:
-        """Return in plain sentences what was observed, what cost time and how to mend it."""
+        """Return plain sentences: what was observed, what cost time and how to fix it."""
         from asyncteach.findings.report import explain
 
         return explain(self.trace)
 
     def __iter__(self) -> Iterator[Slice]:
-        """Give the slices by start, those of one start by task."""
+        """Yield the slices, sorted by start and then by task."""
         names, slices = self.names, self.trace.slices
         columns = (slices.task, slices.state, slices.start, slices.end)
         for task, state, start, end in zip(*(c.tolist() for c in columns), strict=True):
@@ -160,11 +160,11 @@ class Recording:
         return len(self.trace.slices)
 
     def to_frame(self) -> "DataFrame":
-        """Return a DataFrame, one row a slice by start: task, state, start, end.
+        """Return a DataFrame with one row per slice, sorted by start: task, state, start, end.
 
-        Times are story minutes, or for a `record()` seconds since it began; then there is a column
-        label, too: what pictures and sentences call the task. The columns task, label and state
-        are categorical: a million slices take no longer than they must.
+        Times are story minutes, or for `record()` seconds since it began. For `record()` there is
+        also a column label: the name of the task in pictures and sentences. The columns task,
+        label and state are categorical, which is fast even for a million slices.
         """
         import pandas
 
@@ -180,12 +180,12 @@ class Recording:
         return pandas.DataFrame(columns, copy=False)
 
     def tasks(self) -> "DataFrame":
-        """Return a DataFrame, one row a task, in the order in which they appeared.
+        """Return a DataFrame with one row per task, in the order in which they appeared.
 
-        Its columns: task, spawned, finished, and the totals of running, ready and waiting, in
-        story minutes. Of a `record()`, in seconds: task, label (what pictures and sentences call
-        it), parent, coroutine, spawned, finished, outcome, running, ready, waiting. What is still
-        running has no time of finishing.
+        The columns are task, spawned, finished, and the totals of running, ready and waiting, in
+        story minutes. For `record()` they are, in seconds: task, label (its name in pictures and
+        sentences), parent, coroutine, spawned, finished, outcome, running, ready, waiting. A task
+        that is still running has no `finished`.
         """
         import pandas
 
@@ -206,12 +206,12 @@ class Recording:
         return pandas.DataFrame(table)
 
     def blocked(self) -> "DataFrame":
-        """Return a DataFrame, one row a step that held the loop for longer than the threshold.
+        """Return a DataFrame with one row per step that held the loop longer than the threshold.
 
-        Its columns: task and label (for a callback, both hold its name), start, seconds, the
-        user's file, line and function that held it, and two lists: delayed, the labels of the
-        tasks that were ready meanwhile, and delays, for how many seconds each. A step that was
-        long only because the computer gave the program no time isn't listed.
+        The columns are task and label (for a callback, both hold its name), start, seconds, the
+        user's file, line and function that held the loop, and two lists: delayed, the labels of
+        the tasks that were ready meanwhile, and delays, their seconds. A step that was long only
+        because the computer gave the program no time isn't listed.
         """
         import pandas
 
@@ -237,10 +237,10 @@ class Recording:
         return pandas.DataFrame(rows, columns=[*columns, "delayed", "delays"])
 
     def lanes(self) -> list[tuple[str, list[Slice]]]:
-        """Return the slices by lane: of you, the loop or the GIL, then of each task.
+        """Return the slices by lane: first you, the loop or the GIL, then each task.
 
-        The first lane holds all that ran, without what ran in threads and processes if it is the
-        loop's. Processes share no such lane: then it is left out.
+        The first lane holds everything that ran; the loop's lane leaves out threads and processes.
+        If all ran in processes, there is no first lane.
         """
         head, first = self.trace.head, []
         tasks: dict[str, list[Slice]] = {name: [] for name in self.names}
@@ -254,8 +254,8 @@ class Recording:
     def plot(self, ax: "Axes | None" = None, **options: Any) -> "Axes":
         """Draw the timeline on `ax`, or on a figure of its own, and return the Axes.
 
-        Takes the options of `plot_timeline`: `start` and `end` for a part, `tasks` for some. Raises
-        TypeError for any other.
+        The options are those of `plot_timeline`: `start` and `end` draw a part, `tasks` some of
+        the tasks. Raises TypeError for any other option.
         """
         from asyncteach.timeline.figure import plot_timeline
 
@@ -264,9 +264,9 @@ class Recording:
         return plot_timeline(self, ax=ax, **options)
 
     def to_chrome_trace(self, path: "str | PathLike[str] | None" = None) -> "dict[str, Any] | Path":
-        """Write a trace that https://ui.perfetto.dev opens, a track a task; return its path.
+        """Write a trace that https://ui.perfetto.dev can open, one track per task; return its path.
 
-        Times are in microseconds. Without a path it comes back as a dict.
+        Times are in microseconds. Without a path, the trace is returned as a dict.
 
         >>> from asyncteach import CHORES, run_in_turn
         >>> trace = run_in_turn(CHORES, clock="virtual").to_chrome_trace()
@@ -278,9 +278,9 @@ class Recording:
         return write_chrome_trace(self.trace, path)
 
     def to_svg(self, path: "str | PathLike[str] | None" = None) -> "str | Path":
-        """Write the timeline as SVG, sharp at any size; the mouse on a bar tells what it is.
+        """Write the timeline as SVG, sharp at any size; pointing at a bar shows what it is.
 
-        Needs no other file and holds no script. Returns the path; without one, the text.
+        It needs no other file and contains no script. Returns the path, or without one the text.
 
         >>> from asyncteach import CHORES, run_in_turn
         >>> run_in_turn(CHORES, clock="virtual").to_svg()[:4]
@@ -300,11 +300,11 @@ class Recording:
         return text.heading(self.trace)
 
     def __str__(self) -> str:
-        """Return the timeline in characters: a line for you or the loop, a line a task."""
+        """Return the timeline in characters: a line for you or the loop, and one for each task."""
         return text.draw(self.trace)
 
     def describe(self) -> str:
-        """Return what the timeline shows as a sentence or two, for those who can't see it."""
+        """Describe the timeline in a sentence or two, for readers who can't see it."""
         return text.describe(self.trace)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:

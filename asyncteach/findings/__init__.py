@@ -1,4 +1,4 @@
-"""What a recording says: what was observed, with its numbers, and what may be done about it."""
+"""Findings: what was observed in a recording, with numbers, and how to fix it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from asyncteach.trace import TaskRecord
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a teacher would point at.
+    """One problem that a teacher would point out.
 
-    `kind` is a word to look up or to test for, `task` the name of the task, `seconds` what it has
-    cost, `file` and `line` the user's own line; `message` says what was observed, `fix` what to do.
-    `delayed` has the label of each task that was ready and had to wait for what held the loop, with
-    its seconds, the longest first.
+    `kind` is a word to test for, `task` the name of the task, `seconds` the time that it cost,
+    and `file` and `line` are the user's own line. `message` describes what was observed, `fix` what
+    to do. `delayed` has the label of each task that was ready while the loop was held, with the
+    seconds that it waited, the longest first.
     """
 
     kind: str
@@ -39,5 +39,5 @@ def finding(
 
 
 def name_task(row: TaskRecord | None) -> str:
-    """Return what a sentence calls a task: short, on one line."""
+    """Return the name of a task in sentences: short, on one line."""
     return clip(row.label or row.name, 40) if row else "A task"

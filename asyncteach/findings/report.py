@@ -16,16 +16,16 @@ from asyncteach.thread_recorder.thread_trace import ThreadTrace, explain_threads
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, Slices, Trace
 
 _FOR_TASKS = ("task", "tasks", "lock", "semaphore", "queue", "condition", "event", "barrier")
-"""The kinds of waits that are for other tasks: they overlap with those by themselves."""
+"""The kinds of waits for other tasks: these waits overlap by themselves."""
 
 
 def find(trace: Trace) -> list[Finding]:
     """Return what was found in a trace, the costliest first.
 
-    As long as the recording is open (it isn't final), tasks have every right to be at work.
+    While the recording is open, a task that is still running is no finding.
     """
     if trace.domain is not CODE:
-        return []  # all that is looked for are mistakes with tasks
+        return []  # all findings are about tasks
     look_again()
     found = [*find_blocks(trace), *find_sequences(trace)]
     found += find_task_errors(trace, is_over=trace.is_final)
@@ -55,15 +55,15 @@ def _list_totals(trace: Trace) -> list[str]:
     amount = partial(trace.domain.format, rough=True)
     tasks = np.array([row.kind == "task" for row in trace.rows], dtype=bool)
     jobs = [row.kind for row in trace.rows if row.kind != "task"]
-    who = count(int(tasks.sum()), "task")
+    subjects = count(int(tasks.sum()), "task")
     for kind, kinds in (("thread", "threads"), ("process", "processes")):
         if kind in jobs:
-            who += f" and {count(jobs.count(kind), 'job')} in {kinds}"
+            subjects += f" and {count(jobs.count(kind), 'job')} in {kinds}"
     if "worker" in jobs:
-        who += f" on {count(jobs.count('worker'), 'worker')}"
+        subjects += f" on {count(jobs.count('worker'), 'worker')}"
     totals = {s: float(trace.slices.total(len(trace.rows), s)[tasks].sum()) for s in STATES}
     lines = [
-        f"{amount(trace.duration)}, {who}. Added up, they were running for "
+        f"{amount(trace.duration)}, {subjects}. Added up, they were running for "
         f"{amount(totals[RUNNING])}, ready for {amount(totals[READY])} and waiting "
         f"for {amount(totals[WAITING])}."
     ]
@@ -81,7 +81,7 @@ def _list_totals(trace: Trace) -> list[str]:
 
 
 def _praise(trace: Trace, *, held_up: bool) -> str:
-    """Return how much waiting overlapped, and if it is true, that nothing was held up."""
+    """Return how much waiting overlapped, and that no task was delayed if that is true."""
     amount = partial(trace.domain.format, rough=True)
     own = _own_waiting(trace)
     total = float(own.seconds().sum())
@@ -118,14 +118,14 @@ def _own_waiting(trace: Trace) -> Slices:
     parents = {row.parent for row in trace.rows if row.kind == "task"}
     kept = []
     for task, start in zip(waiting.task.tolist(), waiting.start.tolist(), strict=True):
-        # Where no look at the wait was taken, a parent is taken to wait for its children.
+        # If it is unknown what a parent waited for, it counts as waiting for its children.
         kind = kinds.get((task, start), "tasks" if task in parents else "")
         kept.append(trace.rows[task].kind == "task" and kind not in _FOR_TASKS)
     return waiting[np.array(kept, dtype=bool)]
 
 
 def _describe_held(trace: Trace) -> list[str]:
-    """Return sentences on what delayed no task, or was no fault of the code."""
+    """Return sentences about steps that delayed no task, and about delays by the computer."""
     sentences = [
         f"{describe_block(trace, group)}, while no other task was ready."
         for group in group_blocks(trace)

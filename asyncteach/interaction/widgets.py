@@ -62,7 +62,7 @@ class Slider:
         self.slider.style.description_width = f"{room}px"
         self.slider.layout.width = f"min({room + 260}px, 100% - 90px)"
         self.field = widgets.BoundedIntText(**common, tooltip=meaning)
-        # The name stands at the slider already; here it is for those who don't see it.
+        # The slider shows the name already; this one is for screen readers.
         self.field.style.description_width = "0px"
         self.field.layout.width = "70px"
         self.box = widgets.Box([self.slider, self.field], layout={"width": f"{room + 350}px"})

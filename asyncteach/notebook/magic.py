@@ -55,11 +55,11 @@ def unload_ipython_extension(shell: Any) -> None:
 @argument("--no-picture", action="store_true", help="show the explanation only")
 @argument("--no-text", action="store_true", help="show the picture only")
 def timeline(line: str, cell: str) -> None:
-    """Run a cell as always, and show below it which tasks were running, ready and waiting.
+    """Run a cell as usual, and show below it which tasks were running, ready and waiting.
 
-    The code below that line runs as it would without it, `await` included. Below its output come
-    the picture of its tasks and what `explain()` says about them, also if it fails or is
-    interrupted. Tasks that other cells have started are not in it.
+    The code below that line runs as it would without it, `await` included. Below its output the
+    cell shows a picture of its tasks and the text of `explain()`, also if the code fails or is
+    interrupted. Tasks that other cells have started aren't shown.
 
     For example::
 
@@ -93,7 +93,7 @@ def read_options(line: str) -> argparse.Namespace:
 
 
 class Extension:
-    """What one IPython shell has been given."""
+    """The extension of one IPython shell."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell

@@ -86,15 +86,15 @@ def plot_timeline(
 
 
 class Overlay(Protocol):
-    """Something that is drawn over one timeline, as a guess is, or the place of a mistake."""
+    """A drawing over one timeline, such as a guess or the place of a mistake."""
 
     room: float
-    """How many inches it wants above the lanes."""
+    """How many inches it needs above the lanes."""
     alt: str
     """What it shows, for those who can't see it."""
 
     def draw(self, ax: Axes, sheet: Sheet) -> Sequence[Patch]:
-        """Draw it, and return what the legend has to explain."""
+        """Draw it, and return the patches for the legend."""
         ...
 
 
@@ -109,7 +109,7 @@ class Picture(Figure):
     def _repr_png_(self) -> tuple[str, dict[str, Any]]:
         """Return a base64 PNG of double density, its size in a page's pixels, and the words."""
         file = io.BytesIO()
-        with mpl.rc_context({"savefig.bbox": None}):  # the size that is told is the size that is
+        with mpl.rc_context({"savefig.bbox": None}):  # so that the returned size is the real one
             self.savefig(file, format="png", dpi=2 * _DPI)
         width, height = (round(inches * _DPI) for inches in self.get_size_inches())
         png = base64.b64encode(file.getvalue()).decode("ascii")
@@ -164,7 +164,7 @@ def draw_timelines(
 def draw_views(
     views: Sequence[View], overlays: Sequence[Overlay | None], *, width: float = _WIDTH,
 ) -> Picture:  # fmt: skip
-    """Draw what is to be seen of recordings of one unit, each with what is to be drawn over it."""
+    """Draw views that share a unit below each other, each with its overlay."""
     longest = max(view.end for view in views)
     sheets = [lay_sheet(view, page=width, until=longest) for view in views]
     rooms = [overlay.room if overlay else 0.0 for overlay in overlays]

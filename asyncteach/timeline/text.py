@@ -111,12 +111,12 @@ def _label(lane: Lane) -> str:
 
 
 def _ending(trace: Trace, lane: Lane) -> str:
-    """Return how a lane's tasks ended, where they didn't return."""
+    """Return how a lane's tasks ended, unless they returned."""
     if lane.kind in ("you", "loop"):
         return ""
     if not lane.folded:
         row = trace.rows[lane.rows[0]]
-        # Who has opened the recording goes on after it: that's no news.
+        # The task that opened the recording always goes on after it.
         is_plain = row.outcome == "returned" or row.was_there
         return "" if is_plain else f"  {clip(row.outcome, 50)}"
     first = Counter(trace.rows[row].outcome.partition(" ")[0] for row in lane.rows)
@@ -144,7 +144,7 @@ def _format_folds(view: View) -> list[str]:
 
 
 def _format_blocks(trace: Trace) -> list[str]:
-    """Return a line for each of the longest blocks: who, how long, where, and who was delayed."""
+    """Return a line for each of the longest blocks: what held the loop, and what it delayed."""
     longest = sorted(trace.blocks, key=lambda block: block.start - block.end)
     lines = [_format_block(trace, block) for block in longest[:_FEW]]
     if len(longest) > _FEW:

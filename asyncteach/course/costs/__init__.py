@@ -1,1 +1,1 @@
-"""What the costs are made of: child processes that measure, the words and the picture."""
+"""`measure_costs()`: child processes that measure, a table, sentences and a picture."""

@@ -23,21 +23,21 @@ ROUND = 0.003
 """Seconds: so short that most rounds fit between two interruptions by other programs."""
 
 FEWEST = 5
-"""So many rounds are played even if the time is up."""
+"""At least so many rounds are played, even if the time is up."""
 
 BUSY = (0, 1, 4)
-"""So many threads calculate beside a loop whose lateness is measured."""
+"""Numbers of threads that calculate while the lateness of a loop is measured."""
 
 NAP, NAPS = 0.005, 12
 SHARERS, WORK = 10, 0.05  # threads that share work, and the seconds of it at least
 
 
 Play = Callable[[int], object]
-"""Does the thing to be measured so many times."""
+"""Repeats the measured operation so many times."""
 
 
 class Subject(NamedTuple):
-    """A thing to be measured, and what gets it ready and returns how it is played."""
+    """An operation to measure; `prepare` sets it up and returns its Play."""
 
     what: str
     number: int
@@ -53,11 +53,11 @@ def main() -> None:
     for finding in JOBS[job](**options):
         print(json.dumps(finding), flush=True)  # what is printed is kept if this process dies
     print(json.dumps("done"), flush=True)
-    os._exit(0)  # there are threads that wait for ever
+    os._exit(0)  # some threads wait forever
 
 
 def play_rounds(kind: str, subjects: list[Subject], seconds: float) -> Iterator[Finding]:
-    """Play short rounds of all in turn, so that what disturbs one disturbs all.
+    """Play short rounds of all in turn, so that a disturbance affects all of them.
 
     On Linux all of it stays on one processor. Then a hand-over really is a switch: between two
     processors it takes longer or shorter, by a factor of up to ten, as the system happens to place
@@ -97,7 +97,7 @@ def play_rounds(kind: str, subjects: list[Subject], seconds: float) -> Iterator[
 
 
 def refused(error: BaseException) -> str:
-    """Return why the machine doesn't do something."""
+    """Return a sentence about an error of the machine."""
     return f"this machine refused: {error or type(error).__name__}"
 
 
@@ -157,7 +157,7 @@ def prepare_sleepers(loop: asyncio.AbstractEventLoop, number: int) -> Play:
         await finished.wait()
 
     tasks = [loop.create_task(step()) for _ in range(number)]
-    # `tasks` is named here because a task that has no name may be lost.
+    # `tasks` is used here, because a task without a reference may be garbage-collected.
     return lambda count: tasks and loop.run_until_complete(play_once(count))
 
 

@@ -1,4 +1,4 @@
-"""The costs in words: amounts as people read them, the table for a terminal, and what it means."""
+"""The costs in words: readable amounts, the table for a terminal, and an explanation."""
 
 import os
 from textwrap import wrap
@@ -38,7 +38,7 @@ def format_amount(amount: float, unit: str) -> str:
 
 
 def format_bytes(amount: float) -> str:
-    """Return so many bytes in few characters; a kB is 1,000 of them.
+    """Return a number of bytes in few characters; a kB is 1,000 bytes.
 
     >>> format_bytes(1434), format_bytes(16_000_000_000)
     ('1.43 kB', '16 GB')
@@ -50,7 +50,7 @@ def format_bytes(amount: float) -> str:
 
 
 def format_ratio(ratio: float) -> str:
-    """Return a ratio in few digits, since no more of them would be the same next time.
+    """Return a ratio in few digits, because more of them would change from run to run.
 
     >>> format_ratio(2.179), format_ratio(11.4), format_ratio(12_345)
     ('2.2', '11', '12,000')
@@ -59,14 +59,14 @@ def format_ratio(ratio: float) -> str:
 
 
 def heading() -> str:
-    """Return what the table is and where it was made."""
+    """Return the heading of the table: what was measured, and where."""
     is_on_one = hasattr(os, "sched_setaffinity")
     where = "on one processor, in its time" if is_on_one else "wherever the system put them"
     return f"Costs on this machine; hand-overs and starts {where}."
 
 
 def write_table(rows: list[Row], left_out: list[str]) -> str:
-    """Write everything as text, in groups, with amounts as people read them."""
+    """Return the table as text, in groups, with readable amounts."""
     lines = [heading()]
     cells = [(row["kind"], _cells(row)) for row in rows]
     widths = [max((len(line[n]) for _, line in cells), default=0) for n in range(3)]
@@ -96,7 +96,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def explain(rows: list[Row]) -> list[str]:
-    """Return sentences that are true of these rows: about what is missing there is none."""
+    """Return sentences about these rows; missing rows get no sentence."""
     by_number = sorted(rows, key=lambda row: row["number"])
     found = {(row["kind"], row["what"]): row for row in by_number}  # of the greatest number
     exact = {(row["kind"], row["what"], row["number"]): row for row in rows}
@@ -117,7 +117,7 @@ def explain(rows: list[Row]) -> list[str]:
         )
 
     def ratio(kind: str, what: str, other: str) -> float:
-        """Return how many times as much one costs as the other, 0 where one is missing."""
+        """Return how many times as much one costs as the other, or 0 if one is missing."""
         one, two = found.get((kind, what)), found.get((kind, other))
         return one["median"] / two["median"] if one and two and two["median"] > 0 else 0.0
 

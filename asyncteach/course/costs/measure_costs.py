@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["Costs", "measure_costs"]
 
 BYTES = {"task": 4e3, "thread": 40e3, "process": 20e6}
-"""Memory to reckon with for each, the system's own share included."""
+"""The memory that each may take, including the system's share."""
 
 SPARE = 15
-"""Seconds more than wanted that a busy machine is given."""
+"""A busy machine may take so many seconds longer."""
 
 RING = 1000
-"""So many tasks or threads hand over in a ring, where they may."""
+"""The number of tasks or threads in the large ring, if `most` allows it."""
 
 REPEATS = 3  # of memory, which hardly differs from one to the next
 
@@ -44,14 +44,13 @@ REPEATS = 3  # of memory, which hardly differs from one to the next
 class Costs(pandas.DataFrame):
     """A table with a row for each thing that was measured, made by `measure_costs`.
 
-    The columns are `kind` (of cost: switch, start, memory, lateness, preemption), `what`, `number`
-    (how many of them there were), `median`, `low` and `high` (between them lies the middle half of
-    the `rounds`), and their `unit`. What you derive from it (a selection, a sum) is an
-    ordinary DataFrame.
+    The columns are `kind` (switch, start, memory, lateness or preemption), `what`, `number` (how
+    many of them there were), `median`, `low` and `high` (the middle half of the `rounds` lies
+    between them), and `unit`. A selection or a sum of it is an ordinary DataFrame.
 
-    In a notebook it shows itself with a figure. `explain()` says what it means, `.left_out` is a
-    list of sentences about what wasn't measured and why, `.figure` is a Matplotlib figure, and
-    `print` shows it all but the figure.
+    In a notebook it shows itself with a figure. `explain()` describes the results, `.left_out` is
+    a list of sentences about what wasn't measured and why, `.figure` is a Matplotlib figure, and
+    `print` shows everything but the figure.
     """
 
     _metadata = ["left_out"]  # noqa: RUF012  (the way that pandas asks for attributes)
@@ -62,7 +61,7 @@ class Costs(pandas.DataFrame):
         return pandas.DataFrame
 
     def explain(self) -> str:
-        """Return what the numbers say, in a few sentences that are true of this very run."""
+        """Return a few sentences about the numbers of this run."""
         return " ".join(explain(self.rows()))
 
     def rows(self) -> list[Row]:
@@ -89,23 +88,21 @@ class Costs(pandas.DataFrame):
 
 
 def measure_costs(*, seconds: float = 30, most: int = 10_000) -> Costs:
-    """Measure on this machine what tasks, threads and processes cost: to switch, start and hold.
+    """Measure what switching, starting and holding tasks, threads and processes costs here.
 
-    It takes about so many `seconds`, on a busy machine at most 15 more, and blocks meanwhile, a
-    notebook's event loop too. The work is done in processes of its own, which end with it. At
-    `most` so many tasks or threads are held at a time, fewer where the machine has no room for
-    them; what is left out, and why, is in `.left_out`.
+    It takes about `seconds`, on a busy machine up to 15 more, and blocks meanwhile, also a
+    notebook's event loop. Child processes do the work. At most `most` tasks or threads exist at a
+    time, fewer if the machine hasn't enough memory; `.left_out` says what was left out and why.
 
-    Rounds of all that is compared are played in turn, so that what disturbs one disturbs all, and
-    their median and quartiles are kept. Hand-overs and starts are measured on one processor where
-    the system (Linux) can be asked for it, so that each hand-over is a switch, and in that
-    processor's time, so that other programs' turns don't count. Times are in microseconds or
-    milliseconds, memory in kilobytes of 1,000 bytes for each. The idle process is a bare Python, a
-    spawned one comes from multiprocessing, as on macOS and Windows, and a hand-over by a pipe is
-    half of a byte's way to another process and back.
+    Rounds of all subjects alternate, so that a disturbance affects all of them, and the median and
+    the quartiles are kept. On Linux, hand-overs and starts run on one processor, so that each
+    hand-over is a switch, and only the processor time of these processes counts. Times are in
+    microseconds or milliseconds, memory in kilobytes of 1,000 bytes each. The idle process is a
+    bare Python, a spawned one comes from multiprocessing, as on macOS and Windows. A hand-over by
+    a pipe is half the time in which a byte goes to another process and back.
 
-    Returns Costs, a DataFrame. Raises ValueError or TypeError for an option that makes no sense,
-    ImportError without psutil: `pip install psutil`.
+    Returns Costs, a DataFrame. Raises ValueError or TypeError for wrong arguments, and ImportError
+    without psutil: `pip install psutil`.
 
     >>> costs = measure_costs(seconds=1, most=100)
     >>> list(costs[costs["kind"] == "start"].sort_values("median")["what"])[:2]
@@ -125,7 +122,7 @@ Samples = dict[tuple[str, str, int], list[float]]
 
 
 def run_jobs(seconds: float, most: int) -> tuple[Samples, list[str]]:
-    """Run all jobs in turn; return what was measured, and sentences about what wasn't."""
+    """Run all jobs in turn; return the samples, and sentences about what was left out."""
     samples: Samples = {}
     left_out: list[str] = []
     began = perf_counter()
@@ -166,7 +163,7 @@ def run_jobs(seconds: float, most: int) -> tuple[Samples, list[str]]:
 
 
 def no_room(what: str, number: int) -> str:
-    """Return why so many are not held: they may take a quarter of the memory that is free."""
+    """Return why so many don't fit: they may take a quarter of the free memory."""
     import psutil
 
     needed, free = BYTES[what] * number, psutil.virtual_memory().available
@@ -179,19 +176,19 @@ def no_room(what: str, number: int) -> str:
 
 
 def run_job(job: str, options: dict[str, Any], timeout: float) -> tuple[list[Any], str]:
-    """Run a job in a child process; return its findings, and why it didn't come to its end.
+    """Run a job in a child process; return its findings, and why it didn't finish.
 
-    It works in a script, in a notebook and in what is piped into Python. The child has nothing of
-    the user's environment and folder, since whatever is set up there costs time.
+    It works in a script, in a notebook and in code that is piped into Python. The child ignores
+    the user's environment and folder, because loading them would cost time.
     """
     import psutil
 
-    # Last in the path: what is installed beside us must not take the place of Python's own modules.
+    # Last in the path: installed packages must not replace Python's own modules.
     folders = [str(Path(__file__).resolve().parents[3]), str(Path(psutil.__file__).parents[1])]
     code = f"import sys; sys.path += {folders}; from asyncteach.course.costs.child import main"
     command = [sys.executable, "-I", "-S", "-W", "ignore", "-c", f"{code}; main()"]
     try:
-        # An interrupt, too, ends the child before it comes out of here.
+        # An interrupt ends the child too.
         done = subprocess.run(
             [*command, json.dumps([job, options])],
             stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout,
@@ -210,7 +207,7 @@ def run_job(job: str, options: dict[str, Any], timeout: float) -> tuple[list[Any
 
 
 def tabulate(samples: Samples, left_out: list[str]) -> Costs:
-    """Return the table of what was measured."""
+    """Return the table of the samples."""
     kinds, seen = list(UNITS), list(dict.fromkeys(what for _, what, _ in samples))
     rows = []
     for key in sorted(samples, key=lambda key: (kinds.index(key[0]), seen.index(key[1]), key[2])):
