@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 import sys
 import threading
 import time
@@ -10,6 +12,7 @@ import warnings
 import pytest
 
 from asyncteach import record, virtual_time
+from asyncteach.recorder import record as recorder
 from asyncteach.recorder.task_table import TaskTable
 
 
@@ -314,3 +317,25 @@ def test_virtual_locks_and_pools_leave_nothing_in_the_sentences():
     with virtual_time(), record() as recording:
         asyncio.run(main())
     assert recording.findings == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads
+def test_a_child_that_is_forked_during_a_look_at_the_loop_ends():
+    """The watchdog's thread isn't in the child: a lock that it held is never released there."""
+
+    async def program():
+        (one,) = recorder.registry._watchdog._watched
+        with one._lock:
+            child = os.fork()
+            if not child:
+                os._exit(0)
+        for _ in range(500):
+            if os.waitpid(child, os.WNOHANG)[0]:
+                return
+            await asyncio.sleep(0.02)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        pytest.fail("the child hangs")
+
+    run(program)

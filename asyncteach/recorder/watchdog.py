@@ -96,7 +96,7 @@ class Watchdog:
     def abandon(self) -> None:
         """Let go of everything in a forked child, where the thread isn't."""
         for one in self._watched:
-            one.close()
+            one.abandon()
         self._watched, self._wake = [], None
 
     def _run(self, wake: Any, alive: Any, begun: Any) -> None:
@@ -166,6 +166,11 @@ class WatchedLoop:
             if self._file >= 0:
                 os.close(self._file)
             self._file = -1
+
+    def abandon(self) -> None:
+        """Close it in a forked child: the thread that may have held the lock isn't there."""
+        self._lock = _thread.allocate_lock()
+        self.close()
 
     def _open(self) -> None:
         self._native_id = self.patch.native_id
