@@ -327,15 +327,16 @@ def test_a_child_that_is_forked_during_a_look_at_the_loop_ends():
     async def program():
         (one,) = recorder.registry._watchdog._watched
         with one._lock:
-            child = os.fork()
-            if not child:
+            children.append(os.fork())
+            if not children[0]:
                 os._exit(0)
-        for _ in range(500):
-            if os.waitpid(child, os.WNOHANG)[0]:
-                return
-            await asyncio.sleep(0.02)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        pytest.fail("the child hangs")
 
+    children = []
     run(program)
+    for _ in range(500):
+        if os.waitpid(children[0], os.WNOHANG)[0]:
+            return
+        time.sleep(0.02)
+    os.kill(children[0], signal.SIGKILL)
+    os.waitpid(children[0], 0)
+    pytest.fail("the child hangs")
