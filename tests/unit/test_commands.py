@@ -169,9 +169,9 @@ def test_lessons_are_found_in_the_package_before_beside_it(tmp_path, monkeypatch
         (["notebooks", ""], "FOLDER is empty"),
         (["lab", "--port=9999"], "asyncteach lab -- --port=9999"),
         (["lab", "--port", "9999"], "asyncteach lab -- --port=9999"),
-        (["--frobnicate"], "--frobnicate is too much"),
-        (["lab", "My", "Notebooks"], "between quotes"),
-        (["demo", "here", "--", "--port=9999"], "--port=9999 is too much"),
+        (["--frobnicate"], "unexpected argument --frobnicate"),
+        (["lab", "My", "Notebooks"], "in quotes"),
+        (["demo", "here", "--", "--port=9999"], "unexpected argument --port=9999"),
     ],
 )
 def test_a_command_that_is_not_understood_names_the_fix(argv, words, capsys):
