@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _STARTING = 120  # seconds for workers to start: a busy machine takes long to import Dask
 
+_LOOK = 0.2  # seconds between two looks whether any worker of our own is alive
+
 _FOREMOST = (RUNNING, READY, WAITING)  # of what a worker's threads do at one moment
 
 Span = tuple[str, float, float]
@@ -54,8 +56,9 @@ def run_on_dask(
     The Recording is in story minutes since the activities were submitted: a row for each worker,
     *running* or *waiting* as its activities are, and below it a row for each activity that it has
     done. They are *ready* until a worker begins, known to a few milliseconds. If a worker dies,
-    another does its activities again, and their outcome and the title say so; if all workers die,
-    the run waits for new ones, as Dask does.
+    another does its activities again, and their outcome and the title say so. If all workers of
+    your client's cluster die, the run waits for new ones, as Dask does; in a cluster of its own
+    there are none to come, and it ends with RuntimeError.
 
     A story minute takes `minute` real seconds; `clock="virtual"` is refused. Raises TypeError or
     ValueError for wrong arguments; RuntimeError for a cluster that has no workers or loses its
@@ -120,13 +123,32 @@ def _check_client(
 
 async def _run_on_own_cluster(scenario: Scenario) -> Recording:
     number = max(2, min(len(scenario.activities), count_cores()))
-    async with _open_cluster(number) as client:
-        return await _run_on_cluster(scenario, client)
+    async with _open_cluster(number) as (client, workers):
+        run = asyncio.create_task(_run_on_cluster(scenario, client))
+        try:
+            while not run.done() and _any_alive(workers):
+                await asyncio.wait([run], timeout=_LOOK)
+        finally:
+            run.cancel()
+            await asyncio.wait([run])
+        if (run.cancelled() or run.exception()) and not _any_alive(workers):
+            raise RuntimeError(
+                f"{count(number, 'Dask worker')} began this run and all of them have died, so its "
+                "activities can't be finished: look whether the system ended them, as it does when "
+                "memory is short, and run it again."
+            )
+        return run.result()
+
+
+def _any_alive(processes: Sequence["subprocess.Popen[bytes]"]) -> bool:
+    return any(process.poll() is None for process in processes)
 
 
 @contextlib.asynccontextmanager
-async def _open_cluster(number: int) -> AsyncIterator[Any]:
-    """Give a client of a new cluster with so many workers, of which nothing is left afterwards.
+async def _open_cluster(
+    number: int,
+) -> AsyncIterator[tuple[Any, Sequence["subprocess.Popen[bytes]"]]]:
+    """Give a client of a new cluster, of which nothing is left afterwards, and its workers.
 
     The workers are started by Dask's command line. Its LocalCluster would run a script again that
     has no guard, and an interrupt while it starts would leave processes behind.
@@ -171,7 +193,7 @@ async def _open_cluster(number: int) -> AsyncIterator[Any]:
             await asyncio.sleep(0.02)
         make: Any = Client  # it has types in some versions, and none in others
         client = make(scheduler.address, asynchronous=True, set_as_default=False)
-        yield await stack.enter_async_context(client)
+        yield await stack.enter_async_context(client), processes
         end()  # before the client and the scheduler wait for them
 
 

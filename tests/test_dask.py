@@ -15,7 +15,7 @@ import time
 import psutil
 import pytest
 
-from asyncteach import CHORES, LEISURE, chore, leisure, virtual_time
+from asyncteach import CHORES, LEISURE, chore, dask, leisure, virtual_time
 from asyncteach.dask import Start, make_trace, run_on_dask
 from asyncteach.runners.scenario import Scenario
 
@@ -404,6 +404,33 @@ def test_a_run_that_can_not_end_well_is_ended(end, options, error, words):
     with pytest.raises(error, match=words):
         asyncio.run(end_in_mid_run(end, **options))
     assert time.monotonic() < began + LONG
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("_quiet")
+def test_a_cluster_of_its_own_ends_when_all_its_workers_are_dead(monkeypatch):
+    before, run_on_cluster = set(processes()), dask._run_on_cluster
+
+    async def kill_all(client):
+        async def notes():
+            topics = await client.get_events()
+            return [
+                note for topic, (_, *found) in topics.items() if TOPIC in topic for note in found
+            ]
+
+        while len(await notes()) < len(PAIR):
+            await asyncio.sleep(0.02)
+        for worker in set(processes()) - before:
+            worker.kill()
+
+    async def run_and_kill(scenario, client):
+        run, _ = await asyncio.gather(run_on_cluster(scenario, client), kill_all(client))
+        return run
+
+    monkeypatch.setattr(dask, "_run_on_cluster", run_and_kill)
+    with pytest.raises(RuntimeError, match="2 Dask workers began this run and all of them have d"):
+        run_on_dask(PAIR, minute=LONG / 100)
+    assert set(processes()) == before
 
 
 # What the notes of workers become

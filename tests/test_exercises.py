@@ -132,6 +132,8 @@ def notebook(shell, monkeypatch, tmp_path):
         warnings.simplefilter("ignore")
         for name in set(shell.user_ns) - names:
             del shell.user_ns[name]
+            # The shell has what each cell gave back in here too, with its recording.
+            shell.user_ns_hidden.pop(name, None)
         # What cells gave back is kept by the shell, with its recording.
         shell.user_ns["_oh"].clear()
         shell.displayhook._ = shell.displayhook.__ = shell.displayhook.___ = ""

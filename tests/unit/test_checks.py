@@ -6,6 +6,7 @@ import gc
 import re
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.reduction import ForkingPickler
 from time import sleep
@@ -1069,6 +1070,50 @@ def test_a_check_inside_of_a_check_sees_what_is_left_running():
     verdict = asyncio.run(check(outer))
     assert not verdict.value.passed
     assert "left running" in str(verdict.value)
+
+
+def count_own_objects():
+    """Return how many objects of asyncteach's own classes there are, and how many tasks."""
+    gc.collect()
+    kinds = (type(one) for one in gc.get_objects())
+    return Counter(
+        kind.__qualname__
+        for kind in kinds
+        if kind is asyncio.Task or str(kind.__module__).startswith("asyncteach.")
+    )
+
+
+@pytest.mark.parametrize("virtual", [True, False])
+@pytest.mark.parametrize("is_one_loop", [True, False])
+def test_nothing_of_it_stays_alive(virtual, is_one_loop):
+    """However often it is run, with right and wrong answers, in a notebook's one loop or not."""
+
+    async def right():
+        await asyncio.gather(asyncio.sleep(0.001), asyncio.to_thread(int))
+
+    async def wrong():
+        asyncio.create_task(asyncio.sleep(9))
+        raise ValueError
+
+    async def run(times):
+        for answer in (right, wrong) * times:
+            str((await check(answer, virtual=virtual)).took(seconds=5))
+
+    async def run_and_count():
+        await run(1)
+        before = count_own_objects()
+        await run(5)
+        return before, count_own_objects()
+
+    if is_one_loop:
+        before, after = asyncio.run(run_and_count())
+    else:
+        asyncio.run(run(1))
+        before = count_own_objects()
+        for _ in range(5):
+            asyncio.run(run(1))
+        after = count_own_objects()
+    assert after - before == Counter()
 
 
 # A recording of one's own
