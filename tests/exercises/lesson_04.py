@@ -34,7 +34,7 @@ async def serve(name, print_receipt):
     await asyncio.sleep(2)
     await print_it(name, print_receipt)
 
-### called before it is handed over, and the error let out | called too early
+### called before it is handed over, and the error let out | call the function itself
 async def serve(name, print_receipt):
     await asyncio.sleep(2)
     await asyncio.to_thread(print_receipt(name))
