@@ -340,3 +340,13 @@ def test_a_child_that_is_forked_during_a_look_at_the_loop_ends():
     os.kill(children[0], signal.SIGKILL)
     os.waitpid(children[0], 0)
     pytest.fail("the child hangs")
+
+
+def test_work_in_a_thread_that_takes_no_virtual_time_is_a_moment():
+    async def program():
+        await asyncio.gather(asyncio.to_thread(int), asyncio.sleep(1))
+
+    with virtual_time():
+        recording = run(program)
+    slices = [(one.state, one.start, one.end) for one in recording if one.task == "int"]
+    assert slices == [("running", 0, 0)]

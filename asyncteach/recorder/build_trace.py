@@ -230,14 +230,15 @@ def _jobs(records: Records) -> Slices:
             workers = busy.setdefault(job.pool, [0.0] * job.pool[1])
             started = max(started, heapq.heappop(workers))
             heapq.heappush(workers, end)
-        begin = max(started, row.spawned) if started <= end else end
+        has_begun = started <= end
+        begin = max(started, row.spawned) if has_begun else end
         parts.append((number, _READY, row.spawned, begin))
         at = begin
         for start, stop in job.spans:
             start, stop = records.time(start), min(records.time(stop), end)
             parts += [(number, _WAITING, at, start), (number, _RUNNING, start, stop)]
             at = stop
-        if not job.spans:
+        if has_begun and not job.spans:
             parts.append((number, _RUNNING, begin, end))
     return make_parts(parts)
 

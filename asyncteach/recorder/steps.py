@@ -90,8 +90,8 @@ def read(buffer: StampBuffer, begin: int, end: int) -> Floats:
 
 
 def make_parts(parts: Iterable[Part]) -> Slices:
-    """Return slices of those parts that last."""
-    return _make([part for part in parts if part[3] > part[2]])
+    """Return slices of those parts that last, and of the moments in which something ran."""
+    return _make([part for part in parts if part[3] > part[2] or part[1] == _RUNNING])
 
 
 def _make(parts: list[Part]) -> Slices:
