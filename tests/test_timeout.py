@@ -27,7 +27,7 @@ REAL_AND_VIRTUAL = pytest.mark.parametrize("virtual", [False, True], ids=["real"
 @pytest.fixture(autouse=True)
 def _nothing_is_left(monkeypatch):
     """Signal handlers are what they were, whatever was stopped."""
-    monkeypatch.setattr(timeout, "GRACE", 0.1)
+    monkeypatch.setattr(timeout, "GRACE", 10)
     monkeypatch.setattr(timeout, "PAUSE", 0.03)
     numbers = (signal.SIGINT, getattr(signal, "SIGURG", signal.SIGINT))
     before = [signal.getsignal(n) for n in numbers]

@@ -22,8 +22,14 @@ from asyncteach.places import Place, is_users, place_of
 from asyncteach.recorder.waits import describe
 from asyncteach.recorder.watchdog import read_stack
 
-GRACE = 0.2
-"""A loop that no step holds answers within so many real seconds."""
+TURN = 0.01
+"""Real seconds between two looks whether the loop has answered."""
+
+GRACE = 20
+"""A loop that no step holds answers before this thread has had so many turns.
+
+Turns, not seconds: where the computer gives the program no time, neither of the two has any.
+"""
 
 PAUSE = 0.1
 """Real seconds between two checks of the loop, and between two attempts to end tasks."""
@@ -268,11 +274,11 @@ class _Watchdog:
                     self.loop.call_soon_threadsafe(self._answer, context=contextvars.Context())
                 except RuntimeError:  # it is closed
                     return
-                asked, self._new = monotonic(), len(self.struck)
+                turns, self._new = 0, len(self.struck)
                 while not self._is_over and not self._is_answered:
-                    self._wake.acquire(timeout=0.01)
-                    if monotonic() - asked > GRACE:
-                        self._strike(asked)
+                    turns += not self._wake.acquire(timeout=TURN)
+                    if turns > GRACE:
+                        self._strike(turns)
                 if not self._is_over:
                     self._wake.acquire(timeout=PAUSE)
 
@@ -282,7 +288,7 @@ class _Watchdog:
         if not self.tick.done():
             self.tick.set_result(None)
 
-    def _strike(self, asked: float) -> None:
+    def _strike(self, turns: int) -> None:
         """Raise an exception in the step that holds the loop, if it is the answer's."""
         self._strikes += 1
         frame = sys._current_frames().get(self._thread)
@@ -296,7 +302,7 @@ class _Watchdog:
             task = asyncio.current_task(self.loop)
             if task and self._context.has_task(task) and self._may_strike(task, frame):
                 raise_in_thread(self._thread)
-        if self.struck[self._new :] and monotonic() - asked > 10 * GRACE and not self._has_said:
+        if self.struck[self._new :] and turns > 10 * GRACE and not self._has_said:
             self._has_said = True
             sys.stderr.write(
                 f"This answer can't be stopped: it catches every exception and goes on{at(place)}. "
