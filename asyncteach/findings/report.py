@@ -28,7 +28,7 @@ def find(trace: Trace) -> list[Finding]:
         return []  # all findings are about tasks
     look_again()
     found = [*find_blocks(trace), *find_sequences(trace)]
-    found += find_task_errors(trace, is_over=trace.is_final)
+    found += find_task_errors(trace)
     return sorted(
         dict.fromkeys(found), key=lambda f: (-f.seconds, f.file or "", f.line or 0, f.kind)
     )

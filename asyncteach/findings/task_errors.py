@@ -41,7 +41,7 @@ Observation = tuple[Place | None, float, str] | None
 """Where it was, what it has cost in seconds, and the sentence; None: it is no finding."""
 
 
-def find_task_errors(trace: Trace, *, is_over: bool) -> Iterator[Finding]:
+def find_task_errors(trace: Trace) -> Iterator[Finding]:
     """Give a finding for each thing that was observed and can't be meant."""
     yield from _nested_runs(trace)
     yield from _never_awaited(trace)
@@ -52,7 +52,7 @@ def find_task_errors(trace: Trace, *, is_over: bool) -> Iterator[Finding]:
         if observe and (observation := observe(trace, event, row)):
             place, seconds, message = observation
             yield finding(kind, row, seconds, place, message, _FIXES[kind])
-    if is_over:
+    if trace.is_final:
         yield from _left_running(trace)
 
 
