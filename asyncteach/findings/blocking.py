@@ -121,12 +121,8 @@ def _callers(block: Block) -> list[str]:
 
 def _describe_delays(names: list[tuple[str, str]]) -> str:
     """Return which tasks were delayed by how long."""
-    first, seconds = names[0]
-    if all(other == seconds for _, other in names):
-        return f"{join_words([name for name, _ in names])} waited {seconds} for it"
-    others = [f"{name} {long}" for name, long in names[1:]]
-    said = join_words([f"{first} waited {seconds} for it", *others])
-    return f"{said} tasks" if said.endswith(" more") else said
+    delays = join_words([f"{name} by {seconds}" for name, seconds in names])
+    return f"this delayed {delays}{' tasks' if delays.endswith(' more') else ''}"
 
 
 # `{}` stands for a call that hands the work to a thread.

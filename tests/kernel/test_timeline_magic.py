@@ -116,7 +116,7 @@ def test_lines_are_named_as_the_cell_shows_them(kernel):
     place = f"In [{run_.execution_count}], line 3"
     # On a busy machine it takes longer than the 0.3 s of the sleep.
     caller = f"In [{run_.execution_count}], line 7"
-    said = re.escape(f" at {place}, called by rude() at {caller}: fetch waited")
+    said = re.escape(f" at {place}, called by rude() at {caller}: this delayed fetch by ")
     assert re.search(rf"parse\(\) held the loop for [\d.]+ s{said}", run_.stdout), run_.stdout
     (file, line) = eval(value(kernel, "_timeline.blocked()[['file', 'line']].values[0].tolist()"))
     assert f"{file}, line {line}" == place
