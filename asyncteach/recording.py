@@ -222,8 +222,8 @@ class Recording:
             row = None if block.task is None else trace.rows[block.task]
             rows.append(
                 {
-                    "task": row.name if row else block.who,
-                    "label": row.label if row else block.who,
+                    "task": row.name if row else block.name,
+                    "label": row.label if row else block.name,
                     "start": block.start,
                     "seconds": block.end - block.start,
                     "file": place.file if place else None,

@@ -81,7 +81,8 @@ class Block(NamedTuple):
 
     task: int | None
     """None: a plain callback, or a task that isn't part of the recording."""
-    who: str
+    name: str
+    """What the task, or the callback, is called."""
     start: float
     end: float
     place: Place | None

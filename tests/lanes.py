@@ -43,7 +43,7 @@ def blocks(recording: Recording) -> list[tuple]:
     trace = recording.trace
     return [
         (
-            block.who if block.task is None else trace.rows[block.task].label,
+            block.name if block.task is None else trace.rows[block.task].label,
             block.start,
             block.end,
             block.place and block.place.function.rpartition("<locals>.")[2],

@@ -40,8 +40,8 @@ def row(name, **more):
     return TaskRecord(name, **more)
 
 
-def block(task, start, end, place=LINE, delayed=(), who="fetch-1"):
-    return Block(task, who, start, end, place, (place,), "time.sleep", tuple(delayed))
+def block(task, start, end, place=LINE, delayed=(), name="fetch-1"):
+    return Block(task, name, start, end, place, (place,), "time.sleep", tuple(delayed))
 
 
 def three(**more):

@@ -108,7 +108,7 @@ def _is_to_blame(trace: Trace, block: Block, seconds: float) -> bool:
 
 def _judge_block(trace: Trace, block: Block) -> Judgement:
     length = format_duration(block.end - block.start)
-    name = block.who if block.task is None else name_task(trace.rows[block.task])
+    name = block.name if block.task is None else name_task(trace.rows[block.task])
     function = called(block.place.function) if block.place else ""
     clause = f"{function or name} held the loop for {length}{at(block.place)}"
     late = sorted(block.delayed, key=lambda one: -one[1])

@@ -66,7 +66,7 @@ def group_blocks(trace: Trace) -> list[list[Block]]:
     groups: dict[object, list[Block]] = {}
     computing = {block.place for block in trace.blocks if block.busy >= COMPUTED}
     for block in trace.blocks:
-        where: tuple[object, ...] = (block.who, block.doing)
+        where: tuple[object, ...] = (block.name, block.doing)
         if (place := block.place) is not None:
             where = (place.path, place.function, place not in computing and place.line)
         groups.setdefault(where, []).append(block)
@@ -85,7 +85,7 @@ def describe_block(trace: Trace, blocks: list[Block]) -> str:
     """Return what held the loop, for how long, at which line and by which chain of calls."""
     longest, place = _longest(blocks), _longest(blocks).place
     task = "" if longest.task is None else name_task(trace.rows[longest.task])
-    who = (called(place.function) if place else "") or task or f"The callback {longest.who}"
+    who = (called(place.function) if place else "") or task or f"The callback {longest.name}"
     who = f"{who[0].upper()}{who[1:]}" if who.startswith(("this ", "a ")) else who
     total = format_duration(_total(blocks), rough=True)
     if len(blocks) == 1:

@@ -168,7 +168,7 @@ def _blocks(view: View, scale: Scale) -> Iterator[str]:
     for lane, block in scale.sheet.outlines():
         start, end = max(block.start, view.start), min(block.end, view.end)
         top, bottom = map(scale.y, scale.sheet.bar(lane))
-        words = f"{clip(block.who, 60)}: {format_block(block)}, {scale.stretch(start, end)}"
+        words = f"{clip(block.name, 60)}: {format_block(block)}, {scale.stretch(start, end)}"
         yield (
             f'<rect class="block" pointer-events="all" x="{scale.x(start):.2f}" y="{top:.1f}" '
             f'width="{max(1.0, (end - start) * scale.per_unit):.2f}" '

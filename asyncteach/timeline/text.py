@@ -153,7 +153,7 @@ def _format_blocks(trace: Trace) -> list[str]:
 
 
 def _format_block(trace: Trace, block: Block) -> str:
-    who = block.who if block.task is None else name_of(trace.rows[block.task])
+    who = block.name if block.task is None else name_of(trace.rows[block.task])
     where = f" at {clip(block.place, 60)}" if block.place else ""
     length = format_duration(block.end - block.start)
     line = f"{clip(who or 'something', 40)} held the loop for {length}{where}"

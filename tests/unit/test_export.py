@@ -29,7 +29,7 @@ def hostile(name):
     return make(
         [row(name, coroutine=name, outcome=f"raised {name}", finished=1)],
         [(name, "running", 0, 0.5), (name, "waiting", 0.5, 1)],
-        blocks=[block(0, 0, 0.5, place, who=name)],
+        blocks=[block(0, 0, 0.5, place, name=name)],
         waits=[Wait(0, 0.5, 1, "sleep", name, (place,))],
         title=name,
     )

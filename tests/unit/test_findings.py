@@ -75,7 +75,7 @@ def only(findings):
 def block_at(line, *, seconds=0.31, delayed=((1, 0.25),), define="async def", **more):
     path = cell(f"import time\nfrom time import sleep\n{define} parse(page):\n    {line}\n")
     here = place(path, 4, "parse")
-    usual = {"task": 0, "who": "fetch-1", "start": 0.0, "end": seconds, "place": here}
+    usual = {"task": 0, "name": "fetch-1", "start": 0.0, "end": seconds, "place": here}
     return Block(**{**usual, "places": (here,), "doing": "", "delayed": delayed, **more})
 
 
@@ -223,7 +223,7 @@ def test_where_the_line_was_seen_only_at_the_end_both_explanations_are_named():
 @pytest.mark.parametrize(
     ("fields", "who"),
     [
-        ({"task": None, "who": "Kernel.dispatch"}, "The callback Kernel.dispatch"),
+        ({"task": None, "name": "Kernel.dispatch"}, "The callback Kernel.dispatch"),
         ({"task": 0}, "fetch-1"),
         ({"task": 0, "doing": "ssl.read"}, "fetch-1 held the loop for 0.31 s inside ssl.read()"),
     ],

@@ -381,7 +381,7 @@ def test_any_name_line_and_title_of_code_can_be_drawn(name):
     recording = make(
         [row(name, coroutine=name, outcome=f"raised {name}", finished=1)],
         [(name, "running", 0, 1)],
-        blocks=[block(0, 0, 1, place, who=name)],
+        blocks=[block(0, 0, 1, place, name=name)],
         title=name,
     )
     ax = draw(recording)
