@@ -270,9 +270,18 @@ async def main(program: list, clock, around) -> list[tuple]:
         task = asyncio.create_task(perform(world, program, "main"), name="main")
         await asyncio.wait([task], timeout=LIMIT)
         await end(world, task)
-        for left in sorted(asyncio.all_tasks() - before, key=lambda task: task.get_name()):
+        for left in sorted(asyncio.all_tasks() - before, key=names_of):
             await end(world, left)
     return in_order(program, world.log)
+
+
+def names_of(task: asyncio.Task) -> tuple[str, str]:
+    """Return the names of a task and of the part of the program that it executes.
+
+    Python 3.13.0 calls every eager task `None`, and all_tasks() is a set, in any order.
+    """
+    frame = getattr(task.get_coro(), "cr_frame", None)
+    return task.get_name(), str(frame and frame.f_locals.get("name"))
 
 
 async def end(world: World, task: asyncio.Task) -> None:
