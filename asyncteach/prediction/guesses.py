@@ -1,6 +1,6 @@
-"""Guesses, checked: when tasks are done, how long all takes, the order of events."""
+"""Guesses: read from the arguments of `predict`, and formatted."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from types import EllipsisType
@@ -8,9 +8,11 @@ from typing import Any
 
 from asyncteach.activities import MAX_MINUTES, Activity, check_activities
 from asyncteach.arguments import check_list, check_number, check_options, check_text, show, suggest
-from asyncteach.formatting import clip, format_duration, join_words, printable, tell_apart
+from asyncteach.formatting import clip, format_duration, printable, tell_apart
 
-WAYS = {
+TOTAL = "the whole"
+ORDER = 'order=["tea", "toast"]'
+_WAYS = {
     "in_turn": "in turn",
     "together": "together",
     "threads": "threads",
@@ -19,8 +21,7 @@ WAYS = {
 }
 """The ways, as `predict` names them and as `compare` does."""
 
-_KEYWORDS = (*WAYS, "minutes", "seconds", "order")
-_ORDER = 'order=["tea", "toast"]'
+_KEYWORDS = (*_WAYS, "minutes", "seconds", "order")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,64 +31,95 @@ class Span:
     end: float
     start: float | None = None
 
-    def __str__(self) -> str:
-        return f"{self.end:g}" if self.start is None else f"{self.start:g} to {self.end:g}"
+    def scale(self, factor: float) -> "Span":
+        """Return the same in another unit."""
+        return Span(self.end * factor, None if self.start is None else self.start * factor)
 
-    def format(self, unit: str) -> str:
-        """Return it in words: `30 minutes`, or `from 5 to 25 minutes`."""
+    def format(self, unit: str | None) -> str:
+        """Return it in words: `30 minutes`, or `5 to 25 minutes`."""
+        end = format_amount(self.end, unit)
         if self.start is None:
-            return format_amount(self.end, unit)
-        start = format_amount(self.start, unit).removesuffix("s").removesuffix(" minute")
-        start = start if unit == "minutes" else format_amount(self.start, unit)
-        return f"from {start} to {format_amount(self.end, unit)}"
+            return end
+        return f"{format_amount(self.start, unit).removesuffix(' minutes')} to {end}"
 
 
 @dataclass
 class Guess:
-    """The guesses for one run: a total, times of tasks, an order, or several of them."""
+    """The guesses for one run."""
 
     way: str | None = None
     unit: str | None = None
     """`minutes` or `seconds`; None means the recording's unit."""
-    total: float | None = None
-    spans: dict[str, Span] = field(default_factory=dict)
+    times: dict[str, Span] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    """The tasks that still have three dots."""
-    open: str = ""
-    """The keyword that still has three dots."""
+    open: dict[str, str] = field(default_factory=dict)
+    """What still has three dots, with the beginning of an example, before the number."""
 
     @property
     def given(self) -> bool:
-        """Tell if anything is guessed yet."""
-        return self.total is not None or bool(self.spans) or bool(self.order)
+        """True if anything is guessed yet."""
+        return bool(self.times or self.order)
 
     def __str__(self) -> str:
         """Return the guess in a few words."""
-        words = [] if self.total is None else [format_amount(self.total, self.unit or "seconds")]
-        words += [f"{clip(name, 30)} {span}" for name, span in self.spans.items()]
-        text = ", ".join(words) + (f" {self.unit}" if self.spans and self.unit else "")
-        if self.order:
-            text += (", " if text else "") + "first " + ", then ".join(self.order)
-        return f"{self.way}: {text}" if self.way else text
+        words = [
+            f"{'' if name == TOTAL else clip(name, 30) + ' '}{span.format(self.unit)}"
+            for name, span in self.times.items()
+        ]
+        words += [f"first {', then '.join(self.order)}"] if self.order else []
+        return f"{self.way}: {', '.join(words)}" if self.way else ", ".join(words)
 
 
-def format_amount(amount: float, unit: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One guessed time beside the real one, in the recording's unit."""
+
+    name: str
+    guess: Span
+    fact: Span | None
+    """None if the task never ended."""
+    right: bool
+    row: int | None = None
+    """The row of the recording; None for the whole recording."""
+
+
+def format_amount(amount: float, unit: str | None) -> str:
     """Return an amount of time in words: `40 minutes`, `1 minute`, `310 ms`."""
     if unit == "seconds":
         return format_duration(amount)
     number = f"{amount:.1f}".removesuffix(".0") if amount >= 1 else f"{amount:.2g}"
-    return f"{number} minute" if number == "1" else f"{number} minutes"
+    return f"{number} {'minute' if number == '1' else 'minutes'}" if unit else number
 
 
-# The arguments of `predict`
-
-
-def read_activities(what: object) -> list[Activity] | None:
-    """Return the activities of the guess; None if it has none."""
+def read_guesses(what: object, keywords: Mapping[str, object]) -> list[Guess]:
+    """Return a guess for each named way, and one for the guesses without a way."""
     __tracebackhide__ = True
-    if what is None or isinstance(what, Mapping | EllipsisType):
-        return None
+    check_options("predict", keywords, _KEYWORDS)
+    plain = Guess()
+    names: list[str] | None = None
+    if isinstance(what, Mapping):
+        _read_times(plain, what, None, 'predict({"tea": 25})')
+    elif what is not None and not isinstance(what, EllipsisType):
+        names = [printable(activity.name) for activity in _read_activities(what)]
+    guesses = [
+        _read_way(way, keywords[way], tell_apart(names or [])) for way in keywords if way in _WAYS
+    ]
+    if "minutes" in keywords and "seconds" in keywords:
+        raise TypeError("predict() takes minutes= or seconds=, not both: leave one of them out.")
+    for unit in ("minutes", "seconds"):
+        if unit in keywords:
+            plain.unit = unit
+            _read_total(plain, unit, keywords[unit])
+    if "order" in keywords:
+        plain.order = _read_order(keywords["order"])
+        plain.open |= {} if plain.order else {"order": ORDER}
+    if names and not guesses and not plain.given and not plain.open:
+        plain.open["together"] = "together="
+    return [*guesses, plain] if plain.given or plain.open or not guesses else guesses
+
+
+def _read_activities(what: object) -> list[Activity]:
+    __tracebackhide__ = True
     if isinstance(what, Real) and not isinstance(what, bool):
         raise TypeError(
             f"predict({what}) lacks a unit: write predict(minutes={what}) or "
@@ -101,85 +133,59 @@ def read_activities(what: object) -> list[Activity] | None:
     return check_activities(what)
 
 
-def read_guesses(
-    what: object, keywords: Mapping[str, Any], activities: Sequence[Activity] | None
-) -> list[Guess]:
-    """Return a guess for each named way, and one for the guesses without a way."""
+def _read_way(way: str, value: object, names: Sequence[str]) -> Guess:
     __tracebackhide__ = True
-    check_options("predict", keywords, _KEYWORDS)
-    names = None if activities is None else names_of(activities)
-    guesses = [_read_way(way, keywords[way], names) for way in keywords if way in WAYS]
-    if "minutes" in keywords and "seconds" in keywords:
-        raise TypeError("predict() takes minutes= or seconds=, not both: leave one of them out.")
-    plain = Guess()
-    for unit in ("minutes", "seconds"):
-        if unit in keywords:
-            plain.unit = unit
-            if isinstance(keywords[unit], EllipsisType):
-                plain.open = unit
-            else:
-                plain.total = _read_time(keywords[unit], unit, unit)
-    if "order" in keywords:
-        plain.order = _read_order(keywords["order"])
-        plain.open = plain.open if plain.order else "order"
-    if isinstance(what, Mapping):
-        _read_spans(plain, what, None, example='predict({"tea": 25})')
-    if plain.given or plain.open or plain.missing or not guesses:
-        guesses.append(plain)
-    return guesses
-
-
-def _read_way(way: str, value: object, names: Sequence[str] | None) -> Guess:
-    __tracebackhide__ = True
-    guess, example = Guess(way=WAYS[way], unit="minutes"), f'{way}={{"cook rice": 25}}'
-    if isinstance(value, EllipsisType):
-        guess.open = way
-    elif isinstance(value, Mapping):
-        _read_spans(guess, value, names, example=example)
+    guess, example = Guess(_WAYS[way], "minutes"), f'{way}={{"cook rice": 25}}'
+    if isinstance(value, Mapping):
+        _read_times(guess, value, names, example)
     elif isinstance(value, Iterable) and not isinstance(value, str):
         raise TypeError(
             f"{way} takes a number of minutes for the whole and got {show(value)}: write a dict "
             f"with a number for each task, as in {example}."
         )
     else:
-        guess.total = _read_time(value, way, "minutes")
+        _read_total(guess, way, value)
     return guess
 
 
-def _read_spans(
-    guess: Guess, value: Mapping[Any, Any], names: Sequence[str] | None, *, example: str
+def _read_total(guess: Guess, keyword: str, value: object) -> None:
+    __tracebackhide__ = True
+    if isinstance(value, EllipsisType):
+        guess.open[keyword] = f"{keyword}="
+    else:
+        guess.times[TOTAL] = Span(_read_time(value, keyword, guess.unit or "seconds"))
+
+
+def _read_times(
+    guess: Guess, value: Mapping[Any, Any], names: Sequence[str] | None, example: str
 ) -> None:
     """Put the times of tasks into a guess; `names` are the known tasks, or None."""
     __tracebackhide__ = True
     if not value:
         raise ValueError(f"The dict is empty: name at least one task, as in {example}.")
+    unit = guess.unit or "seconds"
     for name, time in value.items():
         name = name.name if isinstance(name, Activity) else name
         name = printable(check_text(name, "the name of a task", fix=f"write {example}"))
-        if names is not None:
+        what = f"the guess for {clip(repr(name), 60)}"
+        if names:
             check_known(name, names, "among the activities")
         if isinstance(time, EllipsisType):
-            guess.missing.append(name)
+            guess.open[name] = f'"{clip(name, 30)}": '
+        elif not isinstance(time, tuple | list):
+            guess.times[name] = Span(_read_time(time, what, unit))
+        elif len(time) != 2:
+            raise ValueError(
+                f"{what} has {len(time)} numbers: give one for when it is done, or two, as in "
+                "(5, 25), for when it begins and is done."
+            )
         else:
-            guess.spans[name] = _read_span(name, time, guess.unit or "seconds")
-
-
-def _read_span(name: str, time: object, unit: str) -> Span:
-    __tracebackhide__ = True
-    what = f"the guess for {clip(repr(name), 60)}"
-    if not isinstance(time, tuple | list):
-        return Span(_read_time(time, what, unit))
-    if len(time) != 2:
-        raise ValueError(
-            f"{what} has {len(time)} numbers: give one for when it is done, or two, as in (5, 25), "
-            "for when it begins and is done."
-        )
-    start, end = (_read_time(edge, what, unit) for edge in time)
-    if start > end:
-        raise ValueError(
-            f"{what} begins at {start:g} and is done at {end:g} already: swap the two."
-        )
-    return Span(end, start)
+            start, end = (_read_time(edge, what, unit) for edge in time)
+            if start > end:
+                raise ValueError(
+                    f"{what} begins at {start:g} and is done at {end:g} already: swap the two."
+                )
+            guess.times[name] = Span(end, start)
 
 
 def _read_order(value: object) -> list[str]:
@@ -187,10 +193,10 @@ def _read_order(value: object) -> list[str]:
     __tracebackhide__ = True
     if isinstance(value, EllipsisType):
         return []
-    names = check_list(value, "order", fix=f"name the events in their order, as in {_ORDER}")
+    names = check_list(value, "order", fix=f"name the events in their order, as in {ORDER}")
     if any(isinstance(name, EllipsisType) for name in names):
         return []
-    fix = f"put names in quotes, as in {_ORDER}"
+    fix = f"put names in quotes, as in {ORDER}"
     return [printable(check_text(name, "order", fix=fix)) for name in names]
 
 
@@ -206,53 +212,3 @@ def check_known(name: str, names: Sequence[str], where: str) -> None:
     if name not in names:
         fix = suggest(name, names, "there are") if names else "there is none at all."
         raise ValueError(f"There is no task {show(name)} {where}: {fix}")
-
-
-def names_of(activities: Sequence[Activity]) -> list[str]:
-    """Return the names that the tasks will have in a recording."""
-    return tell_apart([printable(activity.name) for activity in activities])
-
-
-# What is still missing
-
-
-def describe_open(guesses: Sequence[Guess], activities: Sequence[Activity]) -> str:
-    """Return a sentence about what to put in place of the dots, without giving the answer away."""
-    ways = [guess.open for guess in guesses if guess.way]
-    numbers = _other_numbers(activities)
-    if len(ways) > 1 and all(ways):
-        example = ", ".join(f"{way}={next(numbers)}" for way in ways)
-    else:
-        example = _example(guesses[0], activities, numbers)
-    noun = "names" if guesses[0].open == "order" else "numbers"
-    return (
-        f"No guess yet: put yours in place of the dots, as in {example} "
-        f"(the {noun} are only an example), and run this cell again."
-    )
-
-
-def describe_missing(guesses: Sequence[Guess]) -> str:
-    """Return a sentence that names the tasks and ways without a guess; empty if all have one."""
-    names = [name for guess in guesses for name in guess.missing]
-    names += [guess.open for guess in guesses if guess.open]
-    return f"Still open: {join_words([clip(name, 30) for name in names], 7)}." if names else ""
-
-
-def _example(guess: Guess, activities: Sequence[Activity], numbers: Iterator[int]) -> str:
-    if guess.missing:
-        return ", ".join(f'"{clip(name, 30)}": {next(numbers)}' for name in guess.missing[:3])
-    if guess.open == "order":
-        return _ORDER
-    if guess.open in ("minutes", "seconds") or not activities:
-        return f"{guess.open or 'seconds'}={next(numbers)}"
-    way, names = guess.open or "together", names_of(activities)[:2]
-    tasks = ", ".join(f'"{clip(name, 30)}": {next(numbers)}' for name in names)
-    more = ", ..." if len(activities) > len(names) else ""
-    return f"{way}={next(numbers)} for the whole, in minutes, or {way}={{{tasks}{more}}} for each"
-
-
-def _other_numbers(activities: Sequence[Activity]) -> Iterator[int]:
-    """Yield numbers for examples that can't be the answer."""
-    lengths = [activity.minutes for activity in activities]
-    sums = {sum(lengths[:n]) for n in range(len(lengths) + 1)} | {*lengths}
-    yield from (number for number in range(12, 10**6, 7) if number not in sums)

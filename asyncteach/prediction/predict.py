@@ -3,26 +3,25 @@
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf, isnan
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from asyncteach.activities import Activity
+import numpy as np
+
 from asyncteach.arguments import check_number, show
-from asyncteach.formatting import clip, printable
-from asyncteach.prediction import facts
-from asyncteach.prediction.guesses import (
-    Guess,
-    describe_missing,
-    describe_open,
-    read_activities,
-    read_guesses,
-)
+from asyncteach.formatting import clip, join_words, printable
+from asyncteach.prediction.guesses import ORDER, TOTAL, Guess, Hit, Span, check_known, read_guesses
 from asyncteach.recording import Recording
+from asyncteach.trace import RUNNING
 
 if TYPE_CHECKING:
     from asyncteach.timeline.figure import Picture
 
 __all__ = ["Outcome", "Prediction", "predict"]
+
+_EXACT, _REAL = 0.01, 0.05
+"""A guess may be off by this share of the whole, in virtual and in real time."""
 
 
 def predict(what: object = None, **guesses: object) -> "Prediction":
@@ -45,11 +44,10 @@ def predict(what: object = None, **guesses: object) -> "Prediction":
     >>> guess = predict(CHORES, in_turn=90)
     Your guess, in turn: 90 minutes.
     >>> print(guess.compare(run_in_turn(CHORES, clock="virtual")).sentence)
-    Not quite: you guessed 90 minutes and it took 100 minutes, 10 minutes more.
+    Not quite: you guessed 90 minutes, and it took 100 minutes.
     """
     __tracebackhide__ = True
-    activities = read_activities(what)
-    prediction = Prediction(read_guesses(what, guesses, activities), activities or [])
+    prediction = Prediction(read_guesses(what, guesses))
     print(prediction)
     return prediction
 
@@ -57,9 +55,8 @@ def predict(what: object = None, **guesses: object) -> "Prediction":
 class Prediction:
     """A user's guess: made by `predict`, compared with what happened by `compare`."""
 
-    def __init__(self, guesses: Sequence[Guess], activities: Sequence[Activity] = ()) -> None:
+    def __init__(self, guesses: Sequence[Guess]) -> None:
         self._guesses = list(guesses)
-        self._activities = list(activities)
 
     @property
     def given(self) -> bool:
@@ -78,112 +75,95 @@ class Prediction:
         __tracebackhide__ = True
         if within is not None:
             within = check_number(within, "within", fix="give a part of the whole, such as 0.05")
-        if not isinstance(happened, Recording):
-            _check_happened(happened)
-        if isinstance(happened, Real):
-            return self._compare_number(float(happened), within)
-        recordings = getattr(happened, "recordings", None)
-        if isinstance(recordings, Mapping):
-            return self._compare_ways(recordings, within)
+        outcome = Outcome("" if self.given else self._describe_open())
         if isinstance(happened, Recording):
-            return self._compare_one(happened, within)
-        return self._compare_events([printable(event) for event in happened])  # type: ignore[attr-defined]
+            self._compare_recording(outcome, happened, within)
+        elif isinstance(recordings := getattr(happened, "recordings", None), Mapping):
+            self._compare_ways(outcome, recordings, within)
+        else:
+            self._compare_value(outcome, happened, within)
+        if self.given:
+            outcome.add(self._describe_open())
+        return outcome
 
-    def _compare_one(self, recording: Recording, within: float | None) -> "Outcome":
+    def _compare_recording(
+        self, outcome: "Outcome", recording: Recording, within: float | None
+    ) -> None:
         __tracebackhide__ = True
-        given = [guess for guess in self._guesses if guess.given]
-        ways = [guess.way for guess in given if guess.way]
+        ways = [guess.way for guess in self._guesses if guess.given and guess.way]
         if len(ways) > 1:
             raise TypeError(
                 f"You guessed {' and '.join(ways)}, and this is one recording: pass the result of "
                 f"compare(..., ways=[{', '.join(map(repr, ways))}])."
             )
-        outcome = Outcome(self._open_line(happened=True))
-        outcome.add(recording, given, within)
-        return outcome
+        outcome.compare(recording, [guess for guess in self._guesses if guess.given], within)
 
-    def _compare_ways(self, recordings: Mapping[str, Recording], within: float | None) -> "Outcome":
+    def _compare_ways(
+        self, outcome: "Outcome", recordings: Mapping[str, Recording], within: float | None
+    ) -> None:
         __tracebackhide__ = True
-        outcome = Outcome(self._open_line(happened=True))
         for guess in self._guesses:
             if guess.given and guess.way not in recordings:
-                known = ", ".join(map(repr, recordings))
+                known = join_words([repr(way) for way in recordings], 5)
                 raise ValueError(
-                    f"Your guess is for {guess.way!r}, and what happened has {known}: "
-                    f"give compare() the way too, or guess one of those."
-                    if guess.way
-                    else "Your guess names no way, and what happened has several: write, say, "
-                    "predict(CHORES, together=...)."
+                    f"Your guess is for {repr(guess.way) if guess.way else 'no way'}, and what "
+                    f"happened has {known}: guess those, as in predict(CHORES, together=40)."
                 )
         for way, recording in recordings.items():
             own = [guess for guess in self._guesses if guess.way == way and guess.given]
-            outcome.add(recording, own, within, way=way if len(recordings) > 1 else "")
-        return outcome
+            outcome.compare(recording, own, within, way=way.capitalize())
 
-    def _compare_events(self, events: list[str]) -> "Outcome":
+    def _compare_value(self, outcome: "Outcome", happened: Any, within: float | None) -> None:
         __tracebackhide__ = True
+        _check_value(happened)
         order = [name for guess in self._guesses for name in guess.order]
-        if self.given and not order:
+        total = next((g for g in self._guesses if TOTAL in g.times), None)
+        if isinstance(happened, Real):
+            if total:
+                fact = float(happened) / (60 if total.unit == "minutes" else 1)
+                slack = (_REAL if within is None else within) * fact
+                outcome.add_times([_hit(TOTAL, total.times[TOTAL], Span(fact), slack)], total.unit)
+            elif self.given:
+                raise TypeError(
+                    f"You guessed no total to compare with {happened:g} seconds: pass a recording."
+                )
+            else:
+                outcome.add(f"It took {happened:.3g} seconds.")
+        elif order:
+            outcome.add_order(order, [printable(event) for event in happened])
+        elif self.given:
             raise TypeError(
                 "You guessed times, and this is a list of events: compare it with a guess such as "
-                'predict(order=["tea", "toast"]), or compare your times with a recording.'
+                f"predict({ORDER}), or compare your times with a recording."
             )
-        if not order:
-            came = ", ".join(clip(event, 30) for event in events[:12]) or "nothing"
-            return Outcome(f"{self._open_line(happened=True)} What came: {came}.")
-        outcome = Outcome("")
-        outcome.add_order(facts.compare_order(order, events))
-        return outcome
+        else:
+            outcome.add(f"What came: {_join(list(map(str, happened))) or 'nothing'}.")
 
-    def _compare_number(self, seconds: float, within: float | None) -> "Outcome":
-        __tracebackhide__ = True
-        totals = [guess for guess in self._guesses if guess.total is not None]
-        if self.given and not totals:
-            raise TypeError(
-                f"You guessed no total to compare with {seconds:g} seconds: pass a recording."
-            )
-        if not totals:
-            return Outcome(f"{self._open_line(happened=True)} It took {seconds:.3g} seconds.")
-        outcome = Outcome("")
-        outcome.add_total(facts.compare_seconds(totals[0], seconds, within))
-        return outcome
-
-    def _open_line(self, *, happened: bool = False) -> str:
-        if self.given:
-            return describe_missing(self._guesses)
-        if happened:
+    def _describe_open(self) -> str:
+        names = [name for guess in self._guesses for name in guess.open]
+        if not self.given:
             return "No guess yet: make one in the cell with predict(...), and run both again."
-        return describe_open(self._guesses, self._activities)
+        return f"Still open: {_join(names)}." if names else ""
 
     def __str__(self) -> str:
-        if not self.given:
-            return self._open_line()
         given = [guess for guess in self._guesses if guess.given]
-        colon = ", " if given[0].way else ": "
-        return f"Your guess{colon}{'; '.join(map(str, given))}. {self._open_line()}".rstrip()
+        if given:
+            colon = ", " if given[0].way else ": "
+            words = "; ".join(map(str, given))
+            return f"Your guess{colon}{words}. {self._describe_open()}".rstrip()
+        begun = [text for guess in self._guesses for text in guess.open.values()][:4]
+        if begun == [ORDER]:
+            examples, noun = ORDER, "names"
+        else:
+            numbered = enumerate(begun or ["seconds="])
+            examples, noun = ", ".join(f"{text}{12 + 7 * n}" for n, text in numbered), "numbers"
+        return (
+            f"No guess yet: put yours in place of the dots, as in {examples} "
+            f"(the {noun} are only an example), and run this cell again."
+        )
 
     def __repr__(self) -> str:
         return f"<Prediction: {'given' if self.given else 'no guess yet'}>"
-
-
-def _check_happened(happened: object) -> None:
-    __tracebackhide__ = True
-    if inspect.isawaitable(happened):
-        raise TypeError(
-            "This hasn't run yet: await it first, as in "
-            "`recording = await run_together(CHORES)`, and compare with that."
-        )
-    if happened is None:
-        raise TypeError(
-            "There is nothing to compare with, only None: pass a recording, as "
-            "`with record() as recording:` gives one."
-        )
-    fits = isinstance(happened, Real | Iterable) and not isinstance(happened, str | bool)
-    if not fits:
-        raise TypeError(
-            f"A guess can't be compared with {show(happened)}: pass a recording, a list "
-            "of events, or a number of seconds."
-        )
 
 
 @dataclass
@@ -196,48 +176,57 @@ class Outcome:
     sentence: str
     right: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
-    _parts: list[tuple[Recording, list[facts.Hit], list[facts.Rank]]] = field(
-        default_factory=list, repr=False
-    )
+    _parts: list[tuple[Recording, list[Hit]]] = field(default_factory=list, repr=False)
 
-    def add(
+    def compare(
         self, recording: Recording, guesses: Sequence[Guess], within: float | None, way: str = ""
     ) -> None:
         """Add a recording and the guesses about it."""
         __tracebackhide__ = True
-        hits = [hit for one in guesses for hit in facts.compare_times(one, recording, within)]
-        order = [name for one in guesses for name in one.order]
-        places = facts.compare_order(order, facts.order_of(recording, order))
-        self._parts.append((recording, hits, places))
-        self._note(hits)
-        if hits:
-            said = facts.describe_hits(hits, recording.unit)
-            self._add(f"{way[:1].upper()}{way[1:]}: {said}" if way else said)
-        if places:
-            self.add_order(places)
+        hits = [hit for guess in guesses for hit in _compare_times(guess, recording, within)]
+        self._parts.append((recording, hits))
+        self.add_times(hits, recording.unit, way)
+        if order := [name for guess in guesses for name in guess.order]:
+            self.add_order(order, _order_of(recording, order))
 
-    def add_order(self, places: Sequence[facts.Rank]) -> None:
-        """Add a guessed order."""
-        for place in places:
-            if place.guess is not None:
-                (self.right if place.right else self.missed).append(place.guess)
-        self._add(facts.describe_order(places))
+    def add_times(self, hits: Sequence[Hit], unit: str | None, way: str = "") -> None:
+        """Add guessed times: a sentence about the total, and one or more about the tasks."""
+        tasks = [hit for hit in hits if hit.name != TOTAL]
+        right = [hit.name for hit in tasks if hit.right]
+        self.right += [hit.name for hit in hits if hit.right]
+        self.missed += [hit.name for hit in hits if not hit.right]
+        words = [
+            f"{'Right' if hit.right else 'Not quite'}: you guessed {hit.guess.format(unit)}, "
+            f"and it took {hit.fact.format(unit)}."
+            for hit in hits
+            if hit.name == TOTAL and hit.fact
+        ]
+        if tasks:
+            names = f": {_join(right)}" if right else ""
+            words.append(f"{len(right)} of {len(tasks)} right{names}.")
+        for hit in tasks:
+            if not hit.right:
+                fact = hit.fact.format(unit) if hit.fact else "still running at the end"
+                words.append(
+                    f"{clip(hit.name, 30)}: you guessed {hit.guess.format(unit)}, it was {fact}."
+                )
+        if words:
+            self.add(f"{way}: {' '.join(words)}" if way else " ".join(words), "\n" if way else " ")
 
-    def add_total(self, hit: facts.Hit) -> None:
-        """Add a total in seconds, without a recording."""
-        self._note([hit])
-        self._add(facts.describe_total(hit, "seconds"))
+    def add_order(self, guess: Sequence[str], came: Sequence[str]) -> None:
+        """Add a guessed order; an event is right if it came at the guessed place."""
+        places = dict(enumerate(came))
+        for place, name in enumerate(guess):
+            (self.right if places.get(place) == name else self.missed).append(name)
+        right = list(guess) == list(came)
+        self.add(
+            f"{'Right' if right else 'Not quite'}: you guessed {_join(guess)}, "
+            f"and it was {_join(came) or 'nothing'}."
+        )
 
-    def _note(self, hits: Sequence[facts.Hit]) -> None:
-        for hit in hits:
-            (self.right if hit.right else self.missed).append(hit.name)
-
-    def _add(self, sentence: str) -> None:
-        last = self.sentence
-        self.sentence = f"{sentence} {last}".strip() if not self._told else f"{last}\n{sentence}"
-        self._told = True
-
-    _told = False
+    def add(self, sentence: str, after: str = " ") -> None:
+        """Add a sentence."""
+        self.sentence = f"{self.sentence}{after}{sentence}".strip()
 
     @property
     def picture(self) -> "Picture | None":
@@ -249,7 +238,7 @@ class Outcome:
         return draw_guess(self._parts)
 
     def __str__(self) -> str:
-        return "\n".join([*(str(recording) for recording, *_ in self._parts), self.sentence])
+        return "\n".join([*(str(recording) for recording, _ in self._parts), self.sentence])
 
     def _ipython_display_(self) -> None:
         import IPython.display as ipython
@@ -257,6 +246,94 @@ class Outcome:
         display: Any = ipython.display
         if self._parts:
             png, about = self.picture._repr_png_()  # type: ignore[union-attr]
-            text = "\n".join(str(recording) for recording, *_ in self._parts)
+            text = "\n".join(str(recording) for recording, _ in self._parts)
             display({"image/png": png, "text/plain": text}, raw=True, metadata={"image/png": about})
         print(self.sentence)
+
+
+def _check_value(happened: object) -> None:
+    """Raise TypeError for what is neither a number nor a list of events."""
+    __tracebackhide__ = True
+    if inspect.isawaitable(happened):
+        raise TypeError(
+            "This hasn't run yet: await it first, as in "
+            "`recording = await run_together(CHORES)`, and compare with that."
+        )
+    if not isinstance(happened, Real | Iterable) or isinstance(happened, str | bool):
+        raise TypeError(
+            f"A guess can't be compared with {show(happened)}: pass a recording, as "
+            "`with record() as recording:` gives one, a list of events, or a number of seconds."
+        )
+
+
+# What happened
+
+
+def _compare_times(guess: Guess, recording: Recording, within: float | None) -> list[Hit]:
+    trace = recording.trace
+    factor = 1.0
+    if guess.unit and guess.unit != trace.unit:
+        factor = 60.0 if trace.unit == "seconds" else 1 / 60
+    if within is None:  # virtual times are round numbers, real ones never are
+        ends = trace.slices.end
+        within = _EXACT if np.all(np.abs(ends - np.round(ends, 3)) < 1e-9) else _REAL
+    slack = within * trace.duration + 1e-9
+    hits = []
+    for name, span in guess.times.items():
+        own = span.scale(factor)
+        if name == TOTAL:
+            hits.append(_hit(name, own, Span(trace.duration), slack))
+            continue
+        row = _find_row(recording, name)
+        end = trace.rows[row].finished
+        start = None if span.start is None else _first_run(recording, row)
+        hits.append(_hit(name, own, None if isnan(end) else Span(end, start), slack, row))
+    return hits
+
+
+def _hit(name: str, guess: Span, fact: Span | None, slack: float, row: int | None = None) -> Hit:
+    right = fact is not None and abs(guess.end - fact.end) <= slack
+    if right and guess.start is not None and fact is not None and fact.start is not None:
+        right = abs(guess.start - fact.start) <= slack
+    return Hit(name, guess, fact, right, row)
+
+
+def _order_of(recording: Recording, names: Sequence[str]) -> list[str]:
+    """Return the names in the order in which the events came: a name means the end of that task.
+
+    Events at the same moment keep the guessed order.
+    """
+    __tracebackhide__ = True
+    known = {row.label for row in recording.trace.rows} | set(recording.names)
+    times = []
+    for number, name in enumerate(names):
+        edge, _, task = name.partition(" of ")
+        is_edge = edge in ("start", "end") and bool(task) and name not in known
+        row = _find_row(recording, task if is_edge else name)
+        starts = is_edge and edge == "start"
+        at = _first_run(recording, row) if starts else recording.trace.rows[row].finished
+        times.append((inf if isnan(at) else at, number, name))
+    return [name for _, _, name in sorted(times)]
+
+
+def _find_row(recording: Recording, name: str) -> int:
+    """Return the row of a task by its name or its label; raise ValueError if there is none."""
+    __tracebackhide__ = True
+    rows = recording.trace.rows
+    for names in ([row.name for row in rows], [row.label for row in rows]):
+        if name in names:
+            return names.index(name)
+    labels = [row.label or row.name for row in rows]
+    check_known(name, [*labels, *recording.names], "in this recording")
+    raise AssertionError(name)
+
+
+def _first_run(recording: Recording, row: int) -> float:
+    """Return when a task first ran; in the story all exist from the start and wait for you."""
+    ran = recording.trace.slices.of(RUNNING)
+    own = ran.start[ran.task == row]
+    return float(own[0]) if len(own) else recording.trace.rows[row].spawned
+
+
+def _join(names: Sequence[str]) -> str:
+    return join_words([clip(name, 30) for name in names], 12)
