@@ -137,7 +137,7 @@ class Prediction:
                 f"predict({ORDER}), or compare your times with a recording."
             )
         else:
-            outcome.add(f"What came: {_join(list(map(str, happened))) or 'nothing'}.")
+            outcome.add(f"What came: {_list(map(printable, happened)) or 'nothing'}.")
 
     def _describe_open(self) -> str:
         names = [name for guess in self._guesses for name in guess.open]
@@ -220,8 +220,8 @@ class Outcome:
             (self.right if places.get(place) == name else self.missed).append(name)
         right = list(guess) == list(came)
         self.add(
-            f"{'Right' if right else 'Not quite'}: you guessed {_join(guess)}, "
-            f"and it was {_join(came) or 'nothing'}."
+            f"{'Right' if right else 'Not quite'}: you guessed {_list(guess)}; "
+            f"it was {_list(came) or 'nothing'}."
         )
 
     def add(self, sentence: str, after: str = " ") -> None:
@@ -333,6 +333,10 @@ def _first_run(recording: Recording, row: int) -> float:
     ran = recording.trace.slices.of(RUNNING)
     own = ran.start[ran.task == row]
     return float(own[0]) if len(own) else recording.trace.rows[row].spawned
+
+
+def _list(events: Iterable[str]) -> str:
+    return ", ".join(clip(event, 30) for event in events)
 
 
 def _join(names: Sequence[str]) -> str:

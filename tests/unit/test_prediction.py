@@ -116,10 +116,10 @@ def test_several_ways_are_compared_with_a_comparison():
 @pytest.mark.parametrize(
     ("guess", "came", "right", "sentence"),
     [
-        ("ab", "ab", "ab", "Right: you guessed a and b, and it was a and b."),
-        ("abcd", "acdb", "a", "Not quite: you guessed a, b, c and d, and it was a, c, d and b."),
-        ("ab", "abc", "ab", "Not quite: you guessed a and b, and it was a, b and c."),
-        ("ab", "", "", "Not quite: you guessed a and b, and it was nothing."),
+        ("ab", "ab", "ab", "Right: you guessed a, b; it was a, b."),
+        ("abcd", "acdb", "a", "Not quite: you guessed a, b, c, d; it was a, c, d, b."),
+        ("ab", "abc", "ab", "Not quite: you guessed a, b; it was a, b, c."),
+        ("ab", "", "", "Not quite: you guessed a, b; it was nothing."),
     ],
 )
 def test_an_order_is_compared_with_what_came(guess, came, right, sentence):
@@ -134,7 +134,7 @@ def test_an_order_of_a_recording_is_that_of_its_ends_and_starts():
     assert not predict(order=["start of news", "start of sports", "news"]).compare(recording).missed
     outcome = predict(order=["weather", "news", "end of sports"]).compare(recording)
     assert outcome.missed == ["weather", "news"]
-    assert outcome.sentence.endswith("and it was news, weather and end of sports.")
+    assert outcome.sentence.endswith("it was news, weather, end of sports.")
 
 
 @pytest.mark.parametrize("order", [["a", "b"], ["b", "a"]])
