@@ -11,6 +11,7 @@ import inspect
 import random
 import time
 import traceback
+from collections import Counter
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -73,12 +74,15 @@ class World:
         self.lock = asyncio.Lock()
         self.event = asyncio.Event()
         self.queue: asyncio.Queue = asyncio.Queue(1)
-        self._random = random.Random(1)
+        self._counts: Counter[str] = Counter()
         self._first = int(asyncio.current_task().get_name().rpartition("-")[2])
 
     def lasts(self, seconds: float) -> float:
         """Return about so many seconds: no two timers are ever due at the same time."""
-        return seconds + self._random.randrange(10**5) / 1e6
+        # Of each task by itself: a TaskGroup cancels its tasks in any order.
+        self._counts[place.get()] += 1
+        own = random.Random(f"{place.get()} {self._counts[place.get()]}")
+        return seconds + own.randrange(10**5) / 1e6
 
     def name_of(self, task: asyncio.Task) -> str:
         """Return the name of a task; those that asyncio gave are counted from here."""
