@@ -3,9 +3,9 @@
 import difflib
 import inspect
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Generator, Iterable, Sequence
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from asyncteach.formatting import article, clip, join_words
 
@@ -149,3 +149,40 @@ def _bounds(least: float, most: float, above: bool) -> str:
     if most < math.inf:
         return f"from {least:,} to {most:,}"
     return f"more than {least:,}" if above else f"{least:,} or more"
+
+
+Result = TypeVar("Result")
+
+
+class Awaitable(Coroutine[Any, Any, Result]):
+    """A coroutine that asks to be awaited when it is used as if it were its result, a `name`."""
+
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, Result], call: str, name: str = "recording"
+    ) -> None:
+        named: Any = coroutine  # Python's "was never awaited" names the function that was called
+        named.__name__ = named.__qualname__ = call.partition("(")[0]
+        self._coroutine, self._call, self._name = coroutine, call, name
+
+    def send(self, value: Any) -> Any:
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, Result]:
+        return self._coroutine.__await__()
+
+    def __repr__(self) -> str:
+        return f"<{self._call} has not been awaited: write `await {self._call}`>"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("_", "cr_", "gi_")):
+            return getattr(self._coroutine, name)
+        raise AttributeError(
+            f"{self._call} gives a coroutine, which has no {name!r} yet: "
+            f"write `{self._name} = await {self._call}`, then `{self._name}.{name}`."
+        )

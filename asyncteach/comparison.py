@@ -12,9 +12,8 @@ from asyncteach.formatting import clip
 from asyncteach.intervals import sweep
 from asyncteach.recording import Recording
 from asyncteach.runners import run
-from asyncteach.runners.scenario import MINUTE, Clock, Scenario
-from asyncteach.runners.schedule import CORES
-from asyncteach.runners.workers import MOST_THREADS, MOST_WORKERS, count_cores, has_gil
+from asyncteach.runners.run import CORES, MINUTE, Clock, Scenario
+from asyncteach.runners.workers import MOST_WORKERS, count_cores, has_gil
 from asyncteach.trace import READY, RUNNING, WAITING, Slices
 
 if TYPE_CHECKING:
@@ -151,9 +150,9 @@ def find_limit(
         longest = max(activity.minutes for activity in activities)
         which = "longest" if activities[last].minutes == longest else "last"
         return f"the {which}: {clip(activities[last].name, 30)}"
-    most = MOST_THREADS if way == "threads" else MOST_WORKERS
-    if way != "together" and len(activities) > most and len(trace.slices.of(WAITING)):
-        return f"{most:,} {way}"
+    limited = way in ("processes", "interpreters") and len(activities) > MOST_WORKERS
+    if limited and len(trace.slices.of(WAITING)):
+        return f"{MOST_WORKERS:,} {way}"
     servers, limit = _find_servers(way, virtual=virtual)
     wanted = trace.slices[trace.slices.task == last].of(READY)
     shared = _running_during(trace.slices, wanted) < _OURS * servers * ready

@@ -3,25 +3,26 @@
 import asyncio
 import contextlib
 import logging
-import os
-import subprocess
-import sys
+import multiprocessing
 import tempfile
 import time
-import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from asyncteach.activities import Activity
-from asyncteach.domains import STORY
-from asyncteach.formatting import clip, count, printable, tell_apart
-from asyncteach.recording import Recording
-from asyncteach.runners.awaitable import Awaitable
-from asyncteach.runners.run import find_loop
-from asyncteach.runners.scenario import MINUTE, Clock, Scenario
-from asyncteach.runners.workers import NS, Interval, Plan, count_cores, perform
-from asyncteach.trace import READY, RUNNING, STATES, WAITING, TaskRecord, Trace, make_slices
+from asyncteach.arguments import Awaitable
+from asyncteach.formatting import count
+from asyncteach.recording import READY, STATES, Recording
+from asyncteach.runners.run import MINUTE, Clock, Scenario, find_loop
+from asyncteach.runners.workers import (
+    Interval,
+    Plan,
+    StateLog,
+    begin_process,
+    count_cores,
+    hidden_script,
+)
 from asyncteach.virtual_clock.clock import running_clock
 
 if TYPE_CHECKING:
@@ -30,11 +31,6 @@ if TYPE_CHECKING:
 _STARTING = 120  # seconds for workers to start: a busy machine takes long to import Dask
 
 _LOOK = 0.2  # seconds between two looks whether any worker of our own is alive
-
-_FOREMOST = (RUNNING, READY, WAITING)  # of what a worker's threads do at one moment
-
-Span = tuple[str, float, float]
-"""A state, its start and its end, in story minutes since the activities were submitted."""
 
 
 def run_on_dask(
@@ -54,15 +50,16 @@ def run_on_dask(
     so with an asynchronous client. An interrupt or a cancellation ends the activities as well.
 
     The Recording is in story minutes since the activities were submitted: a row for each worker,
-    *running* or *waiting* as its activities are, and below it a row for each activity that it has
-    done. They are *ready* until a worker begins, known to a few milliseconds. If a worker dies,
-    another does its activities again, and their outcome and the title say so. If all workers of
-    your client's cluster die, the run waits for new ones, as Dask does; in a cluster of its own
-    there are none to come, and it ends with RuntimeError.
+    *running*, *ready* or *waiting* as its activities are, and below it a row for each activity that
+    it has done. They are *ready* until a worker begins. The times are those of the workers' clocks,
+    which have to agree where they are on several machines. If a worker dies, another does its
+    activities again, and the title tells how many were lost. If all workers of your client's
+    cluster die, the run waits for new ones, as Dask does; in a cluster of its own there are none to
+    come, and it ends with RuntimeError.
 
     A story minute takes `minute` real seconds; `clock="virtual"` is refused. Raises TypeError or
-    ValueError for wrong arguments; RuntimeError for a cluster that has no workers or loses its
-    scheduler; ImportError without Dask: `pip install "asyncteach[dask]"`.
+    ValueError for wrong arguments; RuntimeError for a cluster that has no workers; ImportError
+    without Dask: `pip install "asyncteach[dask]"`. Dask's own errors arrive as they are.
 
     >>> from asyncteach import LEISURE
     >>> recording = run_on_dask(LEISURE)  # doctest: +SKIP
@@ -75,290 +72,177 @@ def run_on_dask(
             "run_on_dask takes real time only, since other machines' clocks can't jump: leave out "
             'clock="virtual" and virtual_time(), or use run_in_processes.'
         )
-    _check_dask()
-    loop = find_loop()
-    if client is None:
-        work = _run_on_own_cluster(scenario)
-        return Awaitable(work, "run_on_dask(...)") if loop else asyncio.run(work)
-    if _check_client(client, loop) is loop:
-        return Awaitable(_run_on_cluster(scenario, client), "run_on_dask(...)")
-    made: Any = client  # it has types in some versions, and none in others
-    recording: Recording = made.sync(_run_on_cluster, scenario, client)
-    return recording
-
-
-def _check_dask() -> None:
-    __tracebackhide__ = True
     try:
-        import distributed  # noqa: F401
+        import distributed
     except ImportError as error:
         raise ImportError(
             "run_on_dask needs Dask's distributed, which can't be imported here "
             f'({error}): pip install "asyncteach[dask]"'
         ) from error
-
-
-def _check_client(
-    client: Any, running: asyncio.AbstractEventLoop | None
-) -> asyncio.AbstractEventLoop:
-    """Return the loop of a client that can be used from here."""
-    __tracebackhide__ = True
-    from distributed import Client
-
-    if not isinstance(client, Client):
+    if client is None:
+        work = _run_on_own_cluster(scenario)
+        return Awaitable(work, "run_on_dask(...)") if find_loop() else asyncio.run(work)
+    if not isinstance(client, distributed.Client):
         raise TypeError(
             f"client must be a Client of dask.distributed, not of type {type(client).__name__}: "
             "write run_on_dask(activities, Client(...)) with the cluster or its address inside."
         )
-    home: Any = client.loop
-    loop: asyncio.AbstractEventLoop = home.asyncio_loop
-    if client.status == "running" and (loop is running or loop.is_running()):
-        return loop
-    raise RuntimeError(
-        f"this client is not connected here (its status is {client.status!r}): make a new one with "
-        "`Client(...)`, or in the coroutine that awaits run_on_dask with "
-        "`await Client(..., asynchronous=True)`."
-    )
+    made: Any = client  # it has types in some versions, and none in others
+    if made.asynchronous:
+        return Awaitable(_run_on_cluster(scenario, client), "run_on_dask(...)")
+    recording: Recording = made.sync(_run_on_cluster, scenario, client)
+    return recording
 
 
 async def _run_on_own_cluster(scenario: Scenario) -> Recording:
     number = max(2, min(len(scenario.activities), count_cores()))
-    async with _open_cluster(number) as (client, workers):
-        run = asyncio.create_task(_run_on_cluster(scenario, client))
-        try:
-            while not run.done() and _any_alive(workers):
-                await asyncio.wait([run], timeout=_LOOK)
-        finally:
-            run.cancel()
-            await asyncio.wait([run])
-        if (run.cancelled() or run.exception()) and not _any_alive(workers):
-            raise RuntimeError(
-                f"{count(number, 'Dask worker')} began this run and all of them have died, so its "
-                "activities can't be finished: look whether the system ended them, as it does when "
-                "memory is short, and run it again."
-            )
-        return run.result()
-
-
-def _any_alive(processes: Sequence["subprocess.Popen[bytes]"]) -> bool:
-    return any(process.poll() is None for process in processes)
+    async with _open_cluster(number) as (client, processes):
+        return await _run_on_cluster(scenario, client, processes)
 
 
 @contextlib.asynccontextmanager
-async def _open_cluster(
-    number: int,
-) -> AsyncIterator[tuple[Any, Sequence["subprocess.Popen[bytes]"]]]:
-    """Give a client of a new cluster, of which nothing is left afterwards, and its workers.
+async def _open_cluster(number: int) -> AsyncIterator[tuple[Any, Sequence[Any]]]:
+    """Start a cluster and yield a client of it and its workers; leave nothing of it behind.
 
-    The workers are started by Dask's command line. Its LocalCluster would run a script again that
-    has no guard, and an interrupt while it starts would leave processes behind.
+    Dask's LocalCluster would run a script again that has no `if __name__ == "__main__":`, and an
+    interrupt while it starts would leave processes behind.
     """
     import dask.config
     from distributed import Client, Scheduler
     from distributed.utils import silence_logging_cmgr
 
-    processes: list[subprocess.Popen[bytes]] = []
-
-    def end() -> None:
-        for process in processes:
-            process.kill()
-        for process in processes:
-            process.wait()
-
-    async with contextlib.AsyncExitStack() as stack:
-        folder = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="asyncteach-", ignore_cleanup_errors=True)
-        )
-        stack.enter_context(silence_logging_cmgr(logging.CRITICAL + 1))
+    make_client: Any = Client  # it has types in some versions, and none in others
+    processes: list[Any] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="asyncteach-", ignore_cleanup_errors=True) as folder,
+        silence_logging_cmgr(logging.CRITICAL + 1),
+    ):
         # A thread that watches the scheduler would stay for as long as the loop does.
         config = {"temporary-directory": folder, "distributed.worker.profile.enabled": False}
         with dask.config.set(config):
             scheduler = Scheduler(
                 host="127.0.0.1", dashboard=False, dashboard_address="127.0.0.1:0"
             )
-        stack.push_async_callback(scheduler.close)  # also if it is interrupted while it starts
-        await scheduler
-        stack.callback(end)
-        for index in range(number):
-            options = ["--no-nanny", "--no-dashboard", "--host=127.0.0.1", "--nthreads=1"]
-            options += [f"--name={index + 1}", "--memory-limit=0", f"--local-directory={folder}"]
-            processes.append(_start_worker([*options, "--death-timeout=30"], scheduler))
-        due = time.monotonic() + _STARTING
-        while len(scheduler.workers) < number:
-            if time.monotonic() > due or any(one.poll() is not None for one in processes):
-                raise RuntimeError(
-                    "a Dask worker did not start: look whether this works, and run it again: "
-                    f"{sys.executable} -m distributed.cli.dask_worker --version"
-                )
-            await asyncio.sleep(0.02)
-        make: Any = Client  # it has types in some versions, and none in others
-        client = make(scheduler.address, asynchronous=True, set_as_default=False)
-        yield await stack.enter_async_context(client), processes
-        end()  # before the client and the scheduler wait for them
+        try:
+            await scheduler
+            with hidden_script():
+                for _ in range(number):
+                    process = multiprocessing.get_context("spawn").Process(
+                        target=_run_worker, args=(scheduler.address, folder), daemon=True
+                    )
+                    process.start()
+                    processes.append(process)
+            async with make_client(
+                scheduler.address, asynchronous=True, set_as_default=False
+            ) as client:
+                await client.wait_for_workers(number, timeout=_STARTING)
+                yield client, processes
+        finally:
+            for process in processes:  # or the scheduler would wait for them
+                process.kill()
+            for process in processes:
+                process.join()
+            await scheduler.close()
 
 
-def _start_worker(options: list[str], scheduler: Any) -> "subprocess.Popen[bytes]":
-    """Start a worker, which ends when its scheduler, or its parent, does."""
-    path = os.environ.get("PYTHONPATH", ""), str(Path(__file__).parents[1])
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "distributed.cli.dask_worker", *options, scheduler.address],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,  # an interrupt is for this process alone
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))},
-    )  # fmt: skip
+def _run_worker(address: str, folder: str) -> None:
+    """Be a worker of a scheduler: this is what runs in a process of a cluster of our own."""
+    from distributed import Worker
+
+    async def serve() -> None:
+        async with Worker(
+            address, host="127.0.0.1", nthreads=1, memory_limit=0, local_directory=folder,
+            dashboard=False, dashboard_address="127.0.0.1:0",
+        ) as worker:  # fmt: skip
+            await worker.finished()
+
+    begin_process()
+    logging.disable()
+    asyncio.run(serve())
 
 
-async def _run_on_cluster(scenario: Scenario, client: Any) -> Recording:
-    """Have a cluster do the activities, and return what it and its workers noted."""
-    from distributed import CancelledError, KilledWorker
-
-    topic = f"asyncteach-{uuid.uuid4().hex}"
-    futures: list[Any] = []
+async def _run_on_cluster(
+    scenario: Scenario, client: Any, processes: Sequence[Any] = ()
+) -> Recording:
+    """Let a cluster do the activities, and return the recording of it and its workers."""
+    workers = await client.run(_is_there)  # workers import this module before time counts
+    if not workers:
+        raise RuntimeError(
+            "this Dask cluster has no workers: wait for them with client.wait_for_workers(1)."
+        )
+    scenario.start = time.time_ns()
+    futures = [
+        client.submit(_do_activity, tuple(map(tuple, activity.steps)), scenario.minute, pure=False)
+        for activity in scenario.activities
+    ]
+    run = asyncio.ensure_future(client.gather(futures))
     try:
-        number = len(await client.run(_is_there))  # workers import this module before time counts
-        if not number:
-            raise RuntimeError(
-                "this Dask cluster has no workers: wait for them with client.wait_for_workers(1)."
-            )
-        await client.log_event(topic, ("", "", ""))
-        for index, activity in enumerate(scenario.activities):
-            arguments = tuple(map(tuple, activity.steps)), scenario.minute, topic
-            key = f"{printable(activity.name)}-{index}-{topic}"
-            futures.append(client.submit(run_activity, *arguments, key, key=key, pure=False))
-        intervals = await asyncio.gather(*(future.result() for future in futures))
-        (begun, _), *events = await client.get_events(topic)
-    except BaseException as error:
+        while not (await asyncio.wait([run], timeout=_LOOK))[0]:
+            if processes and not any(process.is_alive() for process in processes):
+                raise RuntimeError(
+                    f"all {count(len(processes), 'Dask worker')} of this run have died: look "
+                    "whether the system ended them, as it does when memory is short, and run it "
+                    "again."
+                )
+        results = run.result()
+        lost = len(workers.keys() - (await client.run(_is_there)).keys())
+    finally:
+        run.cancel()
         with contextlib.suppress(Exception):  # the workers need not go on
             async with asyncio.timeout(5):
                 await client.cancel(futures)
-        task = asyncio.current_task()
-        if task and task.cancelling():
-            raise asyncio.CancelledError from None
-        if isinstance(error, KilledWorker):
-            name = clip(str(error.task).rsplit("-", 3)[0], 60)
-            raise RuntimeError(
-                f"{name!r} was given to {count(error.allowed_failures + 1, 'Dask worker')} and "
-                "each of them died: see in their logs why, and run it again."
-            ) from None
-        if isinstance(error, OSError | CancelledError | asyncio.CancelledError):
-            raise RuntimeError(
-                "the Dask cluster has dropped this run, because its scheduler is gone or was "
-                "restarted: run it again, with a new client if the cluster is a new one."
-            ) from None
-        if isinstance(error, ImportError):
-            raise RuntimeError(
-                f"a Dask worker can't import asyncteach ({clip(error, 120)}): install it on all "
-                "workers, with the same versions of Python and Dask as here."
-            ) from None
-        raise
-    starts = [Start(at, *note) for at, note in events]
-    keys = [future.key for future in futures]
-    trace, died = make_trace(scenario, begun, starts, dict(zip(keys, intervals, strict=True)))
-    how = f"on Dask ({count(number, 'worker')}{f', {died} died' if died else ''})"
-    return Recording.from_trace(scenario.title(how), trace)
+    how = f"on Dask ({count(len(workers), 'worker')}{f', {lost} lost' if lost else ''})"
+    return make_recording(scenario, how, results)
 
 
 def _is_there() -> bool:
     return True
 
 
-def run_activity(plan: Plan, minute: float, topic: str, key: str) -> list[Interval]:
-    """Do one activity: this is what runs on a worker, on one of its threads."""
+def _do_activity(plan: Plan, minute: float) -> tuple[str, list[Interval]]:
+    """Do one activity on a thread of a worker; return the worker and the intervals since 1970."""
     from distributed import get_worker
 
     worker: Any = get_worker()
-    # The scheduler keeps this note even if the worker dies.
-    worker.log_event(topic, (key, worker.address, str(worker.name)))
-    task = worker.state.tasks[key]
+    task = worker.state.tasks[worker.get_current_task()]
 
     def stopped() -> bool:
         # Dask can't end a thread. It marks a task that was cancelled, and a worker that ends.
         return task.state == "cancelled" or worker.status.name in ("closing", "closed", "failed")
 
-    return perform(plan, minute, stopped)
+    shift = time.time_ns() - time.perf_counter_ns()
+    intervals = StateLog(stopped).perform(plan, minute)
+    return worker.address, [(state, start + shift, end + shift) for state, start, end in intervals]
 
 
-class Start(NamedTuple):
-    """The note of a worker that it has begun an activity, at that time of the scheduler's clock."""
-
-    at: float
-    key: str
-    worker: str
-    name: str
-
-
-def make_trace(
-    scenario: Scenario, begun: float, starts: Sequence[Start], intervals: dict[str, list[Interval]]
-) -> tuple[Trace, int]:
-    """Return a row for each worker with its activities below it, and how many workers died.
-
-    All times are of the scheduler's clock. A worker's clock differs from it by what the fastest of
-    its notes says: the others took longer to arrive.
-    """
-    done = {start.key: start for start in starts}
-    died = {start.key: start.worker for start in starts if done[start.key] != start}
-    names = _name_workers(starts)
-    behind: dict[str, float] = {}
-    for start in done.values():
-        late = start.at - begun - intervals[start.key][0][1] / NS
-        behind[start.worker] = min(late, behind.get(start.worker, late))
-    rows: dict[str, list[tuple[TaskRecord, list[Span]]]] = {worker: [] for worker in behind}
-    own = tell_apart([printable(activity.name) for activity in scenario.activities])
-    for name, (key, noted) in zip(own, intervals.items(), strict=True):
-        worker = done[key].worker
-
-        def minutes(at: int, worker: str = worker) -> float:
-            return max(0.0, (at / NS + behind[worker]) / scenario.minute)
-
-        spans = [(state, minutes(start), minutes(end)) for state, start, end in noted]
-        spans.insert(0, (READY, 0.0, spans[0][1]))
-        again = f" (ran again: {names[died[key]]} died)" if key in died else ""
-        record = TaskRecord(name, spawned=0.0, finished=spans[-1][2], outcome=f"returned{again}")
-        rows[worker].append((record, spans))
-    end = max(record.finished for own in rows.values() for record, _ in own)
-    records: list[TaskRecord] = []
-    flat: list[tuple[int, int, float, float]] = []
-    for worker, under in rows.items():
-        under.sort(key=lambda row: row[1][0][2])
-        parent = len(records)
-        head = TaskRecord(names[worker], spawned=0.0, finished=end, outcome="returned")
-        head.kind = "worker"
-        for record, spans in [(head, _foremost([spans for _, spans in under])), *under]:
-            record.parent = None if record is head else parent
-            flat += [(len(records), STATES.index(state), a, b) for state, a, b in spans]
-            records.append(record)
-    for record, name in zip(records, tell_apart([one.name for one in records]), strict=True):
-        record.name = record.label = name
-    slices = make_slices(*zip(*flat, strict=True)).ordered()
-    return Trace(records, slices, end, domain=STORY, head=None), len(set(died.values()))
+def make_recording(
+    scenario: Scenario, how: str, results: Sequence[tuple[str, list[Interval]]]
+) -> Recording:
+    """Return a recording with a row for each worker and its activities below it."""
+    start = scenario.start  # all of them are ready from then on
+    intervals = [[(READY, start, own[0][1]), *own] for _, own in results]
+    lanes: dict[str, list[int]] = {}
+    for index, (worker, _) in enumerate(results):
+        lanes.setdefault(worker, []).append(index)
+    for lane in lanes.values():
+        intervals.append(_foremost([one for index in lane for one in results[index][1]]))
+    names = [f"worker {number}" for number in range(1, len(lanes) + 1)]
+    recording = scenario.make_recording(how, intervals, head=None, workers=names)
+    rows = recording.trace.rows
+    for number, lane in enumerate(lanes.values(), len(results)):
+        rows[number].kind = "worker"
+        for index in lane:
+            rows[index].parent = number
+    return recording
 
 
-def _name_workers(starts: Iterable[Start]) -> dict[str, str]:
-    """Return what to call each worker: its own name, unless that is its address or a number."""
-    names: dict[str, str] = {}
-    for start in starts:
-        if start.worker not in names:
-            is_number = "://" in start.name or start.name.isdigit()
-            names[start.worker] = f"worker {len(names) + 1}" if is_number else printable(start.name)
-    return dict(zip(names, tell_apart(list(names.values())), strict=True))
-
-
-def _foremost(threads: Iterable[Sequence[Span]]) -> list[Span]:
-    """Return what a worker does: one of its threads may be running while another one waits."""
-    changes: list[tuple[float, int, str]] = []
-    for spans in threads:
-        for state, start, end in spans[1:]:  # before, it was ready in a queue
-            if end > start:
-                changes += [(start, 1, state), (end, -1, state)]
-    depth = dict.fromkeys(STATES, 0)
-    found: list[Span] = []
-    last = 0.0
-    for at, change, state in sorted(changes):
-        now = next((one for one in _FOREMOST if depth[one]), None)
-        if now and at > last:
-            if found and found[-1][0] == now and found[-1][2] == last:
-                last = found.pop()[1]
-            found.append((now, last, at))
+def _foremost(intervals: Sequence[Interval]) -> list[Interval]:
+    """Return the states of a worker: one of its threads may be running while another waits."""
+    edges = [(start, 1, state) for state, start, _ in intervals]
+    edges += [(end, -1, state) for state, _, end in intervals]
+    found, depth = [], dict.fromkeys(STATES, 0)
+    for (at, change, state), (after, _, _) in pairwise(sorted(edges)):
         depth[state] += change
-        last = at
+        if after > at and any(depth.values()):
+            found.append((next(one for one in STATES if depth[one]), at, after))
     return found

@@ -10,8 +10,7 @@ from asyncteach.arguments import check_options, check_whole
 from asyncteach.formatting import count
 from asyncteach.interaction.widgets import Slider, format_status, show_image, show_view
 from asyncteach.recording import Recording
-from asyncteach.runners.run import run_on_own_loop
-from asyncteach.runners.scenario import Scenario
+from asyncteach.runners.run import Scenario, run_on_own_loop
 from asyncteach.timeline.svg import draw_svg
 
 __all__ = ["Explorer", "explore"]

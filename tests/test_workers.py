@@ -2,14 +2,12 @@
 
 import asyncio
 import contextlib
-import gc
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-import warnings
 from itertools import pairwise
 
 import psutil
@@ -67,28 +65,28 @@ def wait_for_workers(of=None):
 
 
 def test_the_story_in_real_time_has_the_same_shape():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        in_turn = run_in_turn(CHORES, minute=MINUTE)
-        chores = asyncio.run(run_together(CHORES, minute=MINUTE))
-        before = time.thread_time()
-        leisure_time = asyncio.run(run_together(LEISURE, minute=MINUTE))
-        assert time.thread_time() - before >= 95 * MINUTE  # attention is CPU work
-        gc.collect()
+    in_turn = run_in_turn(CHORES, minute=MINUTE)
+    chores = asyncio.run(run_together(CHORES, minute=MINUTE))
+    before = time.thread_time()
+    leisure_time = asyncio.run(run_together(LEISURE, minute=MINUTE))
+    assert time.thread_time() - before >= 95 * MINUTE  # attention is CPU work
     assert chores.minutes < in_turn.minutes / 1.5
     assert leisure_time.minutes > 2 * max(a.minutes for a in LEISURE)
-    # More than a hundred minutes pass where other programs want the processor too.
+    # More than a hundred minutes pass where other programs have the processor too.
     assert leisure_time.attention == pytest.approx(100, rel=0.1)
 
 
 @each_kind
 def test_waiting_overlaps_and_nothing_is_left(run):
+    async def main():  # it is a plain call where a loop is running
+        return run([*CHORES, leisure("jog", 20)], minute=MINUTE)
+
     before = set(threading.enumerate())
-    recording = run([*CHORES, leisure("jog", 20), chore("x", 9, start=2, finish=3)], minute=MINUTE)
+    recording = asyncio.run(main())
     assert set(threading.enumerate()) == before
     assert children() == []
     waiting = rows(recording, "waiting")
-    assert max(start for _, _, start, _ in waiting) < min(end for _, _, _, end in waiting[:3])
+    assert max(start for _, _, start, _ in waiting) < min(end for _, _, _, end in waiting)
     tasks = recording.tasks()
     total = tasks["running"] + tasks["ready"] + tasks["waiting"]
     assert list(total) == pytest.approx(list(tasks["finished"] - tasks["spawned"]), abs=1e-6)
@@ -125,51 +123,15 @@ def test_more_activities_than_workers_take_turns(monkeypatch):
     assert recording.minutes > 25
 
 
-def test_it_is_a_plain_call_where_a_loop_is_running():
-    async def main():
-        return [run(CHORES, minute=0.0005).minutes for run in WORKERS]
-
-    assert all(minutes >= 40 for minutes in asyncio.run(main()))
-
-
 @posix
 def test_a_worker_that_dies_is_reported_at_once():
-    """Long before the hours that the run would have taken."""
-
-    def kill():
-        worker = wait_for_workers()[0]
-        time.sleep(0.3)
-        worker.kill()
-
-    killer = threading.Thread(target=kill)
+    """Long before the minutes that the run would have taken."""
+    killer = threading.Thread(target=lambda: wait_for_workers()[0].kill())
     killer.start()
     with pytest.raises(RuntimeError, match="a worker process died before all activities were done"):
-        run_in_processes([chore("sleep", 1), chore("sleep on", 1)], minute=3600)
+        run_in_processes([chore("sleep", 1), chore("sleep on", 1)], minute=60)
     killer.join()
     assert children() == []
-
-
-@pytest.mark.parametrize(
-    ("run", "limit"),
-    [
-        (run_in_processes, "RLIMIT_NOFILE, (16, 16)"),
-        (run_in_threads, "RLIMIT_AS, (2**31, 2**31)"),
-    ],
-)
-@pytest.mark.skipif(sys.platform != "linux", reason="limits differ")
-def test_no_room_for_a_worker_is_one_sentence(run, limit):
-    out, err = run_script(
-        f"""
-        import resource
-        run_in_threads([chore("nap", 1)], minute=0.001)  # what is imported needs files too
-        resource.setrlimit(resource.{limit})
-        try:
-            {run.__name__}([chore("nap", 1)] * 600)
-        except RuntimeError as error:
-            print(error)
-        """
-    )
-    assert out.startswith("this machine can't start "), (out, err)
 
 
 SCRIPT = """
@@ -207,7 +169,7 @@ def test_a_script_needs_no_main_guard(tmp_path, how):
 
 @posix
 def test_workers_end_with_their_parent():
-    process, source = start_script("run_in_processes([leisure('think', 1)] * 2, minute=3600)")
+    process, source = start_script("run_in_processes([leisure('think', 1)] * 2, minute=60)")
     with process:
         process.stdin.write(source)
         process.stdin.close()
@@ -230,7 +192,7 @@ def test_an_interrupt_ends_all_of_it(run, to):
         for delay in (0.05, 0.15, 1):
             threading.Timer(delay, lambda: {send}).start()
             try:
-                asyncteach.{run.__name__}([chore("sleep", 1), leisure("think", 1)], minute=3600)
+                asyncteach.{run.__name__}([chore("sleep", 1), leisure("think", 1)], minute=60)
             except KeyboardInterrupt:
                 left = [p for p in psutil.Process().children() if "spawn_main" in str(p.cmdline())]
                 print(threading.enumerate() == [threading.main_thread()], left)

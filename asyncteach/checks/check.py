@@ -7,14 +7,13 @@ from collections import abc
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Self, overload
 
-from asyncteach.arguments import check_number, check_recording, check_text, show
+from asyncteach.arguments import Awaitable, check_number, check_recording, check_text, show
 from asyncteach.checks import failures
 from asyncteach.checks.conditions import Conditions
 from asyncteach.checks.results import Judgement, Mark, count_try
 from asyncteach.checks.runner import Run, run_answer
 from asyncteach.formatting import clip
 from asyncteach.recording import Recording
-from asyncteach.runners.awaitable import Awaitable
 
 __all__ = ["Check", "check"]
 

@@ -5,11 +5,11 @@ import linecache
 from collections.abc import Coroutine
 from typing import Any
 
+from asyncteach.arguments import Awaitable
 from asyncteach.checks.check import Check, check
 from asyncteach.course import progress
 from asyncteach.course.exercises import Exercise, describe_kind, failed, find_exercise
 from asyncteach.places import is_users
-from asyncteach.runners.awaitable import Awaitable
 
 __all__ = ["check_answer"]
 

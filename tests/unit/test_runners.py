@@ -5,7 +5,6 @@ import gc
 import math
 import sys
 import threading
-from itertools import pairwise
 
 import pandas
 import pytest
@@ -25,8 +24,6 @@ from asyncteach import (
     run_together,
 )
 from asyncteach import virtual_time as virtual_time_block
-from asyncteach.runners import workers
-from asyncteach.runners.schedule import work_out
 from asyncteach.trace import READY, RUNNING, WAITING
 
 NEW = sys.version_info >= (3, 14)
@@ -38,19 +35,17 @@ def together(activities, **keywords):
     return asyncio.run(run_together(activities, clock="virtual", **keywords))
 
 
+def in_threads(activities):
+    return run_in_threads(activities, clock="virtual")
+
+
+def in_processes(activities):
+    return run_in_processes(activities, clock="virtual")
+
+
 def rows(recording, state=None):
     found = [tuple(row) for row in recording.to_frame().itertuples(index=False)]
     return [row for row in found if state in (None, row[1])]
-
-
-def overlap(recording):
-    """Return how many minutes two or more activities were running at once."""
-    edges = sorted(edge for _, _, a, b in rows(recording, RUNNING) for edge in ((a, 1), (b, -1)))
-    depth = total = 0
-    for (at, change), (after, _) in pairwise([*edges, (recording.minutes, 0)]):
-        depth += change
-        total += (after - at) * (depth > 1)
-    return total
 
 
 @pytest.mark.parametrize(
@@ -68,7 +63,6 @@ def test_the_story_is_exact(run, chores, leisure_time):
     assert run(CHORES, **keywords).minutes == chores
     recording = run(LEISURE, **keywords)
     assert (recording.minutes, recording.attention) == (leisure_time, 100)
-    assert overlap(recording) == (45 if leisure_time == 55 else 0)
     if run is not run_in_turn:
         assert rows(run(CHORES, **keywords), WAITING) == [
             ("cook rice", "waiting", 0, 40),
@@ -115,70 +109,39 @@ def test_threads_take_turns_at_leisure():
     assert "the GIL" not in dict(run_in_processes(LEISURE, clock="virtual").lanes())
 
 
-def test_a_thread_that_comes_back_queues_up_for_its_turn():
-    wash = chore("wash", 3, start=1, finish=1)
-    recording = run_in_threads([wash, leisure("jog", 4)], clock="virtual")
-    frame = recording.tasks().set_index("task")
-    assert recording.minutes == 6
-    assert list(frame.loc["wash", ["running", "waiting"]]) == [2, 1]
-    assert frame.loc["jog", "running"] == 4
-    assert overlap(recording) == 0
-
-
 def test_activities_of_one_name_are_told_apart():
     recording = together([leisure("jog", 10), leisure("jog", 10)])
     assert recording.names == ["jog", "jog (2)"]
     assert recording.minutes == 20
 
 
-CHORE = st.tuples(*[st.integers(0, 50)] * 3).map(
+CHORE = st.tuples(*[st.integers(0, 30)] * 3).map(
     lambda parts: chore("x", sum(parts), start=parts[0], finish=parts[1])
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(CHORE, min_size=1, max_size=6))
 def test_whatever_the_activities_the_books_balance(activities):
-    in_turn = run_in_turn(activities, clock="virtual")
-    recording = together(activities)
+    """All get what they need, and no core rests while an activity is ready."""
     attention = sum(a.attention for a in activities)
+    longest = max(a.minutes for a in activities)
+    in_turn = run_in_turn(activities, clock="virtual")
     assert in_turn.minutes == sum(a.minutes for a in activities)
-    assert in_turn.attention == recording.attention == attention
-    assert max(attention, *(a.minutes for a in activities)) <= recording.minutes <= in_turn.minutes
-    tasks = recording.tasks()
-    total = tasks["running"] + tasks["ready"] + tasks["waiting"]
-    assert list(total) == list(tasks["finished"] - tasks["spawned"])
-    assert overlap(recording) == 0
-
-
-PLANS = st.lists(
-    st.lists(st.tuples(st.booleans(), st.integers(0, 20).map(float)), max_size=4),
-    min_size=1,
-    max_size=6,
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(PLANS, st.integers(1, 4))
-def test_whatever_the_plans_the_schedule_is_one_that_can_be(plans, servers):
-    """Each plan gets what it needs, has one server at most, and no server rests that is wanted."""
-    edges = []
-    for plan, intervals in zip(plans, work_out(plans, servers, 1.0), strict=True):
-        total = dict.fromkeys((RUNNING, READY, WAITING), 0)
-        for state, start, end in intervals:
-            total[state] += end - start
-            if end > start:
-                edges += [(start, 1, state), (end, -1, state)]
-        assert total[RUNNING] == sum(m for needs_you, m in plan if needs_you) * workers.NS
-        assert total[WAITING] == sum(m for needs_you, m in plan if not needs_you) * workers.NS
-        assert all(a[2] == b[1] for a, b in pairwise(intervals))
-        assert intervals[0][1] == 0
-    depth = {RUNNING: 0, READY: 0, WAITING: 0}
-    for at in sorted({at for at, _, _ in edges}):
-        for _, change, state in (edge for edge in edges if edge[0] == at):
-            depth[state] += change
-        assert depth[RUNNING] <= servers
-        assert depth[READY] == 0 or depth[RUNNING] == servers
+    assert in_turn.attention == attention
+    for run, cores in ((together, 1), (in_threads, 1), (in_processes, 2)):
+        recording = run(activities)
+        assert max(attention / cores, longest) <= recording.minutes <= in_turn.minutes
+        tasks = recording.tasks()
+        assert list(tasks["running"]) == [a.attention for a in activities]
+        assert list(tasks["waiting"]) == [a.minutes - a.attention for a in activities]
+        total = tasks["running"] + tasks["ready"] + tasks["waiting"]
+        assert list(total) == list(tasks["finished"] - tasks["spawned"])
+        slices = recording.to_frame().query("end > start")
+        for at in {*slices.start}:
+            now = slices[(slices.start <= at) & (at < slices.end)].state
+            assert (now == RUNNING).sum() <= cores
+            assert (now == RUNNING).sum() == cores or not (now == READY).any()
 
 
 def test_a_real_run_inside_virtual_time_is_virtual_too():
@@ -193,9 +156,7 @@ def test_a_real_run_inside_virtual_time_is_virtual_too():
 
 def test_run_together_can_be_a_task_like_any_coroutine():
     async def main():
-        task = asyncio.create_task(run_together(CHORES, clock="virtual"))
-        assert "run_together" in repr(task)
-        return (await task).minutes
+        return (await asyncio.create_task(run_together(CHORES, clock="virtual"))).minutes
 
     assert asyncio.run(main()) == 40
 
@@ -217,11 +178,10 @@ def test_run_together_without_await_says_what_is_missing():
     ("activities", "keywords", "words"),
     [
         (CHORES, {"clock": "sundial"}, "clock doesn't know 'sundial': take one of 'real' and"),
-        (CHORES, {"minute": -1}, "minute takes a number of seconds, from 0 to 7,200"),
+        (CHORES, {"minute": -1}, "minute takes a number of seconds, from 1e-06 to 60"),
         (CHORES, {"minute": math.nan}, "minute takes a finite number"),
         (CHORES, {"minute": "20 ms"}, "minute takes a number"),
-        (CHORES, {"minute": 1e-12}, "too short"),
-        (CHORES, {"minute": 600}, "hours of real time"),
+        (CHORES, {"minute": 600}, 'leave it at 0.02, or give clock="virtual"'),
         ([], {}, "an empty one"),
         ("chores", {}, "activities takes a list"),
     ],
@@ -231,7 +191,7 @@ def test_wrong_arguments_are_refused_at_once(run, activities, keywords, words):
         run(activities, **keywords)
 
 
-@pytest.mark.parametrize("at_once", [0, -2, 2.5, True])
+@pytest.mark.parametrize("at_once", [0, 2.5, True])
 def test_at_once_is_a_whole_number(at_once):
     with pytest.raises((TypeError, ValueError), match="at_once takes a whole number"):
         run_together(CHORES, clock="virtual", at_once=at_once)
@@ -288,16 +248,12 @@ def test_compare_gives_a_table_with_a_row_a_way(activities, minutes, limits):
     assert f"{minutes[0]}.0" in str(table)
 
 
-def test_one_activity_is_limited_by_its_length():
-    table = compare([leisure("jog", 30)], clock="virtual")
-    assert set(table["limit"]) == {"the longest: jog"}
-
-
 def test_compare_takes_the_ways_that_are_asked_for():
     table = compare(CHORES, ways=["together", "in turn", "together"], clock="virtual")
     assert list(table["minutes"]) == [40, 100]
     assert list(table["speed-up"]) == [1, 0.4]
     assert list(compare(CHORES, ways="threads", clock="virtual").index) == ["threads"]
+    assert set(compare([leisure("jog", 30)], clock="virtual")["limit"]) == {"the longest: jog"}
 
 
 @pytest.mark.parametrize(
@@ -313,11 +269,13 @@ def test_ways_that_do_not_exist_are_refused(ways, words):
         compare(CHORES, ways=ways, clock="virtual")
 
 
-def test_compare_is_a_plain_call_where_a_loop_is_running():
+@pytest.mark.parametrize("run", [compare, run_in_threads, run_in_processes])
+def test_it_is_a_plain_call_where_a_loop_is_running(run):
     async def main():
         threads = threading.active_count()
-        table = compare(CHORES, clock="virtual")
+        result = run(CHORES, clock="virtual")
         assert threading.active_count() == threads
-        return list(table.loc[FOUR, "minutes"])
+        return result
 
-    assert asyncio.run(main()) == [100, 40, 40, 40]
+    found = asyncio.run(main())
+    assert (found["minutes"].min() if run is compare else found.minutes) == 40
