@@ -1,13 +1,13 @@
-"""Waits of one task that followed each other, though nothing in the text makes them.
+"""Awaits in a row: waits of one task that followed each other and could perhaps have overlapped.
 
-What followed what is known from the recording: the waits of each call of the user's functions.
-Whether one needs another is judged by the names that the statements of one block read and bind, so
-it is told as a condition. Only waiting for something outside counts: a lock, a queue or a pause
-(`await asyncio.sleep(...)` in the block itself) is there for the sake of the order.
+The recording shows what followed what, call by call of the user's functions. Whether one await
+needs what another does can't be known, so the finding says it as a condition. There is no finding
+where the text shows a reason for the order: a result that is used, an object that both change, a
+lock, a queue, a pause (`await asyncio.sleep(...)` in the block itself), a condition.
 """
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isnan
 from typing import NamedTuple
@@ -15,10 +15,8 @@ from typing import NamedTuple
 from asyncteach.findings import Finding, finding
 from asyncteach.findings.source import (
     FUNCTIONS,
-    Function,
     Source,
     covers,
-    last_name,
     names_in,
     read_source,
     root_of,
@@ -29,25 +27,22 @@ from asyncteach.formatting import at, called, format_duration, join_words, spell
 from asyncteach.places import Place
 from asyncteach.trace import Trace, Wait
 
-# What isn't worth a word: less of the task's life, or fewer seconds.
+# A finding has to save this share of the task's life, and so many seconds.
 _SHARE, _SECONDS = 0.2, 0.02
-# How much of the time has to have been waiting: what runs or is ready can't be overlapped.
+# At least this share of the time must be waiting: running and ready can't overlap.
 _WAITED = 0.8
-# What asyncio wraps around a call: the call itself is what counts.
-_WRAPPERS = ("create_task", "ensure_future", "wait_for", "shield")
 _SIMPLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Return)
-# Whether and when an await inside of these happens is decided by what comes before it.
-_DECIDING = (ast.BoolOp, ast.IfExp, ast.Lambda, ast.Await, ast.NamedExpr, ast.Yield)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_STOPS = (
-    *(*_COMPREHENSIONS, ast.For, ast.AsyncFor, ast.While, ast.Break, ast.Return, ast.Raise),
-    *(ast.Try, ast.With, ast.Match),
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
+# Something else decides whether and when an await inside of these happens.
+_DECIDING = (
+    *(ast.BoolOp, ast.IfExp, ast.Await, ast.NamedExpr, ast.Yield),
+    *(*_COMPREHENSIONS, ast.GeneratorExp),
 )
-Awaiting = ast.Await | ast.Call
-"""An await, or the call behind an `async with`."""
+# A loop that contains one of these may end early, or catch errors.
+_STOPS = (*_LOOPS, ast.Break, ast.Return, ast.Raise, ast.Try, ast.With, ast.Match)
 _OUTSIDE = ("sleep", "socket", "subprocess", "thread", "process", "future", "tasks")
 """The kinds of waits for something that goes on by itself, meanwhile."""
-
 # A conversation on one stream has its order.
 _STREAMS = ("data from a stream", "room in a stream", "data from a socket", "room in a socket")
 
@@ -69,7 +64,7 @@ class Part:
     pause: bool = False
     """Whether it was a sleep that the function itself awaits."""
     stream: bool = False
-    """Whether it was one side of a conversation."""
+    """Whether any of it was waiting for a stream."""
 
     def shape(self) -> object:
         """Return all that is the same each time the same thing is awaited at the same line."""
@@ -77,19 +72,35 @@ class Part:
         return self.place.line, child, self.outside, self.pause, self.stream
 
 
+class Awaited(NamedTuple):
+    """One `await`, or the call of an `async with`, and what its order may depend on."""
+
+    node: ast.expr
+    numbers: list[int]
+    """Which parts of the call it is."""
+    objects: set[str]
+    """What it passes on as it is, and whose methods it calls."""
+    touched: set[str]
+    """Names from around the function that it calls, whose objects that may change."""
+    used: set[str]
+    """All names in that function."""
+    can_repeat: bool
+    """Whether it asks for a result and isn't one side of a conversation."""
+
+
 class Series(NamedTuple):
     """Awaits that followed each other, in straight code or as the rounds of a loop."""
 
-    nodes: Sequence[Awaiting]
+    nodes: list[ast.expr]
     loop: ast.For | ast.expr | None
     shared: set[str]
-    """Objects that all of them use, which would have to serve several at once."""
+    """Objects that all of them use."""
     units: list[list[int]]
     """Which parts of the call belong to each await, or to each round."""
 
 
 def find_sequences(trace: Trace) -> Iterator[Finding]:
-    """Give a finding for each row of awaits that could as well have waited at the same time."""
+    """Yield a finding for each row of awaits that could perhaps have waited at the same time."""
     found: dict[tuple[Place, bool], list[tuple[int, Series, float, float]]] = {}
     known: dict[object, list[Series]] = {}  # ten thousand calls may be alike
     for task, parts in _list_calls(trace):
@@ -99,20 +110,21 @@ def find_sequences(trace: Trace) -> Iterator[Finding]:
         if shape not in known:
             source = read_source(place)
             scope = source.scope(place) if source else None
-            known[shape] = list(_Call(source, parts).runs(scope.body)) if source and scope else []
-        for run in known[shape]:
-            units = [[parts[number] for number in unit] for unit in run.units]
+            known[shape] = list(_Call(source, parts).series(scope.body)) if source and scope else []
+        for series in known[shape]:
+            units = [[parts[number] for number in unit] for unit in series.units]
             lengths = [unit[-1].end - unit[0].start for unit in units]
             total, waited = sum(lengths), sum(part.waited for unit in units for part in unit)
             together = max(lengths) + max(0.0, total - waited)
             if waited >= _WAITED * total and total - together >= max(_SECONDS, _SHARE * life):
-                where = place._replace(line=run.nodes[0].lineno)
-                found.setdefault((where, run.loop is None), []).append((task, run, total, together))
+                where = place._replace(line=series.nodes[0].lineno)
+                times = found.setdefault((where, series.loop is None), [])
+                times.append((task, series, total, together))
     yield from (_describe(trace, where, times) for (where, _), times in found.items())
 
 
 def _list_calls(trace: Trace) -> Iterator[tuple[int, list[Part]]]:
-    """Give each task with what one call of one of its functions awaited, in order.
+    """Yield each task with what one call of one of its functions awaited, in order.
 
     Calls that awaited only one thing are left out.
     """
@@ -166,262 +178,211 @@ class _Call:
         self.source = source
         self.parts = parts
 
-    def runs(self, body: list[ast.stmt]) -> Iterator[Series]:
-        """Give what could have run together: in blocks that run once and catch no errors."""
+    def series(self, body: list[ast.stmt]) -> Iterator[Series]:
+        """Yield what could have run together: in blocks that run once and catch no errors."""
         yield from self._straight(body)
         for statement in body:
             if isinstance(statement, ast.For):
                 yield from self._loop(statement)
             elif isinstance(statement, ast.If):
-                yield from self.runs(statement.body)
-                yield from self.runs(statement.orelse)
+                yield from self.series(statement.body)
+                yield from self.series(statement.orelse)
             elif isinstance(statement, ast.With) or (
-                # What is made here, a client say, not a lock that is taken.
+                # A client is made and named, a lock is only taken.
                 isinstance(statement, ast.AsyncWith)
                 and all(item.optional_vars for item in statement.items)
             ):
-                yield from self.runs(statement.body)
+                yield from self.series(statement.body)
             elif isinstance(statement, _SIMPLE):
                 for node in walk_own(statement):
-                    if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp)):
+                    if isinstance(node, _COMPREHENSIONS):
                         one = node.generators[0]
                         if not (node.generators[1:] or one.is_async or one.ifs):
-                            yield from self._rounds(_awaiting(node), node, names_in(one.target))
-
-    def _units(self, nodes: Sequence[Awaiting], *, again: bool) -> list[list[int]]:
-        """Return the parts of each await, or of each round; none if one never waited outside."""
-        units: list[list[int]] = []
-        before, seen = -1, set()
-        for number, part in enumerate(self.parts):
-            found = [n for n, node in enumerate(nodes) if covers(node, part.place.line)]
-            index = next((n for n in found if n > before or again), None)
-            if index is None:
-                continue
-            if not units or index <= before or not again:
-                units.append([])
-            units[-1].append(number)
-            before = index
-            if part.outside:
-                seen.add(index)
-        if again and len(seen) < len(nodes):
-            return []
-        return [unit for unit in units if any(self.parts[n].outside for n in unit)]
-
-    def _is_paced(self, node: ast.stmt) -> bool:
-        """Return whether there was a pause inside of a statement: then the order is meant."""
-        return any(part.pause for part in self.parts if covers(node, part.place.line))
-
-    def _is_decided(self, node: ast.AST, statement: ast.stmt) -> bool:
-        outer = [n for n in walk_own(statement) if isinstance(n, _DECIDING) and n is not node]
-        return any(node in ast.walk(one) for one in outer)
-
-    def _callee(self, call: ast.Call) -> tuple[Source, Function] | None:
-        """Return the user's function that is called, if its source can be read."""
-        for part in self.parts:
-            if part.child and covers(call, part.place.line):
-                home = read_source(part.child)
-                scope = home.scope(part.child) if home else None
-                if home is None or not isinstance(scope, FUNCTIONS):
-                    continue
-                # What runs under another function's name is a decorator's, or another call's.
-                others = {function.name for function in self.source.functions} - {scope.name}
-                if last_name(call.func) not in others:
-                    return home, scope
-        return None
+                            awaits = self._awaits(node) or []
+                            yield from self._rounds(awaits, node, names_in(one.target))
 
     def _straight(self, block: list[ast.stmt]) -> Iterator[Series]:
-        nodes: list[Awaiting] = []
+        """Yield the rows of statements in which no await needs a result of an earlier one."""
+        groups: list[list[Awaited]] = [[]]
         results: set[str] = set()
-        shared: set[str] = set()
-        for statement in [*block, ast.Break()]:  # which ends the last run
+        for statement in block:
             if isinstance(statement, (*FUNCTIONS, ast.ClassDef, ast.Pass)):
                 continue
-            own = [] if isinstance(statement, ast.Break) else _awaiting(statement)
-            loops = own and any(isinstance(n, _COMPREHENSIONS) for n in walk_own(statement))
-            ends = loops or any(self._is_decided(node, statement) for node in own)
-            if ends or not isinstance(statement, _SIMPLE) or (own and self._is_paced(statement)):
-                own = []
-                yield from self._found(nodes, shared)
-                nodes, results, shared = [], set(), set()
-            for node in own:
-                ties = [self._tie(node, other) for other in nodes]
-                if None in ties or names_in(_call_of(node) or node) & results:
-                    yield from self._found(nodes, shared)
-                    nodes, results, shared, ties = [], set(), set(), []
-                shared = shared.union(*(tie or set() for tie in ties))
-                nodes = [*nodes, node]
-            if nodes and (own or names_in(statement) & results):
-                results |= self._bound_by(statement)
-
-    def _found(self, nodes: list[Awaiting], shared: set[str]) -> Iterator[Series]:
-        units = self._units(nodes, again=False) if len(nodes) > 1 else []
-        lines = [self.parts[number].place.line for unit in units for number in unit]
-        if len(units) > 1:
-            seen = [node for node in nodes if any(covers(node, line) for line in lines)]
-            yield Series(seen, None, shared, units)
-
-    def _tie(self, one: Awaiting, other: Awaiting) -> set[str] | None:
-        """Return the objects that two awaits share, None if one may need what the other does."""
-        a, b = _call_of(one), _call_of(other)
-        if a is None or b is None:
-            return None  # a task by name, which was started before
-        (state, objects), (others_state, others_objects) = self._uses(a), self._uses(b)
-        common = names_in(a) & names_in(b)
-        texts = [{d for d in map(ast.dump, _arguments(call)) if "value='" in d} for call in (a, b)]
-        same = ast.dump(a.func) == ast.dump(b.func)
-        # One name of a file, say, written by one and read by the other.
-        if state & others_state or (texts[0] & texts[1] and not same):
-            return None
-        shared = (objects | others_objects) & common
-        alike = (same and ast.dump(a) != ast.dump(b)) or (self._callee(a) and self._callee(b))
-        serves = alike and self._serves(one) and self._serves(other)
-        return shared if serves or not shared else None
-
-    def _uses(self, call: ast.Call) -> tuple[set[str], set[str]]:
-        """Return what a call may change, and the objects of which it uses parts, by name."""
-        callee = self._callee(call)
-        state = set(callee[0].shared(callee[1])) if callee else set()
-        parts = [n for n in (ast.walk(callee[1]) if callee else ()) if not isinstance(n, ast.Name)]
-        used, changed = {root_of(n) for n in parts}, {root_of(n) for n in parts if stores(n)}
-        known = {"", *self.source.imports, *(function.name for function in self.source.functions)}
-        objects, given = set(), list(call.args)
-        if isinstance(call.func, ast.Attribute) and call.func.attr == "run_in_executor":
-            known |= {root_of(call.func)}  # a loop serves any number
-        if isinstance(call.func, ast.Attribute) and root_of(call.func) not in known:
-            given.insert(0, call.func.value)  # the object whose method it is
-            objects.add(root_of(call.func))
-        own = dict(enumerate(arg.arg for arg in callee[1].args.args)) if callee else {}
-        pairs = [(own.get(number), arg) for number, arg in enumerate(given)]
-        pairs += [(keyword.arg if callee else None, keyword.value) for keyword in call.keywords]
-        for name, arg in pairs:
-            if (root := root_of(arg)) not in known:
-                if name in changed:
-                    state.add(root)
-                elif name is None or name in used or not isinstance(arg, ast.Name):
-                    objects.add(root)
-        return state, objects - state
-
-    def _serves(self, node: Awaiting) -> bool:
-        """Return whether it asks an object for something, as a client does: it can be asked again.
-
-        What is awaited for its effect alone, or is one side of a conversation, has its order.
-        """
-        is_effect = isinstance(self.source.parents.get(node), ast.Expr)
-        return not is_effect and not any(p.stream for p in self.parts if covers(node, p.place.line))
+            awaits = self._awaits(statement)
+            if awaits is None or not isinstance(statement, _SIMPLE):
+                groups.append([])
+                results = set()
+                continue
+            for one in awaits:
+                if names_in(one.node) & results or any(
+                    _is_order_meant(one, two) for two in groups[-1]
+                ):
+                    groups.append([])
+                    results = set()
+                groups[-1].append(one)
+            if awaits or names_in(statement) & results:
+                results |= self._changed_by(statement)
+        for group in groups:
+            seen = [one for one in group if any(self.parts[n].outside for n in one.numbers)]
+            if len(seen) > 1:
+                shared = {name for one in seen for two in seen if one is not two
+                          for name in one.objects & two.objects}  # fmt: skip
+                yield Series([one.node for one in seen], None, shared, [o.numbers for o in seen])
 
     def _loop(self, loop: ast.For) -> Iterator[Series]:
-        """Give the run of a loop if no round needs what an earlier one has left."""
-        body = list(_flat(loop.body))
-        inner = [node for part in loop.body for node in (part, *walk_own(part))]
-        if loop.orelse or self._is_paced(loop) or any(isinstance(n, _STOPS) for n in inner):
+        """Yield the rounds of a loop if none needs what an earlier one has left."""
+        inside = [node for part in loop.body for node in (part, *walk_own(part))]
+        if loop.orelse or any(isinstance(node, _STOPS) for node in inside):
             return
-        own = names_in(loop.target)
-        carried = set().union(*(self._bound_by(statement) for statement in loop.body))
-        nodes: list[Awaiting] = []
-        for statement in body:
-            here = _awaiting(statement)
-            if here and not isinstance(statement, (*_SIMPLE, ast.AsyncWith)):
+        fresh = names_in(loop.target)
+        carried = set().union(*(self._changed_by(statement) for statement in loop.body))
+        found: list[Awaited] = []
+        for statement in _flat(loop.body):
+            awaits = self._awaits(statement)
+            if awaits is None or any(names_in(one.node) & carried - fresh for one in awaits):
                 return
-            for node in here:
-                reads = names_in(_call_of(node) or node)
-                if self._is_decided(node, statement) or reads & carried - own:
-                    return
-            nodes += here
+            if len(awaits) > 1 or (awaits and not isinstance(statement, (*_SIMPLE, ast.AsyncWith))):
+                return
+            found += awaits
             # What a round has made for itself, it may use.
             made = statement.items if isinstance(statement, ast.AsyncWith) else [statement]
             for part in made if isinstance(statement, (ast.Assign, ast.AsyncWith)) else ():
                 names = [n for n in walk_own(part) if isinstance(n, ast.Name)]
-                if not {n.id for n in names if not stores(n)} & (carried - own):
-                    own |= self._bound_by(part)
-        yield from self._rounds(nodes, loop, own)
+                if not {n.id for n in names if not stores(n)} & (carried - fresh):
+                    fresh |= self._changed_by(part)
+        yield from self._rounds(found, loop, fresh)
 
     def _rounds(
-        self, nodes: list[Awaiting], loop: ast.For | ast.expr, own: set[str]
+        self, awaits: list[Awaited], loop: ast.For | ast.expr, fresh: set[str]
     ) -> Iterator[Series]:
-        shared: set[str] = set()
-        for node in nodes:
-            if (call := _call_of(node)) is None:
+        """Yield the rounds in which these awaits happened if all rounds waited alike."""
+        shared = set().union(*(one.objects - fresh for one in awaits))
+        for one in awaits:
+            is_tied = not (one.can_repeat and names_in(one.node) & fresh) and one.objects - fresh
+            if one.touched or is_tied or not any(self.parts[n].outside for n in one.numbers):
                 return
-            state, objects = self._uses(call)
-            serves = names_in(call) & own and self._serves(node)
-            if state or (objects - own and not serves):
-                return
-            shared |= objects - own
-        units = self._units(nodes, again=True) if nodes else []
+        units: list[list[int]] = []
+        before = 0
+        for number in sorted({number for one in awaits for number in one.numbers}):
+            line = self.parts[number].place.line
+            if line <= before or not units:
+                units.append([])
+            units[-1].append(number)
+            before = line
+        units = [unit for unit in units if any(self.parts[n].outside for n in unit)]
         if len(units) > 1:
-            yield Series(nodes, loop, shared, units)
+            yield Series([one.node for one in awaits], loop, shared, units)
 
-    def _bound_by(self, node: ast.AST) -> set[str]:
+    def _awaits(self, top: ast.stmt | ast.expr) -> list[Awaited] | None:
+        """Return what a statement or a comprehension awaits; None where its order is meant."""
+        here = [n for n, part in enumerate(self.parts) if covers(top, part.place.line)]
+        if isinstance(top, ast.AsyncWith):
+            nodes = [item.context_expr for item in top.items]
+        else:
+            nodes = [node for node in walk_own(top) if isinstance(node, ast.Await)]
+            is_meant = any(self._is_decided(node, top) for node in nodes)
+            if nodes and (is_meant or any(self.parts[number].pause for number in here)):
+                return None
+        if not all(isinstance(getattr(node, "value", node), ast.Call) for node in nodes):
+            return None  # a lock, or a task that was started before
+        if len(nodes) > 1:  # perhaps at one line
+            return [self._read(node, [n]) for node, n in zip(nodes, here, strict=False)]
+        return [
+            self._read(node, [n for n in here if covers(node, self.parts[n].place.line)])
+            for node in nodes
+        ]
+
+    def _is_decided(self, node: ast.AST, top: ast.AST) -> bool:
+        """Return whether something between the two decides if and when the node happens."""
+        while (node := self.source.parents[node]) is not top:
+            if isinstance(node, _DECIDING):
+                return True
+        return False
+
+    def _read(self, node: ast.expr, numbers: list[int]) -> Awaited:
+        parts = [self.parts[number] for number in numbers]
+        touched: set[str] = set()
+        used: set[str] = set()
+        for child in {part.child for part in parts if part.child}:
+            source = read_source(child)
+            function = source.scope(child) if source else None
+            if source and isinstance(function, FUNCTIONS):
+                touched |= source.touched(function)
+                used |= names_in(function)
+        is_result = not isinstance(self.source.parents[node], ast.Expr)
+        can_repeat = is_result and not any(part.stream for part in parts)
+        return Awaited(node, numbers, self._objects(node), touched, used, can_repeat)
+
+    def _objects(self, node: ast.expr) -> set[str]:
+        """Return what is passed on as it is, the name of a file too, and whose methods are called.
+
+        What the calls make of other names can't be told from a plain value.
+        """
+        passed: list[ast.expr] = []
+        for call in ast.walk(node):
+            if isinstance(call, ast.Call):
+                passed += [*call.args, *(keyword.value for keyword in call.keywords)]
+                passed += [call.func] if isinstance(call.func, ast.Attribute) else []
+        names = {root_of(one) for one in passed} - {f.name for f in self.source.functions} - {""}
+        texts = {repr(one.value) for one in passed if isinstance(one, ast.Constant)}
+        return {n for n in names if not self.source.is_module(n)} | {t for t in texts if "'" in t}
+
+    def _changed_by(self, node: ast.AST) -> set[str]:
         """Return the names that a statement binds or may change: `x.append(...)` changes x.
 
         Not the object whose method is awaited: that is judged by what it shares with others.
         """
         names = {root_of(part) for part in walk_own(node) if stores(part)}
         for part in walk_own(node):
-            is_awaited = isinstance(self.source.parents.get(part), (ast.Await, ast.withitem))
-            if isinstance(part, ast.Call) and not is_awaited:
-                names.add(root_of(part.func) if isinstance(part.func, ast.Attribute) else "")
-        return names - {""} - set(self.source.imports)
+            is_awaited = isinstance(self.source.parents[part], (ast.Await, ast.withitem))
+            if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
+                names |= set() if is_awaited else {root_of(part.func)}
+        return {name for name in names - {""} if not self.source.is_module(name)}
+
+
+def _is_order_meant(one: Awaited, other: Awaited) -> bool:
+    """Return whether the text shows a reason for the order of two awaits."""
+    if one.touched & (other.touched | other.used) or other.touched & one.used:
+        return True
+    return bool(one.objects & other.objects) and not (one.can_repeat and other.can_repeat)
 
 
 def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Give the statements of a block and of each `async with` in it."""
+    """Yield the statements of a block and of each `async with` in it."""
     for statement in body:
         yield statement
         if isinstance(statement, ast.AsyncWith):
             yield from _flat(statement.body)
 
 
-def _awaiting(node: ast.stmt | ast.expr) -> list[Awaiting]:
-    """Return what a statement itself awaits, or each round of a comprehension."""
-    if isinstance(node, ast.AsyncWith):
-        made = [i.context_expr for i in node.items if isinstance(i.context_expr, ast.Call)]
-        if len(made) == len(node.items):
-            return list(made)
-        return [ast.copy_location(ast.Await(node.items[0].context_expr), node)]  # a lock, say
-    return [n for n in (node, *walk_own(node)) if isinstance(n, ast.Await)]
-
-
-def _call_of(node: Awaiting) -> ast.Call | None:
-    """Return the call that is awaited, without what asyncio wraps around it."""
-    call: ast.expr = node.value if isinstance(node, ast.Await) else node
-    while isinstance(call, ast.Call) and call.args and last_name(call.func) in _WRAPPERS:
-        call = call.args[0]
-    return call if isinstance(call, ast.Call) else None
-
-
-def _arguments(call: ast.Call) -> list[ast.expr]:
-    return [*call.args, *(keyword.value for keyword in call.keywords)]
-
-
 def _describe(trace: Trace, place: Place, times: list[tuple[int, Series, float, float]]) -> Finding:
     """Return the finding about awaits in a row; with many calls, about the average one."""
-    task, run, *_ = times[0]
-    where = called(place.function)
+    task, series, *_ = times[0]
     parts = round(sum(len(one[1].units) for one in times) / len(times))
     total = sum(one[2] for one in times) / len(times)
     together = sum(one[3] for one in times) / len(times)
     often, average = (f", {spell(len(times))} times", " on average") if times[1:] else ("", "")
-    if run.loop is None:
-        last = run.nodes[-1].end_lineno or run.nodes[-1].lineno
+    texts = [ast.unparse(getattr(node, "value", node)) for node in series.nodes]
+    if series.loop is None:
+        last = series.nodes[-1].end_lineno or series.nodes[-1].lineno
         until = f" (to line {last})" if last != place.line else ""
-        what, none = f"These {spell(parts)} awaits", "none needs what another does"
-        calls = ", ".join(ast.unparse(_call_of(node) or node) for node in run.nodes)
+        what, condition = f"These {spell(parts)} awaits", "none needs what another does"
+        calls = ", ".join(texts)
     else:
         # What an `async with` waits for when it is left looks like one more round.
-        number = f"{spell(parts)} " if all(isinstance(n, ast.Await) for n in run.nodes) else ""
-        until, none = "", "no round needs what another does"
-        what = f"The {number}rounds of the loop"
-        one = getattr(run.loop, "generators", [run.loop])[0]
-        single = number and len(run.nodes) == len(getattr(run.loop, "body", [0])) == 1
-        call = ast.unparse(_call_of(run.nodes[0]) or run.nodes[0]) if single else "..."
+        is_exact = all(isinstance(node, ast.Await) for node in series.nodes)
+        what = f"The {f'{spell(parts)} ' if is_exact else ''}rounds of the loop"
+        until, condition = "", "no round needs what another does"
+        one = getattr(series.loop, "generators", [series.loop])[0]
+        is_single = is_exact and len(texts) == len(getattr(series.loop, "body", [0])) == 1
+        call = texts[0] if is_single else "..."
         calls = f"*({call} for {ast.unparse(one.target)} in {ast.unparse(one.iter)})"
-    if shared := {name for _, r, *_ in times for name in r.shared}:
-        names = [f"`{name}`" for name in sorted(shared)]
-        none += f", and if {join_words(names)} can serve several at once"
+    if shared := sorted({f"`{n}`" for _, s, *_ in times for n in s.shared if n.isidentifier()}):
+        condition += f" and all can use {join_words(shared)} at the same time"
+    where = called(place.function)
     message = (
         f"{what}{f' in {where}' if where else ''}{at(place)}{until} ran one after another{often}: "
-        f"{format_duration(total, rough=True)}{average}; if {none}, together they could take "
+        f"{format_duration(total, rough=True)}{average}; if {condition}, together they could take "
         f"{format_duration(together, rough=True)}."
     )
     fix = (

@@ -4,7 +4,7 @@ import ast
 import linecache
 import sys
 from collections.abc import Iterator
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from asyncteach.places import Place
 
@@ -56,6 +56,11 @@ class Source:
             child: parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)
         }
         self.functions = [node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)]
+        self.bound = {
+            node.arg if isinstance(node, ast.arg) else node.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.arg) or (isinstance(node, ast.Name) and stores(node))
+        }
         self.imports: dict[str, str] = {}
         for node in ast.walk(tree):
             if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -111,42 +116,22 @@ class Source:
             return f"{self.name(node.value)}.{node.attr}"
         return f"{self.name(node.func)}()" if isinstance(node, ast.Call) else ""
 
-    @cached_property
-    def changing(self) -> set[str]:
-        """Names that functions bind anew for others, or whose object they may change."""
-        found = {"open", "input"}
-        for node in ast.walk(self.tree):
-            if isinstance(node, (ast.Global, ast.Nonlocal)):
-                found.update(node.names)
-            elif isinstance(node, (ast.Attribute, ast.Subscript)):
-                found |= (
-                    {root_of(node)} if isinstance(node, ast.Attribute) or stores(node) else set()
-                )
-        # Where another cell has imported it, only the name tells that it is a module.
-        return found - set(self.imports) - set(sys.modules)
+    def is_module(self, name: str) -> bool:
+        """Return whether the name is a module's; another cell may have imported it."""
+        return name in self.imports or (name in sys.modules and name not in self.bound)
 
-    @lru_cache(maxsize=256)  # noqa: B019  # sources are few, and forgotten when files are read anew
-    def shared(self, function: Function) -> frozenset[str]:
-        """Return the names from around a function by which calls of it may change things.
+    def touched(self, function: Function) -> set[str]:
+        """Return the names from around a function whose objects it may change.
 
-        It counts what it uses itself and what the functions use that it calls.
+        It may change each object whose attributes it uses, its methods above all.
         """
-        found: set[str] = set()
-        seen: list[Function] = []
-        left = [function]
-        while left:
-            one = left.pop()
-            seen.append(one)
-            names = [node for node in walk_own(one) if isinstance(node, ast.Name)]
-            own = {node.id for node in names if stores(node)}
-            own |= {node.arg for node in ast.walk(one.args) if isinstance(node, ast.arg)}
-            for node in walk_own(one):
-                found.update(node.names if isinstance(node, (ast.Global, ast.Nonlocal)) else ())
-            outer = {node.id for node in names} - own
-            called = [f for f in self.functions if f.name in outer]
-            left += [f for f in called if f not in seen]
-            found |= outer & self.changing - {f.name for f in called}
-        return frozenset(found)
+        nodes = list(walk_own(function))
+        own = {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}
+        own |= {node.id for node in nodes if isinstance(node, ast.Name) and stores(node)}
+        used = {root_of(n) for n in nodes if isinstance(n, ast.Attribute) or stores(n)}
+        rebound = [n.names for n in nodes if isinstance(n, (ast.Global, ast.Nonlocal))]
+        found = (used - own - {""}).union(*rebound)
+        return {name for name in found if not self.is_module(name)}
 
 
 def pauses(function: Function) -> bool:
