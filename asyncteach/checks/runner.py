@@ -13,8 +13,7 @@ from asyncteach.places import Place
 from asyncteach.recorder.loop_patch import check_loop
 from asyncteach.recorder.record import record
 from asyncteach.recording import Recording
-from asyncteach.virtual_clock import time_patches
-from asyncteach.virtual_clock.virtual_time import virtual_time
+from asyncteach.virtual_clock.virtual_time import replace_names, virtual_time
 
 _ROUNDS = 10
 """The number of steps in which tasks can end that the answer has cancelled but not awaited."""
@@ -82,7 +81,7 @@ async def run_answer(
     with virtual_time() if virtual else contextlib.nullcontext() as clock:
         if clock is not None:
             for names in _namespaces(answer):
-                time_patches.install(clock, names)
+                replace_names(names)
         try:
             # Stopping the answer must not show in its recording.
             ending = await run_within(deadline, work_and_leave, lambda: _close(recorder))

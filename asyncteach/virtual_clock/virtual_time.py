@@ -1,13 +1,25 @@
 """virtual_time(): time jumps instead of passing."""
 
+import asyncio
 import contextlib
+import functools
 import inspect
-from contextvars import Token
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from numbers import Real
 from types import TracebackType
 from typing import Any
 
-from asyncteach.virtual_clock import time_patches, virtual_loop
-from asyncteach.virtual_clock.clock import VirtualClock, current_clock, running_clock, watchers
+from asyncteach.replacements import Replacements
+from asyncteach.virtual_clock import virtual_loop
+from asyncteach.virtual_clock.clock import NS, VirtualClock, current_clock, running_clock, watchers
+
+_open: VirtualClock | None = None
+_replaced = Replacements()
+_virtual: dict[int, Callable[..., Any]] = {}  # by the identity of the function of `time`
 
 
 class virtual_time:
@@ -23,23 +35,22 @@ class virtual_time:
     `time.time`, `time.monotonic`, `time.perf_counter`, their `_ns` forms and `loop.time` agree
     with it, under whatever names they have in the calling module and in `__main__`
     (`from time import sleep`). Not virtual, because they are out of reach: `datetime.now()`,
-    `time.localtime()` and its kin without an argument, CPU clocks (`time.process_time`,
-    `time.thread_time`), what other modules imported from `time` by name, the time limits of
-    threads, processes and their tools (`queue.get(timeout=1)`, `subprocess.run(..., timeout=1)`),
-    and the network: for a connection or a subprocess of asyncio there is a RuntimeWarning.
+    `time.localtime()` and its kin without an argument, CPU clocks (`time.process_time`), what other
+    modules imported from `time` by name, the time limits of threads and processes
+    (`queue.get(timeout=1)`), what processes do, and the network: for a connection or a subprocess
+    of asyncio there is a RuntimeWarning.
 
     What was there before (the kernel, tasks, timers and an `asyncio.Runner` made earlier) keeps
-    real time, also if the block awaits it. Real work takes no virtual time: in threads, and in
-    processes that `loop.run_in_executor` uses. The clock doesn't stand still for a thread that
-    waits for another one in `join()`, for a future, a queue or an event, but it does for one that
-    waits for a bare `threading.Lock` or in `multiprocessing.pool`: after ten real seconds a
-    RuntimeWarning names the line. Busy waiting ends: a clock that is read a million times without a
-    pause begins to move, and a loop that goes round 200,000 times without one jumps.
+    real time, also if the block awaits it. Real work in threads takes no virtual time. The clock
+    doesn't stand still for a thread that waits for another one in `join()`, for a future, a queue
+    or an event. It does for one that waits for a bare `threading.Lock`, for ever if the lock's
+    holder sleeps: use real time there. A clock that is read a million times without a pause
+    begins to move, so that busy waiting ends.
 
     When the block ends, by an error or an interrupt too, everything is as it was: tasks that still
     sleep have what is left of it in real time, threads that still sleep wake. A block inside
     another joins its clock. Raises RuntimeError for a loop that isn't asyncio's own, as uvloop's,
-    and for a block in one task while a block in another task of the same loop is open.
+    and for a block while another one is open elsewhere, in a task or a thread.
 
     >>> import time
     >>> with virtual_time() as clock:
@@ -50,20 +61,27 @@ class virtual_time:
 
     def __init__(self) -> None:
         self._clock: VirtualClock | None = None
-        self._token: Token[VirtualClock | None] | None = None
 
     def __enter__(self) -> VirtualClock:
-        if self._clock:
-            raise RuntimeError("this block is open already: write `with virtual_time():` anew.")
+        global _open
         outer = running_clock()
         if outer:
             virtual_loop.attach(outer)
             return outer
-        clock = self._clock = VirtualClock(virtual_loop.find_waiting)
+        if _open is not None:
+            raise RuntimeError(
+                "another virtual_time() block is open, and there is one virtual clock at a time: "
+                "put one `with virtual_time():` around both, or begin the second block when the "
+                "first has ended."
+            )
+        clock = self._clock = _open = VirtualClock(virtual_loop.is_waiting)
+        self._token = current_clock.set(clock)
         try:
             virtual_loop.attach(clock)
-            time_patches.install(clock, _names_of_caller())
-            self._token = current_clock.set(clock)
+            _install()
+            frame = inspect.currentframe()
+            replace_names(frame.f_back.f_globals if frame and frame.f_back else {})
+            replace_names(vars(sys.modules["__main__"]))
             for watcher in tuple(watchers):
                 watcher.clock_opened(clock)
         except BaseException:  # an interrupt may come at any line
@@ -77,24 +95,124 @@ class virtual_time:
         error: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
+        global _open
         if self._clock is None:
             return
-        clock, self._clock = self._clock, None
-        with contextlib.ExitStack() as stack:  # an interrupt in one of them lets the others run
-            if self._token:
-                # Left in another context, it stays there: a closed clock is no clock.
-                stack.enter_context(contextlib.suppress(ValueError))
-                stack.callback(current_clock.reset, self._token)
-            stack.callback(time_patches.uninstall, clock)
-            stack.callback(virtual_loop.detach, clock)
-            clock.close()
-        self._token = None
+        clock, self._clock, _open = self._clock, None, None
+        clock.close()  # from here on what is still replaced does as the original
+        virtual_loop.detach()
+        _virtual.clear()
+        _replaced.undo()
+        with contextlib.suppress(ValueError):  # left in another context
+            current_clock.reset(self._token)
 
 
-def _names_of_caller() -> dict[str, Any]:
-    """Return the global names of the code that has opened the block."""
-    frame = inspect.currentframe()
-    frame = frame and frame.f_back and frame.f_back.f_back
-    while frame and frame.f_back and frame.f_globals.get("__name__") == "contextlib":
-        frame = frame.f_back  # opened by an ExitStack
-    return frame.f_globals if frame else {}
+def replace_names(namespace: dict[str, Any]) -> None:
+    """Make names such as `sleep` virtual too, which `from time import sleep` has made."""
+    for name, value in list(namespace.items()):
+        if id(value) in _virtual:
+            _replaced.put_name(namespace, name, _virtual[id(value)])
+
+
+def _install() -> None:
+    for owner, name, function in _REPLACED:
+        original = getattr(owner, name)
+        new = functools.wraps(original)(_on_clocks(function, _replaced.take(owner, name)))
+        _replaced.put(owner, name, new)
+        if owner is time:
+            _virtual[id(original)] = new
+
+
+def _on_clocks(function: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what calls the function for code on a clock, and the original for all other code."""
+
+    def replacement(*args: Any, **kwargs: Any) -> Any:
+        clock = running_clock()
+        if clock is None:
+            return original(*args, **kwargs)
+        return function(clock, original, *args, **kwargs)
+
+    return replacement
+
+
+def _read(name: str, unit: int, clock: VirtualClock, original: object) -> float:
+    now: int = clock.starts[name] + clock.read()
+    return now if unit == 1 else now / unit
+
+
+def _sleep(clock: VirtualClock, original: Callable[..., None], *args: Any) -> None:
+    if len(args) == 1 and isinstance(args[0], Real) and 0 < float(args[0]) < 2**63 / NS:
+        clock.sleep(float(args[0]))
+    else:
+        original(*args)  # it refuses what is no length of time, and says why
+
+
+def _hand_over(
+    clock: VirtualClock, function: Callable[..., Any], pool: ThreadPoolExecutor | None = None
+) -> Callable[..., Any]:
+    """Return the function for another thread to call, which is on the clock meanwhile."""
+
+    def work(*args: Any, **kwargs: Any) -> Any:
+        clock.begin(work)
+        token = current_clock.set(clock)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            current_clock.reset(token)
+            clock.end(pool)
+
+    clock.hold(work, pool)
+    return work
+
+
+def _start(clock: VirtualClock, original: Callable[[Any], None], thread: Any) -> None:
+    target = getattr(thread, "_target", None) or type(thread)
+    # The threads of a pool outlive its jobs: see _submit.
+    if target.__module__.startswith(("concurrent.", "multiprocessing.")):
+        return original(thread)
+    work, replaced = _hand_over(clock, thread.run), Replacements()
+
+    def run() -> None:
+        replaced.undo()
+        work()
+
+    replaced.put(thread, "run", run)
+    try:
+        return original(thread)
+    except BaseException:
+        replaced.undo()
+        clock.release(work)
+        raise
+
+
+def _submit(
+    clock: VirtualClock, original: Any, pool: Any, function: Any, /, *args: Any, **kwargs: Any
+) -> "Future[Any]":
+    # A pool of interpreters (3.14+) pickles the function, so it can't be wrapped.
+    if type(pool) is not ThreadPoolExecutor:
+        return original(pool, function, *args, **kwargs)  # type: ignore[no-any-return]
+    work = _hand_over(clock, function, pool)
+    try:
+        future: Future[Any] = original(pool, work, *args, **kwargs)
+    except BaseException:
+        clock.release(work)
+        raise
+    future.add_done_callback(lambda _: clock.release(work))  # cancelled before it began
+    return future
+
+
+def _run(clock: VirtualClock, original: Any, runner: Any, *args: Any, **kwargs: Any) -> Any:
+    virtual_loop.attach(clock, runner.get_loop() if isinstance(runner, asyncio.Runner) else runner)
+    return original(runner, *args, **kwargs)
+
+
+_CLOCKS = ("time", "monotonic", "perf_counter")
+_REPLACED: list[tuple[Any, str, Callable[..., Any]]] = [
+    *((time, name, functools.partial(_read, name, NS)) for name in _CLOCKS),
+    *((time, f"{name}_ns", functools.partial(_read, name, 1)) for name in _CLOCKS),
+    (time, "sleep", _sleep),
+    (threading.Thread, "start", _start),
+    (ThreadPoolExecutor, "submit", _submit),
+    (asyncio.BaseEventLoop, "run_forever", _run),
+    (asyncio.Runner, "run", _run),  # loops of other kinds are refused here
+]
