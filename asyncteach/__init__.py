@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from asyncteach.course.costs.measure_costs import measure_costs
     from asyncteach.course.grading import check_answer
     from asyncteach.course.progress import show_progress
-    from asyncteach.course.server.site import make_site
+    from asyncteach.course.server.behaviour import make_site
     from asyncteach.course.server.slow_server import slow_server
     from asyncteach.dask import run_on_dask
     from asyncteach.explorer import explore
@@ -101,7 +101,7 @@ _HOMES = {
         "run_in_turn",
         "run_together",
     ),
-    "course.server.site": ("make_site",),
+    "course.server.behaviour": ("make_site",),
     "course.server.slow_server": ("slow_server",),
     "thread_recorder.record_threads": ("record_threads",),
     "timeline.figure": ("draw_timelines", "plot_timeline"),

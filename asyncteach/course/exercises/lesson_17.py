@@ -9,8 +9,8 @@ from typing import Any
 
 from asyncteach.checks.check import Check, check
 from asyncteach.course.exercises import exercise, grade_in_turn
+from asyncteach.course.server.behaviour import make_site
 from asyncteach.course.server.simulated_server import SimulatedServer
-from asyncteach.course.server.site import make_site
 
 
 @exercise(
