@@ -198,9 +198,8 @@ def test_a_thread_that_wakes_a_task_is_seen_and_named():
 
     recording = run(program)
     assert recording.findings == []
-    table = recording.tasks().set_index("task")
-    assert table.running["my own thread"] == pytest.approx(table.waiting.iloc[0], abs=0.01)
-    assert "my own thread (thread)" in str(recording)
+    (wait,) = recording.trace.waits
+    assert (wait.kind, wait.what) == ("thread", "a thread (my own thread)")
 
 
 @pytest.mark.parametrize("timer", [False, True])

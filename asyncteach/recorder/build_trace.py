@@ -2,8 +2,8 @@
 
 import heapq
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,9 @@ from asyncteach.formatting import printable, tell_apart
 from asyncteach.places import place_of
 from asyncteach.recorder.loop_patch import LoopPatch
 from asyncteach.recorder.scope import Extent, RecordingSession
-from asyncteach.recorder.steps import Part, Steps, make_parts, read
-from asyncteach.recorder.task_events import Note, is_unretrieved
-from asyncteach.recorder.task_table import Entry, Line
-from asyncteach.recorder.watchdog import Counters, Sample, measure, name_line
+from asyncteach.recorder.task_events import is_unretrieved
+from asyncteach.recorder.task_table import Entry, Line, StampBuffer
+from asyncteach.recorder.watchdog import measure, name_line
 from asyncteach.trace import (
     READY,
     RUNNING,
@@ -28,6 +27,7 @@ from asyncteach.trace import (
     TaskRecord,
     Trace,
     Wait,
+    make_slices,
 )
 
 _RUNNING, _READY, _WAITING = (STATES.index(state) for state in (RUNNING, READY, WAITING))
@@ -35,6 +35,9 @@ _AUTOMATIC = re.compile(r"Task-\d+")
 
 SHORTEST_DELAY = 0.001
 """Seconds that a task must have been ready during a block to count as delayed by it."""
+
+Part = tuple[int, int, float, float]
+"""Task, state, start, end."""
 
 
 def build_trace(session: RecordingSession) -> Trace:
@@ -45,18 +48,18 @@ def build_trace(session: RecordingSession) -> Trace:
     records = Records(session)
     parts: list[Slices] = []
     idle: list[tuple[Floats, Floats]] = []
-    blocks: list[LoopBlocks] = []
-    waits: list[LoopWaits] = []
+    blocks: list[Callable[[Slices], Iterator[Block]]] = []
+    waits: list[Callable[[], Iterable[Wait]]] = []
     dropped, cpu = 0, 0.0
     for loop, (patch, begin) in enumerate(session.begins.items()):
         end = session.end_of(patch)
         dropped += end.dropped - begin.dropped
         cpu += end.cpu - begin.cpu
-        steps = Steps(patch, records, begin.steps, end.steps)
+        steps = Steps(patch, records, begin, end)
         parts += [*steps.slices(), _tails(loop, records, steps, end)]
         idle.append(_idle(patch, records, steps, begin, end))
-        waits.append(LoopWaits(patch, records, steps, begin.waits, end.waits))
-        blocks.append(LoopBlocks(patch, loop, records, steps, begin.holds))
+        waits.append(_waits(patch, records, begin, end))
+        blocks.append(_blocks(patch, loop, records, steps, begin))
     slices = _join([*parts, _jobs(records)])
     if len(slices) > session.most:
         dropped += len(slices) - session.most
@@ -69,14 +72,17 @@ def build_trace(session: RecordingSession) -> Trace:
     trace.threshold = session.threshold
 
     def find_waits() -> list[Wait]:
-        return sorted((w for one in waits for w in one), key=lambda w: (w.start, w.task))
+        return sorted((w for one in waits for w in one()), key=lambda w: (w.start, w.task))
 
     def find_blocks() -> list[Block]:
         ready = slices.of(READY)
-        return sorted((b for one in blocks for b in one.describe(ready)), key=lambda b: b.start)
+        return sorted((b for one in blocks for b in one(ready)), key=lambda b: b.start)
 
     trace.find_waits, trace.find_blocks = find_waits, find_blocks
     return trace
+
+
+# Tasks
 
 
 def _round(seconds: float) -> float:
@@ -85,7 +91,7 @@ def _round(seconds: float) -> float:
 
 
 class Records:
-    """The tasks and jobs of a recording, a row each, and the times that they are told in."""
+    """The tasks and jobs of a recording, a row each, and its times, counted from its start."""
 
     def __init__(self, session: RecordingSession) -> None:
         self.session = session
@@ -93,7 +99,7 @@ class Records:
         ended = session.ended if is_over else session.clock.now()
         self.start, self.duration = session.opened, _round(ended - session.opened)
         self._loops = {patch: index for index, patch in enumerate(session.begins)}
-        entries = self._find()
+        entries = self._find(is_over)
         self.row_of = {entry: index for index, entry in enumerate(entries)}
         self.numbers: dict[LoopPatch, NDArray[np.int32]] = {}
         """For each loop the rows of its tasks by number, -1 for those of others."""
@@ -111,7 +117,7 @@ class Records:
         self.finished = np.array([row.finished for row in self.rows] or [0.0])
 
     def time(self, at: float) -> float:
-        """Return when that was, in whole nanoseconds since the recording began."""
+        """Return a time of the clock in whole nanoseconds since the recording began."""
         return _round(at - self.start)
 
     def times(self, at: Any) -> Any:
@@ -132,15 +138,16 @@ class Records:
         """Return when a task or a job ended, or the recording before it."""
         return self.duration if np.isnan(row.finished) else row.finished
 
-    def _find(self) -> list[Entry]:
+    def _find(self, is_over: bool) -> list[Entry]:
         session = self.session
         entries: list[Entry] = []
         for patch, begin in session.begins.items():
+            if not is_over:
+                patch.events.name_living()
             early = [e.number for e in session.openers if e.patch is patch]
             numbers = [n for n in early if n < begin.entries]
             numbers += range(begin.entries, session.end_of(patch).entries)
-            found = map(patch.tasks.look_up, numbers)
-            entries += [entry for entry in found if entry is not None and session.owns(entry)]
+            entries += filter(session.owns, map(patch.tasks.look_up, numbers))
         # How asyncio.run() tidies up is not the user's work.
         entries = [e for e in entries if not e.coroutine.startswith("BaseEventLoop.shutdown_")]
         return sorted([*entries, *session.jobs], key=lambda entry: entry.spawned)
@@ -176,7 +183,119 @@ def _apart(names: list[str]) -> list[str]:
     return names if len(set(names)) == len(names) else tell_apart(names)
 
 
-# Slices
+# Steps and slices
+
+
+class Steps:
+    """The steps of one loop's tasks in columns: whose, since when ready, when begun and ended."""
+
+    def __init__(self, patch: LoopPatch, records: Records, begin: Extent, end: Extent) -> None:
+        table = _read(patch.steps, begin.steps, end.steps)
+        if end.step is not None:
+            table = np.vstack([table, end.step])
+        limit = records.start + records.duration + 1e-9
+        if len(table) and table[:, 2].max() > limit:
+            table = table[table[:, 2] <= limit]
+        numbers = table[:, 0].astype(np.int32)
+        eager = numbers < 0
+        numbers[eager] = -1 - numbers[eager]
+        row = records.numbers[patch][numbers]
+        mine = row >= 0
+        if not mine.all():
+            table, row, eager = table[mine], row[mine], eager[mine]
+        self.row: NDArray[np.int32] = row
+        self.eager = eager
+        """Whether it was made inside the step of the task's parent."""
+        self.start: Floats = records.times(table[:, 2])
+        self.end: Floats = records.times(table[:, 3])
+        self.raw = table[:, 2]
+        """The start as it was stamped."""
+        self.last = records.spawned.copy()
+        """By row: when the last step ended, or when the task was spawned."""
+        self.last[row] = self.end
+        self.before = self._look_back(records.spawned)
+        self.ready: Floats = records.times(table[:, 1])
+        np.maximum(self.ready, self.before, out=self.ready)
+        np.minimum(self.ready, self.start, out=self.ready)
+
+    def _look_back(self, spawned: Floats) -> Floats:
+        """Return for each step when its task's last one ended, or the task was spawned."""
+        # NumPy sorts whole numbers of 16 bits by counting, in linear time.
+        is_small = len(self.row) and self.row.max() <= 0xFFFF
+        order = np.argsort(self.row.astype(np.uint16) if is_small else self.row, kind="stable")
+        row = self.row[order]
+        before = np.roll(self.end[order], 1)
+        first = row != np.roll(row, 1)
+        first[:1] = True
+        before[first] = spawned[row[first]]
+        result = np.empty(len(row))
+        result[order] = before
+        np.minimum(result, self.start, out=result)
+        return result
+
+    def slices(self) -> list[Slices]:
+        """Return what the steps show: running, and before it ready, and before that waiting."""
+        running = Slices(self.row, _fill(len(self.row), _RUNNING), self.start, self.end)
+        parts = [running]
+        # What begins before all before it have ended is inside another step.
+        if len(running) and (self.start[1:] < np.maximum.accumulate(self.end)[:-1]).any():
+            parts = _split_nested(running)
+        for state, start, end in (
+            (_WAITING, self.before, self.ready),
+            (_READY, self.ready, self.start),
+        ):
+            some = np.flatnonzero(end > start)
+            parts.append(Slices(self.row[some], _fill(len(some), state), start[some], end[some]))
+        return parts
+
+
+def _read(buffer: StampBuffer, begin: int, end: int) -> Floats:
+    """Return rows of a buffer as a table."""
+    chunks = [np.frombuffer(chunk) for chunk in buffer.chunks(begin)]
+    table = np.concatenate(chunks) if chunks else np.empty(0)
+    return table.reshape(-1, buffer.columns)[: end - begin]
+
+
+def _make_parts(parts: Iterable[Part]) -> Slices:
+    """Return slices of those parts that last, and of the moments in which something ran."""
+    some = [part for part in parts if part[3] > part[2] or part[1] == _RUNNING]
+    return make_slices(*(zip(*some, strict=True) if some else ((), (), (), ())))
+
+
+def _fill(count: int, state: int) -> NDArray[np.int8]:
+    return np.full(count, state, np.int8)
+
+
+def _split_nested(running: Slices) -> list[Slices]:
+    """Split running slices so that none overlap: what runs inside interrupts what is around it.
+
+    That is so with eager tasks, and where a loop runs inside itself. Meanwhile the task around it
+    is ready to go on.
+    """
+    moments = running[running.end <= running.start]  # they interrupt nothing
+    running = running[running.end > running.start]
+    # Of two that began and ended together the outer one was written down later.
+    order = np.lexsort((-np.arange(len(running)), -running.end, running.start))
+    columns = (running.task[order], running.start[order], running.end[order])
+    parts: list[Part] = []
+    open_steps: list[tuple[int, float, float]] = []  # task, since when it runs, end
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    for task, start, end in [*rows, (-1, float("inf"), float("inf"))]:
+        while open_steps and open_steps[-1][2] <= start:
+            inner, since, finish = open_steps.pop()
+            parts.append((inner, _RUNNING, since, max(since, finish)))
+            if open_steps:
+                outer, since, stop = open_steps.pop()
+                parts.append((outer, _READY, since, finish))
+                open_steps.append((outer, finish, stop))
+        if open_steps:
+            outer, since, stop = open_steps.pop()
+            if start > since:
+                parts.append((outer, _RUNNING, since, start))
+            open_steps.append((outer, start, stop))
+            end = min(end, stop)
+        open_steps.append((task, start, end))
+    return [moments, _make_parts(parts)]
 
 
 def _idle(
@@ -184,7 +303,7 @@ def _idle(
 ) -> tuple[Floats, Floats]:
     """Return when the loop was idle; on a virtual clock whenever it didn't execute anything."""
     if not records.session.clock.virtual:
-        table = read(patch.idle, begin.idle, end.idle)
+        table = _read(patch.idle, begin.idle, end.idle)
         return records.times(table[:, 0]), records.times(table[:, 1])
     order = np.argsort(steps.start, kind="stable")
     start = np.append(steps.start[order], records.duration)
@@ -209,7 +328,7 @@ def _tails(loop: int, records: Records, steps: Steps, end: Extent) -> Slices:
         if number in since and np.isnan(row.finished):
             turn = min(max(since[number], start), stop)
         parts += [(number, _WAITING, start, turn), (number, _READY, turn, stop)]
-    return make_parts(parts)
+    return _make_parts(parts)
 
 
 def _jobs(records: Records) -> Slices:
@@ -224,8 +343,7 @@ def _jobs(records: Records) -> Slices:
         if job is None:
             continue
         row = records.rows[number]
-        end = records.end(row)
-        started = records.time(job.started)
+        end, started = records.end(row), records.time(job.started)
         if job.pool is not None and row.outcome != "cancelled":
             workers = busy.setdefault(job.pool, [0.0] * job.pool[1])
             started = max(started, heapq.heappop(workers))
@@ -233,14 +351,9 @@ def _jobs(records: Records) -> Slices:
         has_begun = started <= end
         begin = max(started, row.spawned) if has_begun else end
         parts.append((number, _READY, row.spawned, begin))
-        at = begin
-        for start, stop in job.spans:
-            start, stop = records.time(start), min(records.time(stop), end)
-            parts += [(number, _WAITING, at, start), (number, _RUNNING, start, stop)]
-            at = stop
-        if has_begun and not job.spans:
+        if has_begun:
             parts.append((number, _RUNNING, begin, end))
-    return make_parts(parts)
+    return _make_parts(parts)
 
 
 def _join(parts: list[Slices]) -> Slices:
@@ -257,74 +370,21 @@ def _join(parts: list[Slices]) -> Slices:
 # Waits
 
 
-class LoopWaits:
-    """Columns: who waited from when to when, for what, and how far in it is the call before."""
+def _waits(
+    patch: LoopPatch, records: Records, begin: Extent, end: Extent
+) -> Callable[[], Iterable[Wait]]:
+    """Return what makes the waits of one loop; it keeps columns, and not what was stamped."""
+    table = _read(patch.waits, begin.waits, end.waits)
+    numbers, rows, notes = records.numbers[patch], records.rows, patch.events.notes
+    jobs = [records.row(entry) for entry in patch.events.jobs]
+    row = numbers[table[:, 0].astype(np.int64)]
+    table, row = table[row >= 0], row[row >= 0]
+    columns: tuple[NDArray[np.generic], ...] = (
+        *(row, records.times(table[:, 1]), records.times(table[:, 2])),
+        *(table[:, 3].astype(np.int32), table[:, 4].copy(), table[:, 5].astype(np.int16)),
+    )
 
-    def __init__(
-        self, patch: LoopPatch, records: Records, steps: Steps, begin: int, end: int
-    ) -> None:
-        table = read(patch.waits, begin, end)
-        row = records.numbers[patch][table[:, 0].astype(np.int64)]
-        table, row = table[row >= 0], row[row >= 0]
-        self._rows, self._numbers = records.rows, records.numbers[patch]
-        self._notes: list[Note] = patch.events.notes
-        self._jobs = [records.row(entry) for entry in patch.jobs]
-        # By name, since an entry would keep all that its loop has stamped.
-        self._strangers = {
-            number: entry.name
-            for number in np.flatnonzero(self._numbers[:-1] < 0).tolist()
-            if (entry := patch.tasks.look_up(number)) is not None
-        }
-        self._row = row
-        self._end: Floats = records.times(table[:, 1])
-        self._start = self._find_starts(steps)
-        self._note = table[:, 2].astype(np.int32)
-        self._amount = table[:, 3].copy()
-        self._same = table[:, 4].astype(np.int16)
-
-    def _find_starts(self, steps: Steps) -> Floats:
-        """Return when each wait began: when the step before the one that ended it did."""
-        long = steps.ready > steps.before
-        row, ready, before = steps.row[long], steps.ready[long], steps.before[long]
-        # Row and end as one whole number, to look them up in a sorted list.
-        times, rank = np.unique(np.concatenate([self._end, ready]), return_inverse=True)
-        wanted = self._row.astype(np.int64) * len(times) + rank[: len(self._end)]
-        known = row.astype(np.int64) * len(times) + rank[len(self._end) :]
-        order = np.argsort(known)
-        # A wait that nothing has ended began with the task's last step.
-        start: Floats = steps.last[self._row]
-        if len(order):
-            place = np.minimum(np.searchsorted(known[order], wanted), len(order) - 1)
-            found = known[order][place] == wanted
-            start[found] = before[order][place][found]
-        return start
-
-    def __iter__(self) -> Iterator[Wait]:
-        serial = 0
-        calls: dict[int, list[int]] = {}
-        result: dict[tuple[int, float], Wait] = {}
-        columns: tuple[NDArray[np.generic], ...] = (
-            *(self._row, self._start, self._end),
-            *(self._note, self._amount, self._same),
-        )
-        for row, start, end, note, amount, same in zip(*(c.tolist() for c in columns), strict=True):
-            kind, what, lines, is_library = self._notes[note]
-            own = calls.setdefault(row, [])
-            del own[same:]
-            while len(own) < len(lines) + is_library:
-                serial += 1
-                own.append(serial)
-            if end > start:
-                what, target = self._describe(kind, what, amount)
-                places = tuple(place_of(*line) for line in lines)
-                # One that an inner recording has seen the beginning of comes twice.
-                wait = Wait(row, start, end, kind, what, places, tuple(own), target)
-                known = result.get((row, start))
-                if known is None or known.end <= end:
-                    result[row, start] = wait
-        yield from result.values()
-
-    def _describe(self, kind: str, what: str, amount: float) -> tuple[str, int | None]:
+    def describe(kind: str, what: str, amount: float) -> tuple[str, int | None]:
         if kind == "sleep":
             return what.format(f"{amount:g}"), None
         if kind == "tasks":
@@ -332,84 +392,74 @@ class LoopWaits:
         if kind not in ("task", "lock", "thread", "process") or amount < 0:
             return what, None
         if kind in ("thread", "process"):
-            return what, self._jobs[int(amount)]
-        row = int(self._numbers[int(amount)])
-        if row < 0:
-            name = self._strangers.get(int(amount)) or "a task"
-            return (what.format(name) if kind == "task" else what), None
-        label = self._rows[row].label
-        return (what.format(label) if kind == "task" else f"{what} that {label} holds"), row
+            return what, jobs[int(amount)]
+        target = int(numbers[int(amount)])
+        label = rows[target].label if target >= 0 else "a task"
+        what = what.format(label) if kind == "task" else f"{what} that {label} holds"
+        return what, target if target >= 0 else None
+
+    def find() -> Iterable[Wait]:
+        serial = 0
+        calls: dict[int, list[int]] = {}
+        result: dict[tuple[int, float], Wait] = {}
+        for row, start, end, note, amount, same in zip(*(c.tolist() for c in columns), strict=True):
+            kind, what, lines, is_library = notes[note]
+            own = calls.setdefault(row, [])
+            del own[same:]
+            while len(own) < len(lines) + is_library:
+                serial += 1
+                own.append(serial)
+            if end > start:
+                what, target = describe(kind, what, amount)
+                places = tuple(place_of(*line) for line in lines)
+                # One that went on when an inner recording ended comes twice.
+                result[row, start] = Wait(row, start, end, kind, what, places, tuple(own), target)
+        return result.values()
+
+    return find
 
 
 # Blocks
 
 
-class Hold(NamedTuple):
-    """A stretch in which a loop was held: by a task of that row, or by a callback."""
+def _blocks(
+    patch: LoopPatch, loop: int, records: Records, steps: Steps, begin: Extent
+) -> Callable[[Slices], Iterator[Block]]:
+    """Return what makes the blocks of one loop from all slices of tasks that were ready."""
+    rows, threshold, origin = records.rows, records.session.threshold, records.start
+    samples = patch.samples
+    # On a virtual clock what takes time takes no processor.
+    looks = [] if records.session.clock.virtual else patch.looks
+    held: list[tuple[int | None, str, float, float, float]] = []  # the last finds the samples
+    for one in np.flatnonzero((steps.end - steps.start > threshold) & ~steps.eager).tolist():
+        row, start, end = int(steps.row[one]), float(steps.start[one]), float(steps.end[one])
+        # While a loop ran inside the step, nothing was held: its own steps tell more.
+        if not ((steps.start > start) & (steps.end < end) & ~steps.eager).any():
+            held.append((row, rows[row].label, start, end, float(steps.raw[one])))
+    for began, ended, name in patch.holds[begin.holds :]:
+        start, end = records.time(began), min(records.time(ended), records.duration)
+        if 0 <= start <= records.duration and end - start > threshold:
+            held.append((None, name, start, end, began))
 
-    row: int | None
-    who: str
-    start: float
-    end: float
-    key: float
-    """By which its samples are found."""
-
-
-class LoopBlocks:
-    """What held one loop for too long, at which line, and which tasks were ready meanwhile."""
-
-    def __init__(
-        self, patch: LoopPatch, loop: int, records: Records, steps: Steps, callbacks: int
-    ) -> None:
-        self._loop, self._rows, self._start = loop, records.rows, records.start
-        self._threshold = threshold = records.session.threshold
-        self._samples: dict[float, list[Sample]] = patch.samples
-        # On a virtual clock what takes time takes no processor.
-        self._looks: list[Counters] = [] if records.session.clock.virtual else patch.looks
-        self._holds: list[Hold] = []
-        long = (steps.end - steps.start > threshold) & ~steps.eager
-        for one in np.flatnonzero(long).tolist():
-            row = int(steps.row[one])
-            for start, end, key in self._pieces(steps, one):
-                if end - start > threshold:
-                    self._holds.append(Hold(row, records.rows[row].label, start, end, key))
-        for began, ended, who in patch.holds[callbacks:]:
-            start, end = records.time(began), min(records.time(ended), records.duration)
-            if 0 <= start <= records.duration and end - start > threshold:
-                self._holds.append(Hold(None, who, start, end, began))
-
-    def _pieces(self, steps: Steps, one: int) -> Iterator[tuple[float, float, float]]:
-        """Give the stretches of a step in which no loop inside the loop went round."""
-        since, end, key = float(steps.start[one]), float(steps.end[one]), float(steps.raw[one])
-        inside = (steps.start > since) & (steps.end < end) & ~steps.eager
-        pairs = zip(steps.start[inside].tolist(), steps.end[inside].tolist(), strict=True)
-        for begin, finish in pairs:
-            yield since, begin, key
-            since = finish
-            near = [(abs(sample - self._start - since), sample) for sample in self._samples]
-            key = min(near, default=(0.0, 0.0))[1]
-        yield since, end, key
-
-    def describe(self, ready: Slices) -> Iterator[Block]:
-        """Give the blocks; `ready`: all slices of tasks that were ready."""
-        loops = np.array([row.loop for row in self._rows] or [0])
-        ready = ready[loops[ready.task] == self._loop]
-        for row, who, start, end, key in self._holds:
+    def find(ready: Slices) -> Iterator[Block]:
+        ready = ready[np.array([row.loop for row in rows] or [0])[ready.task] == loop]
+        for row, name, start, end, key in held:
             late = np.minimum(ready.end, end) - np.maximum(ready.start, start)
             some = (late > SHORTEST_DELAY) & (ready.task != (-1 if row is None else row))
             delayed: dict[int, float] = {}
             for task, seconds in zip(ready.task[some].tolist(), late[some].tolist(), strict=True):
                 delayed[task] = delayed.get(task, 0.0) + seconds
-            place, places, doing, others = name_line(self._samples.get(key, []))
+            place, places, doing, others = name_line(samples.get(key, []))
             if row is None and not delayed and place is None:
-                continue  # work of others, for which no task had to wait
+                continue  # work of others, which delayed no task
             worst = tuple(sorted(delayed.items(), key=lambda one: -one[1]))
-            times = (start + self._start, end + self._start)
-            effort = measure(self._looks, *times, self._threshold)
+            effort = measure(looks, start + origin, end + origin, threshold)
             # On a virtual clock a line is seen once for each sleep, however long that is.
-            also = others if self._looks else ()
+            also = others if looks else ()
             what = (place, places, doing, worst, effort.busy, effort.lost, also, effort.unseen)
-            yield Block(row, who, start, end, *what)
+            yield Block(row, name, start, end, *what)
+
+    return find
 
 
 # Events
@@ -422,27 +472,27 @@ def _events(records: Records) -> list[Event]:
         others = [records.row(other) for other in raw.others]
         at = min(records.time(raw.at), records.duration)
         found = tuple(row for row in others if row is not None)
-        events.append(
-            _event(raw.kind, records.row(raw.entry), at, raw.line, raw.text, others=found)
-        )
+        row = records.row(raw.entry)
+        events.append(_event(raw.kind, row, at, raw.line, raw.text, others=found))
     for entry, index in records.row_of.items():
-        row = records.rows[index]
-        if entry.job is None and row.outcome.startswith("raised") and entry not in told:
-            if is_unretrieved(entry.patch.tasks.task(entry.number)):
-                kind, text = "exception-never-retrieved", row.outcome.removeprefix("raised ")
-                events.append(_event(kind, index, row.finished, entry.line, text))
+        record = records.rows[index]
+        if entry.failed is not None and entry not in told and is_unretrieved(entry.failed()):
+            kind, text = "exception-never-retrieved", record.outcome.removeprefix("raised ")
+            if text != record.outcome:  # it failed before the recording ended
+                events.append(_event(kind, index, record.finished, entry.line, text))
         elif entry.job is not None and entry.job.abandoned:
             at, waiter = records.time(entry.job.abandoned[0]), entry.job.abandoned[1]
-            seconds = records.end(row) - at
-            if seconds > 0.001 or (np.isnan(row.finished) and at < records.duration):
-                what = ("thread-outlived", records.row(waiter), at, entry.line, row.label)
+            seconds = records.end(record) - at
+            if seconds > 0.001 or (np.isnan(record.finished) and at < records.duration):
+                what = ("thread-outlived", records.row(waiter), at, entry.line, record.label)
                 events.append(_event(*what, seconds, (index,)))
     for patch in session.begins:
-        most = patch.connections
-        if most.most:
-            at = min(records.time(most.at), records.duration)
-            found_row = records.row(most.entry)
-            events.append(_event("connections", found_row, at, most.line, str(most.most)))
+        count, since, number, line = patch.most_sockets
+        if count:
+            opener = None if number is None else patch.tasks.entry(number)
+            line = line or (opener and opener.line)
+            at = min(records.time(since), records.duration)
+            events.append(_event("connections", records.row(opener), at, line, str(count)))
     return sorted(events, key=lambda event: event.at)
 
 

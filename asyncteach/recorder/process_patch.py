@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from asyncteach.formatting import describe_error, printable
-from asyncteach.recorder.loop_patch import check_loop, context_of_runner, running_loop, users_line
+from asyncteach.recorder.loop_patch import check_loop, context_of_runner, running_loop
 from asyncteach.recorder.scope import RecordingSession, current_session, open_session
 from asyncteach.recorder.task_events import (
     asyncio_method,
@@ -22,7 +22,7 @@ from asyncteach.recorder.task_events import (
     started_at,
     warn,
 )
-from asyncteach.recorder.task_table import Entry, Job
+from asyncteach.recorder.task_table import Entry, Job, users_line
 from asyncteach.recorder.waits import shielded
 from asyncteach.replacements import Replacements, hide_frame
 
@@ -103,7 +103,7 @@ class ProcessPatch:
         def call_exception_handler(loop: Any, context: dict[str, Any]) -> None:
             patch = self._registry.patch_of(loop)
             if patch is not None:
-                patch.events.complained(patch, context)
+                patch.events.complained(context)
             original(loop, context)
 
         return call_exception_handler

@@ -20,7 +20,7 @@ from asyncteach.recorder.scope import (
     current_session,
     open_session,
 )
-from asyncteach.recorder.task_events import TaskEvents, warn
+from asyncteach.recorder.task_events import warn
 from asyncteach.recorder.task_table import Entry, Line
 from asyncteach.recorder.watchdog import Watchdog, add_sample, read_stack
 from asyncteach.recording import Recording
@@ -183,7 +183,7 @@ class RecorderRegistry:
             task = None if loop is None else asyncio.current_task(loop)
             if patch is not None and task is not None:
                 try:
-                    session.openers.append(patch.state.adopt(task, session))
+                    session.openers.append(patch.adopt(task, session))
                 except Exception as error:
                     self.give_up(error)
 
@@ -227,19 +227,18 @@ class RecorderRegistry:
                 return None
             patch = self._patches.get(loop)
             if patch is None:
-                events = TaskEvents(self._report, self.give_up)
                 scope_of = (lambda _: session) if session.everything else open_session
                 # What is recorded on one loop has one time.
-                patch = LoopPatch(loop, session.clock, scope_of, events)
+                patch = LoopPatch(loop, session.clock, scope_of, self._report, self.give_up)
                 self._users[patch] = set()
                 self._patches[loop] = patch
                 patch.on_close = self._remove
-                patch.install()
             for scope in session.open_scopes():
                 if scope not in self._users[patch]:
                     self._users[patch].add(scope)
                     scope.begins[patch] = patch.extent()
                     patch.widen(scope.threshold, scope.most)
+            patch.install()
             self._watchdog.add(patch)
             return patch
 
@@ -247,10 +246,9 @@ class RecorderRegistry:
         if session not in self._users.get(patch, ()):
             return  # its loop was closed long ago
         try:
-            patch.cut(session.ended)
             patch.end_thread()
             session.ready.update(patch.find_ready())
-            patch.events.pending(patch, session)
+            patch.events.pending(session)
         except Exception as error:
             self.give_up(error)
         session.ends[patch] = patch.extent()
@@ -331,10 +329,10 @@ class RecorderRegistry:
     def clock_sleeps(self, clock: VirtualClock) -> None:
         """Note what sleeps on the loop's own thread: the watchdog can't, as it takes no time."""
         patch = self._patches.get(running_loop())
-        if patch is not None and patch.clock.clock is clock and patch.state.since:
+        if patch is not None and patch.clock.clock is clock and patch.since:
             sample = read_stack()
             if sample:
-                add_sample(patch, patch.state.since, sample)
+                add_sample(patch, patch.since, sample)
 
 
 registry = RecorderRegistry()

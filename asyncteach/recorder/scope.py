@@ -102,6 +102,8 @@ class Extent(NamedTuple):
     entries: int
     dropped: int
     cpu: float
+    step: tuple[int, float, float, float] | None = None
+    """The step that is not over: task, since when ready, start, now."""
 
 
 class RecordingSession:

@@ -4,14 +4,52 @@ Tasks may be many, so each is a few values in one flat list until it does someth
 trace is built; only then does it get an entry.
 """
 
+import sys
 import threading
-import weakref
 from array import array
+from asyncio import events
 from collections.abc import Iterator
+from functools import lru_cache
 from types import CodeType
 from typing import Any
 
+from asyncteach.places import is_users
+
 Line = tuple[CodeType, int]
+
+_LOOP_PATCH = __file__.replace("task_table", "loop_patch")
+
+
+# The user's lines on the stack
+
+
+def users_frame(frame: Any) -> Any:
+    """Return the user's innermost frame, from this one outwards; None: there is none.
+
+    Not beyond the loop: the code that runs a loop hasn't written what the loop calls.
+    """
+    while frame is not None:
+        code = frame.f_code
+        if is_users(code.co_filename):
+            return frame
+        if code.co_name == "_run" and code.co_filename in (events.__file__, _LOOP_PATCH):
+            return None
+        frame = frame.f_back
+    return None
+
+
+@lru_cache(maxsize=256)
+def _line(code: CodeType, line: int) -> Line:
+    return code, line  # the same pair for the same line
+
+
+def users_line(depth: int) -> Line | None:
+    """Return the user's line that is being executed, `depth` frames up or further out."""
+    frame = users_frame(sys._getframe(depth))
+    return None if frame is None else _line(frame.f_code, frame.f_lineno or 0)
+
+
+# Stamps
 
 
 class StampBuffer:
@@ -46,7 +84,7 @@ class StampBuffer:
         return self._kept
 
     def chunks(self, start: int) -> "Iterator[array[float]]":
-        """Give the arrays from that row on."""
+        """Yield the arrays from that row on."""
         for chunk in self._chunks:
             rows = len(chunk) // self.columns
             if start < rows:
@@ -54,8 +92,11 @@ class StampBuffer:
             start -= rows
 
 
+# Tasks and jobs
+
+
 class Entry:
-    """A task of which more is known than a row of its table says, or a job that was handed over."""
+    """A task of which more is known than its row of the table, or a job for an executor."""
 
     # Defaults of the class: what isn't set costs nothing.
     kind = "task"
@@ -68,13 +109,11 @@ class Entry:
     spawned = finished = float("nan")
     line: Line | None = None
     where_cancelled: Line | None = None
-    excused = False
-    """Whether it may end as if nothing had been, though it was asked to be cancelled."""
     patch: Any = None
     """The patch of its loop."""
+    failed: Any = None
+    """A weak reference to a task that has failed."""
     job: "Job | None" = None
-    trail: tuple[Any, ...] = ()
-    """Weak references to the coroutines of its last wait."""
 
 
 class Job:
@@ -86,21 +125,18 @@ class Job:
     pool: tuple[int, int] | None = None
     """Of a process pool: its identity and its number of workers."""
 
-    def __init__(self) -> None:
-        self.spans: list[tuple[float, float]] = []
-        """The stretches in which a task waited for a thread that belongs to no executor."""
 
-
-_WIDTH = 8
-_REFERENCE, _COROUTINE, _CODE, _INSTRUCTION, _SCOPE, _PARENT, _SPAWNED, _NAME = range(_WIDTH)
+_WIDTH = 7
+_COROUTINE, _CODE, _INSTRUCTION, _SCOPE, _PARENT, _SPAWNED, _NAME = range(_WIDTH)
 
 
 class TaskTable:
-    """The tasks of one loop: by number as they came, by identity while they are alive."""
+    """The tasks of one loop: by number as they came, and by the identity of the living ones."""
 
     def __init__(self, patch: Any) -> None:
         self.numbers: dict[int, int] = {}
-        """By the id of the task; one that is gone may have left its id to another one."""
+        """By the id of each task that is alive and recorded. Numbers of tasks that are gone stay
+        until a new task gets the id, so no reference has to tell whether a task is alive."""
         self.ends: list[float] = []
         """When each task's last step ended, or when it was spawned."""
         self.entries: dict[int, Entry] = {}
@@ -110,64 +146,36 @@ class TaskTable:
     def __len__(self) -> int:
         return len(self.ends)
 
-    def add(
-        self,
-        task: Any,
-        scope: Any,
-        parent: int | None,
-        frame: Any,
-        at: float,
-        coroutine: Any = None,
-    ) -> int:
-        """Know a task, spawned in that frame, by its identity from now on; return its number."""
+    def add(self, coroutine: Any, scope: Any, parent: int | None, frame: Any, at: float) -> int:
+        """Return the number of a new task, which was spawned in that frame."""
         number = len(self.ends)
-        if task is None:
-            self._cells.extend((None, "", None, 0, scope, parent, at, None))
+        try:
+            name = coroutine.__qualname__
+        except AttributeError:
+            name = type(coroutine).__qualname__
+        if frame is None:
+            self._cells += (name, None, 0, scope, parent, at, None)
         else:
-            coroutine = coroutine or task.get_coro()
-            try:
-                name = coroutine.__qualname__
-            except AttributeError:
-                name = type(coroutine).__qualname__
-            code, instruction = (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
-            reference = weakref.ref(task)
-            self._cells.extend((reference, name, code, instruction, scope, parent, at, None))
-            self.numbers[id(task)] = number
+            self._cells += (name, frame.f_code, frame.f_lasti, scope, parent, at, None)
         self.ends.append(at)
         return number
-
-    def fill(self, number: int, task: Any, coroutine: Any, frame: Any) -> int:
-        """Know the task that was being made when its number was given by `add(None, ...)`."""
-        start = number * _WIDTH
-        _, _, _, _, scope, parent, at, _ = self._cells[start : start + _WIDTH]
-        known = self.add(task, scope, parent, frame, at, coroutine)
-        self._cells[start : start + _WIDTH] = self._cells[known * _WIDTH :]
-        del self._cells[known * _WIDTH :], self.ends[known]
-        self.numbers[id(task)] = number
-        return number
-
-    def number_of(self, task: Any, *, is_dying: bool = False) -> int | None:
-        """Return the number of a task that is alive, done or not, or that is just going."""
-        number = self.numbers.get(id(task))
-        if number is None:
-            return None
-        found = self.task(number)
-        return number if found is task or (is_dying and found is None) else None
-
-    def task(self, number: int) -> Any:
-        """Return a task if it is alive."""
-        reference = self._cells[number * _WIDTH + _REFERENCE]
-        return None if reference is None else reference()
 
     def finish(self, number: int, name: str) -> None:
         """Keep the name that a task has at its end."""
         self._cells[number * _WIDTH + _NAME] = name
 
+    def forget(self, number: int) -> None:
+        """Leave out a task that couldn't be made after all."""
+        self._cells[number * _WIDTH + _SCOPE] = None
+
+    def number_of(self, task: Any) -> int | None:
+        """Return the number of a task that is alive, done or not."""
+        return self.numbers.get(id(task)) if hasattr(task, "get_coro") else None
+
     def is_unfinished(self, number: int) -> bool:
-        """Tell if a task has not come to its end, as far as was seen."""
-        cells, entry = self._cells, self.entries.get(number)
-        is_known = cells[number * _WIDTH + _REFERENCE] is not None
-        return is_known and cells[number * _WIDTH + _NAME] is None and not (entry and entry.outcome)
+        """Return whether the end of a task was not seen."""
+        entry = self.entries.get(number)
+        return self._cells[number * _WIDTH + _NAME] is None and not (entry and entry.outcome)
 
     def entry(self, number: int) -> Entry:
         """Return the entry of a task, from now on always the same."""
@@ -176,27 +184,23 @@ class TaskTable:
             entry = self.entries[number] = self._make(number)
         return entry
 
-    def entry_of(self, task: Any, *, is_dying: bool = False) -> Entry | None:
-        """Return the entry of a task that is known."""
-        number = None if task is None else self.number_of(task, is_dying=is_dying)
+    def entry_of(self, task: Any) -> Entry | None:
+        """Return the entry of a task if it has a number."""
+        number = self.number_of(task)
         return None if number is None else self.entry(number)
 
-    def look_up(self, number: int) -> Entry | None:
-        """Return all that is known of a task now; None: its making has failed."""
+    def look_up(self, number: int) -> Entry:
+        """Return all that is known of a task now."""
         entry = self.entries.get(number) or self._make(number)
-        reference, name = (self._cells[number * _WIDTH + cell] for cell in (_REFERENCE, _NAME))
-        if reference is None:
-            return None
+        name = self._cells[number * _WIDTH + _NAME]
         if name is not None:
             entry.name, entry.finished = name, self.ends[number]
             entry.outcome = entry.outcome or "returned"
-        elif not entry.name and (task := reference()) is not None:
-            entry.name = task.get_name()
         return entry
 
     def _make(self, number: int) -> Entry:
         start = number * _WIDTH
-        _, coroutine, code, instruction, scope, parent, at, _ = self._cells[start : start + _WIDTH]
+        coroutine, code, instruction, scope, parent, at, _ = self._cells[start : start + _WIDTH]
         entry = Entry()
         entry.number, entry.patch, entry.spawned = number, self._patch, at
         entry.coroutine, entry.scope, entry.parent = coroutine, scope, parent

@@ -139,14 +139,14 @@ class WatchedLoop:
 
     def look(self) -> None:
         """Note the stack of a step that has lasted for long, and what the counters say."""
-        patch, since = self.patch, self.patch.state.since
+        patch, since = self.patch, self.patch.since
         clock = patch.clock.clock
         is_long = bool(since) and clock is None
         if is_long:
             is_long = patch.clock.now() - since >= patch.threshold * _AGE
         if is_long:
             sample = read_stack(sys._current_frames().get(patch.thread_id()))
-            if sample and patch.state.since == since:
+            if sample and patch.since == since:
                 add_sample(patch, since, sample)
         if clock is not None:  # on a virtual clock real work takes no time
             self._recent.clear()
