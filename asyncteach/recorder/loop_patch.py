@@ -17,7 +17,7 @@ from asyncio import events
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from asyncteach.recorder.scope import Extent, RecordingClock
+from asyncteach.recorder.scope import Extent, RecordingClock, current_session
 from asyncteach.recorder.task_events import TaskEvents, name_callback
 from asyncteach.recorder.task_table import (
     Entry,
@@ -43,10 +43,7 @@ _HANDLE_SLOTS = {
 }
 _FUNCTION, _METHOD = types.FunctionType, types.MethodType
 _SPAWN_DEPTH = 3 if sys.version_info < (3, 12) else 4  # from 3.12 on our create_task is between
-_SPAWNERS = tuple(
-    function.__code__
-    for function in (asyncio.create_task, asyncio.TaskGroup.create_task, asyncio.ensure_future)
-)
+_CREATE_TASK = asyncio.create_task.__code__
 
 
 def running_loop() -> Any:
@@ -98,10 +95,13 @@ class StepHandle(_Handle):  # type: ignore[misc]
     """A callback that is ready; if it is a task's step, it is stamped."""
 
     __slots__ = ("_number", "_patch", "_since", "_task")
+    _number: Any
+    _patch: "LoopPatch"
+    _since: float
+    """Since when it is ready; 0: since its task's last step, or since the task was spawned."""
 
     def _run(self) -> None:
-        patch: LoopPatch = self._patch
-        number: Any = self._number
+        patch, number = self._patch, self._number
         if number is None and type(self._callback) is not _FUNCTION:
             self._task = task = task_of(self._callback)
             self._number = number = None if task is None else patch.tasks.numbers.get(id(task))
@@ -116,9 +116,8 @@ class StepHandle(_Handle):  # type: ignore[misc]
             ready_at = ends[number]
         elif ready_at - ends[number] > SHORTEST_WAIT:
             patch.events.note_wait(number, task, ready_at)
-        patch.running_task, patch.running_handle = task, self
-        patch.current, patch.again, patch.ready_at = number, False, ready_at
-        patch.since = patch.began = start
+        patch.running, patch.current, patch.again = self, number, False
+        patch.since = start
         try:
             if self._args:
                 self._context.run(self._callback, *self._args)
@@ -132,10 +131,10 @@ class StepHandle(_Handle):  # type: ignore[misc]
             _Handle._run(self)
         finally:
             patch.last = end = patch.now()
-            patch.stamp((number, patch.ready_at, patch.began, end))
+            patch.stamp((number, ready_at, start, end))
             ends[number] = end
             if outer is None:
-                patch.current = patch.running_task = patch.running_handle = None
+                patch.current = patch.running = None
                 patch.since = 0.0
             else:
                 patch.resume(outer, end)
@@ -203,11 +202,10 @@ def _make_call_soon(patch: "LoopPatch", loop: Any) -> Callable[..., Any]:
         task = number = None
         kind = type(callback)
         if kind is step_type or (kind is _METHOD and task_of(callback) is not None):
-            task = callback.__self__
-            if task is patch.running_task:
+            task, handle = callback.__self__, patch.running
+            if handle is not None and task is handle._task:
                 # The running step gives way and asks for another one. Nothing else has its
                 # handle, so it serves once more.
-                handle = patch.running_handle
                 handle._callback = callback
                 handle._args = args
                 handle._since = 0.0
@@ -282,10 +280,8 @@ class LoopPatch:
         self.stopped = False
         self.current: int | None = None
         """The number of the task whose step is being executed."""
-        self.began = self.ready_at = 0.0
-        """When that step began, and since when it was ready to."""
-        self.running_task: Any = None
-        self.running_handle: Any = None
+        self.running: StepHandle | None = None
+        """Its handle; None: it isn't one of ours, or there is no such step."""
         self.again = False
         """Whether that step has asked for another one."""
         self.since = 0.0
@@ -298,6 +294,8 @@ class LoopPatch:
         self._idle_from = self._idle_to = 0.0
         self._opener: int | None = None
         """The task that has opened a recording, while it is still in that step."""
+        self._spawner: Any = None
+        """The user's code that has spawned the last task: most often it spawns the next one."""
         self._making: tuple[int, Any] | None = None
         """The number and coroutine of the task that `create_task` is about to make."""
 
@@ -362,7 +360,7 @@ class LoopPatch:
     def stop(self) -> None:
         """Stamp nothing any more: handles that are still queued do as asyncio's own."""
         self.stopped = self.is_slow = True
-        self.running_task = None
+        self.running = None
         self.tasks.numbers.clear()
 
     # What others ask
@@ -378,7 +376,10 @@ class LoopPatch:
         rows = (self.steps.rows(), self.waits.rows(), self.idle.rows(), len(self.holds))
         step = None
         if self.current is not None and not self.stopped:
-            step = (self.current, self.ready_at, self.began, self.now())
+            before = self.tasks.ends[self.current]
+            began = max(self.since, before)
+            ready_at = (self.running and self.running._since) or before
+            step = (self.current, min(ready_at, began), began, self.now())
         return Extent(*rows, len(self.tasks), self.steps.dropped, self.cpu, step)
 
     def begin_thread(self) -> None:
@@ -424,16 +425,22 @@ class LoopPatch:
                 return self._making[0]
             if key in tasks.numbers and asyncio.current_task(self.loop) is task:
                 return tasks.numbers[key]  # it was known before its first step ended
-            scope = self.scope_of(context)
+            scope = None if context is None else context.get(current_session)
+            if scope is None or scope.closed:
+                scope = self.scope_of(context)
             if scope is None or len(tasks.ends) >= self.steps.most:
                 self.steps.dropped += scope is not None  # it has no lane, no step of it is kept
                 tasks.numbers.pop(key, None)
                 return None
-            # Each frame that is looked at costs: of those that only spawn for others there are 3.
+            # Each frame that is looked at costs.
             frame: Any = sys._getframe(_SPAWN_DEPTH)
-            frame = frame.f_back if frame.f_code in _SPAWNERS else sys._getframe(2)
-            number = tasks.add(coroutine, scope, self.current, users_frame(frame), self.now())
-            tasks.numbers[key] = number
+            frame = frame.f_back if frame.f_code is _CREATE_TASK else sys._getframe(2)
+            if frame.f_code is not self._spawner:
+                frame = users_frame(frame)
+                self._spawner = frame and frame.f_code
+            tasks.numbers[key] = number = tasks.add(
+                coroutine, scope, self.current, frame, self.now()
+            )
             return number
         except Exception as error:
             self.fail(error)
@@ -463,7 +470,7 @@ class LoopPatch:
         if number is None:
             at = self.now()
             self._settle(at)
-            self.since = self.began = self.ready_at = at
+            self.since = at
             number = self.tasks.add(task.get_coro(), scope, None, None, at)
             self.tasks.numbers[id(task)] = number
             self._opener = self.current = number
@@ -475,7 +482,7 @@ class LoopPatch:
     def _settle(self, at: float) -> None:
         """End the step in which a recording was opened, which no handle of ours does."""
         if self.current is not None and self.current == self._opener:
-            self.stamp((self.current, self.ready_at, self.began, at))
+            self.stamp((self.current, self.since, self.since, at))
             self.tasks.ends[self.current] = at
             self.current, self.since = None, 0.0
         self._opener = None
@@ -485,11 +492,11 @@ class LoopPatch:
         self._settle(at)
         if self.current is None:
             return None
-        return self.current, self.began, self.ready_at, self.running_task, self.running_handle
+        return self.current, self.running
 
     def resume(self, outer: Any, at: float) -> None:
         """Go on with the step that was interrupted."""
-        self.current, self.began, self.ready_at, self.running_task, self.running_handle = outer
+        self.current, self.running = outer
         self.since, self.again = at, False
 
     def run_other(self, handle: Any, run: Callable[[Any], None], due: float | None = None) -> None:
@@ -592,14 +599,14 @@ class LoopPatch:
         if scope is None or len(self.tasks.ends) >= self.steps.most:
             return self._make_task(coro, kwargs)
         tasks, at = self.tasks, self.now()
-        outer = self.current, self.began, self.ready_at, self._making
+        outer = self.current, self._making
         number = tasks.add(coro, scope, self.current, users_frame(sys._getframe(1)), at)
-        self.current, self.began, self.ready_at, self._making = number, at, at, (number, coro)
+        self.current, self._making = number, (number, coro)
         task = None
         try:
             task = self._make_task(coro, kwargs)
         finally:
-            self.current, self.began, self.ready_at, self._making = outer
+            self.current, self._making = outer
             if not hasattr(task, "get_coro"):
                 tasks.forget(number)  # no task, or none that asyncio knows how to step
         if hasattr(task, "get_coro"):
