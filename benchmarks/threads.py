@@ -49,7 +49,6 @@ def watched_turns(count: int, seconds: float) -> dict[str, float]:
     return {
         "turn": measures.kept / measures.interval,
         "overlap %": 100 * measures.overlap / recording.seconds,
-        "covered %": 100 * measures.covered / recording.seconds,
         "switches": measures.switches,
         "stamp us": measures.apart * 1e6,
     }
@@ -134,7 +133,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the numbers in a file")
     options = parser.parse_args()
     before, rows = sys.getswitchinterval(), []
-    print("threads  interval ms  turn/interval  own stamps  overlap %  covered %  switches")
+    print("threads  interval ms  turn/interval  own stamps  overlap %  switches")
     for count in (2, 3):
         for interval in (0.0025, 0.005, 0.010, 0.020):
             sys.setswitchinterval(interval)
@@ -146,7 +145,7 @@ def main() -> None:
             rows.append(found)
             said = f"{count:7}  {interval * 1000:11g}  {found['turn']:13.2f}"
             said += f"  {found['own turn']:10.2f}  {found['overlap %']:9.3f}"
-            print(f"{said}  {found['covered %']:9.1f}  {found['switches']:8}", flush=True)
+            print(f"{said}  {found['switches']:8}", flush=True)
     print("\nwatched over plain, by the clock")
     works = (tight_loop, small_calls, calls_into_c, heavy_calls, naps)
     ratios = {work.__name__: compare(work) for work in works}

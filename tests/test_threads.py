@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import itertools
-import os
 import queue
-import signal
 import socket
 import sys
 import threading
@@ -161,33 +159,18 @@ def test_a_sleeper_is_ready_from_when_its_sleep_is_over():
 
 
 def test_a_long_call_into_c_is_running():
-    def long_call():
-        sum(range(3_000_000))
-
-    with record_threads() as recording:
-        run_all(("worker", long_call))
-    check_lanes(recording)
-    assert total(recording, "worker", RUNNING) > total(recording, "worker", WAITING)
-    assert recording.trace.measures.stamps < 10_000
-
-
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two processors")
-def test_calls_that_let_go_of_the_gil_run_at_once_and_that_is_no_error():
     data = b"x" * 60_000_000
 
-    def digest():
-        for _ in range(4):
-            hashlib.sha256(data).digest()
+    def work():
+        sum(range(3_000_000))
+        hashlib.sha256(data)  # lets go of the GIL meanwhile
 
     with record_threads() as recording:
-        run_all(("a", digest), ("b", digest))
+        run_all(("worker", work))
     check_lanes(recording)
-    measures = recording.trace.measures
-    # Where other programs have the processors they can't, and were ready instead.
-    ready = total(recording, "a", READY) + total(recording, "b", READY)
-    waiting = total(recording, "a", WAITING) + total(recording, "b", WAITING)
-    assert measures.parallel + ready + waiting > 0.1 * total(recording, "a", RUNNING)
-    assert measures.overlap < 0.05 * total(recording, "a", RUNNING)
+    # On a busy machine it lacks a processor besides.
+    assert total(recording, "worker", RUNNING) > 0.1 * recording.seconds
+    assert recording.trace.measures.stamps < 10_000
 
 
 # How threads end, and where they come from
@@ -206,8 +189,10 @@ def test_outcomes_and_parents(monkeypatch):
         inner.join()
 
     stays = threading.Thread(target=go.wait, name="stays")
+    stays.run = own = stays.run
     with record_threads() as recording:
-        run_all(("fails", fail), ("spawns", spawn))
+        run_all(("fails", fail), ("spawns", spawn), ("spawns", spawn))
+        assert "inner (2)" in recording.names  # while it is open, too
         stays.start()
     go.set()
     stays.join()
@@ -216,10 +201,10 @@ def test_outcomes_and_parents(monkeypatch):
     assert dict(table["outcome"]) == {
         "MainThread": "still running",
         "fails": "raised ValueError: no such price",
-        "spawns": "returned",
-        "inner": "returned",
+        **dict.fromkeys(("spawns", "spawns (2)", "inner", "inner (2)"), "returned"),
         "stays": "still running",
     }
+    assert stays.run is own
     assert table.loc["inner", "parent"] == "spawns"
     assert table.loc["fails", "parent"] == "MainThread"
     assert table.loc["fails", "coroutine"].endswith("fail")
@@ -313,15 +298,14 @@ def test_a_thread_that_outlives_the_block_is_traced_no_longer():
 
 
 def test_a_recorder_that_fails_warns_once_and_lets_the_code_go_on(monkeypatch):
-    def fail():
+    def fail(*_):
         raise OSError("no counter")
 
-    monkeypatch.setattr(stamps, "count_rests", lambda: 0)
     results = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with record_threads() as recording:
-            monkeypatch.setattr(stamps, "count_rests", fail)
+            monkeypatch.setattr(stamps, "_find_call", fail)
             run_all(("sleeper", lambda: results.append(time.sleep(0.01))))
             results.append(compute(100))
     assert results == [None, 4950]
@@ -333,42 +317,11 @@ def test_a_recorder_that_fails_warns_once_and_lets_the_code_go_on(monkeypatch):
     str(recording)
 
 
-# An interrupt that lands where the collector closes a block is swallowed by Python.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
-def test_interrupts_of_the_users_code_leave_nothing_behind():
-    before = threading.Thread.start, time.sleep
-    landed = []
-
-    def interrupt(_, frame):
-        if frame.f_code.co_filename != __file__:  # between two lines of ours nothing is promised
-            signal.setitimer(signal.ITIMER_REAL, 1e-4)
-            return
-        landed.append(frame.f_code.co_name)
+def test_an_interrupt_of_the_users_code_leaves_nothing_behind():
+    with pytest.raises(KeyboardInterrupt), record_threads() as recording:
+        time.sleep(0.001)
         raise KeyboardInterrupt
-
-    def watch(number):
-        signal.setitimer(signal.ITIMER_REAL, 1e-5 * 1.1**number)
-        with record_threads():
-            compute(100)
-            time.sleep(0.0001)
-        while len(landed) == number:
-            time.sleep(0.0001)
-
-    old = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        for number in range(60):
-            with contextlib.suppress(KeyboardInterrupt):
-                watch(number)
-            assert len(landed) == number + 1
-            assert (threading.Thread.start, time.sleep) == before
-            assert sys.gettrace() is sys.getprofile() is None
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
-    assert "compute" in landed
-    with record_threads():
-        pass
+    assert recording.names == ["MainThread"]
 
 
 # What its waits are called
@@ -394,11 +347,9 @@ def take_lock(kind):
         if kind == "acquire":
             lock.acquire()
             lock.release()
-        elif kind == "with":
+        else:
             with lock:
                 compute(10)
-        else:
-            with lock: compute(10)  # fmt: skip  # noqa: E701
 
     return hold, want
 
@@ -434,7 +385,6 @@ def take_item():
         (lambda: (compute_little, nap), "sleep", "time.sleep()"),
         (partial(take_lock, "acquire"), "lock", ""),
         (partial(take_lock, "with"), "lock", ""),
-        (partial(take_lock, "one line"), "lock", ""),
         (take_item, "lock", "lock.acquire()"),
         (receive, "socket", "socket.recv()"),
     ],
@@ -448,8 +398,6 @@ def test_what_a_thread_waits_for_is_named(works, kind, what):
     longest = max((w for w in recording.trace.waits if w.task == 2), key=lambda w: w.end - w.start)
     assert longest.kind == kind
     assert what in longest.what
-    if what == "time.sleep()":
-        assert longest.places[0].function == "nap"
 
 
 def compute_little():
@@ -481,49 +429,35 @@ def test_results_and_errors_are_the_same(monkeypatch):
     assert first == second
 
 
-def test_a_run_of_the_threads_own_and_names_that_are_alike():
-    done = []
-    threads = [threading.Thread(name="mine") for _ in range(2)]
-    for thread in threads:
-        thread.run = own = lambda: done.append(1)
-    with record_threads() as recording:
-        for thread in threads:
-            thread.start()
-            thread.join()
-        assert recording.names == ["MainThread", "mine", "mine (2)"]  # while it is open, too
-    assert done == [1, 1]
-    assert vars(threads[1])["run"] is own
-
-
 def test_explain_says_how_long_turns_were_and_how_well_that_is_known():
     sys.setswitchinterval(0.005)
     recording = two_who_compute(count=3)
     text = recording.explain()
-    words = "4 threads, ", "looks at the clock", "At least one thread ran for"
+    words = "4 threads, ", "looks at the clock", "its turn is as long"
     if has_gil:
         words += "The GIL changed hands", "the switch interval is 5 ms", "that is the error"
         assert recording.lanes()[0][0] == "the GIL"
     assert [word for word in words if word not in text] == []
-    assert "loop" not in text
     assert recording.findings == []
-    assert recording.names == ["MainThread", "work-0", "work-1", "work-2"]
-    with record_threads(max_slices=10) as nothing:
+
+
+def test_what_there_is_no_room_for_is_counted():
+    with record_threads(max_slices=10) as recording:
         for _ in range(30):
             time.sleep(0.001)
-    assert "no thread had to let go of it" in nothing.explain() or not has_gil
-    assert "could not be kept" in nothing.explain()
-    assert nothing.dropped >= 20
-    assert len(nothing) <= 40
+    assert "No thread had to let go of the GIL" in recording.explain() or not has_gil
+    assert "gaps more could not be kept" in recording.explain()
+    assert recording.dropped >= 20
+    assert len(recording) <= 40
 
 
-@pytest.mark.parametrize("around", ["record_threads", "virtual_time"])
-def test_other_blocks_around_it_are_refused(around):
-    found = {"record_threads": record_threads, "virtual_time": virtual_time}[around]()
-    words = {"record_threads": "leave the outer block first", "virtual_time": "real time"}[around]
-    with found, pytest.raises(RuntimeError, match=words):
+def test_other_blocks_around_it_are_refused():
+    with virtual_time(), pytest.raises(RuntimeError, match="real time"):
         record_threads().__enter__()
     block = record_threads()
-    with block, pytest.raises(RuntimeError, match="write `with record_threads\\(\\):` anew"):
+    with block, pytest.raises(RuntimeError, match="leave the outer block first"):
+        record_threads().__enter__()
+    with pytest.raises(RuntimeError, match="write `with record_threads\\(\\):` anew"):
         block.__enter__()
 
 

@@ -7,7 +7,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any
 
 from asyncteach.arguments import check_whole
@@ -15,17 +15,16 @@ from asyncteach.formatting import describe_error, printable
 from asyncteach.recorder.process_patch import name_function
 from asyncteach.recording import Recording
 from asyncteach.replacements import Replacements
-from asyncteach.thread_recorder.stamps import UNKNOWN, GapStore, Stamper, ThreadLog, make_stamper
-from asyncteach.thread_recorder.thread_trace import build_thread_trace
+from asyncteach.thread_recorder.stamps import UNKNOWN, Stamper, ThreadLog, make_stamper
+from asyncteach.thread_recorder.thread_trace import ThreadTrace, build_thread_trace
 from asyncteach.virtual_clock.clock import running_clock
 
-MAX_SLICES = 500_000
-"""Slices that a recording keeps by default: 28 MB."""
+MAX_SLICES = 200_000
+"""Gaps that a recording keeps by default: 40 MB."""
 
-_LONGEST, _SHORTEST = 50_000, 20_000  # nanoseconds
 _BILLION = 1_000_000_000
 
-_open: "ThreadSession | None" = None
+_open: "record_threads | None" = None
 
 
 class record_threads:
@@ -39,10 +38,9 @@ class record_threads:
 
     A thread is *running* while its code executes, *ready* when it could go on and another thread
     has the GIL, or other programs the processor, and *waiting* while a call into C waits: for a
-    sleep, a lock, a socket. It is ready from `start()` on, after `time.sleep` from when that was
-    due, and after any other wait as long as it was seen to ask for the GIL: by taking it from
-    another thread. Where neither can be known it counts as waiting until it runs. On a
-    free-threaded build lanes run side by side, and there is none for a GIL.
+    sleep, a lock, a socket. It is ready from `start()` on, and after `time.sleep` from when that
+    was due; in any other call it counts as waiting until it runs, though it may have lacked the GIL
+    at the end. On a free-threaded build lanes run side by side, and there is none for a GIL.
 
     How it is measured: each thread looks at the clock at every line and every call into C
     (`sys.settrace`, `sys.setprofile`), and at its processor time after every gap between two such
@@ -50,7 +48,7 @@ class record_threads:
     times (`benchmarks/threads.py` measures it); how long a thread keeps the GIL doesn't change.
     Waits and hand-overs that are shorter than such a gap are not seen.
 
-    `max_slices`: how many gaps (56 bytes each) are kept; those beyond are counted, in
+    `max_slices`: how many gaps (200 bytes each) are kept; those beyond are counted, in
     `recording.dropped`. `title` stands above the pictures. Afterwards everything is as it was;
     threads that go on then are shown as `still running`. Raises RuntimeError inside another
     `record_threads()`, inside `virtual_time()` and where a debugger or a coverage tool traces the
@@ -68,28 +66,39 @@ class record_threads:
     def __init__(self, *, title: str = "Threads", max_slices: int = MAX_SLICES) -> None:
         self._title = str(title)
         fix = f"leave it out for {MAX_SLICES:,}"
-        self._most = check_whole(max_slices, "record_threads(max_slices=...)", fix=fix)
-        self._session: ThreadSession | None = None
+        most = check_whole(max_slices, "record_threads(max_slices=...)", fix=fix)
+        self._room = iter(range(most))
+        self._logs: list[ThreadLog] = []
+        self._watched: dict[int, tuple[ThreadLog, Stamper]] = {}  # by the number of the thread
+        self._opened = self._ended = UNKNOWN
+        self._error: Exception | None = None  # in the recorder itself
+        self._replaced = Replacements()
 
     def __enter__(self) -> Recording:
         global _open
         problem = self._find_problem()
         if problem:
             raise RuntimeError(problem)
-        session = ThreadSession(self._most)
+        self._interval = sys.getswitchinterval()
+        frame = inspect.currentframe()
+        caller = frame and frame.f_back
+        _open = self
         try:
-            self._session = _open = session
-            recording = Recording.from_source(
-                self._title, lambda: (session.build_trace(), session.closed)
-            )
-            frame = inspect.currentframe()
-            assert frame is not None
-            assert frame.f_back is not None
-            session.open(frame.f_back)
+            self._replace(threading.Thread, "start", self._start)
+            original = time.sleep
+            sleep = self._replace(time, "sleep", self._sleep)
+            # `from time import sleep` has made names of its own.
+            for names in (caller.f_globals if caller else {}, vars(sys.modules["__main__"])):
+                for name in [name for name, value in list(names.items()) if value is original]:
+                    self._replaced.put_name(names, name, sleep)
+            self._opened = time.perf_counter_ns()
+            name = printable(threading.current_thread().name)
+            self._logs.append(ThreadLog(name, "", None, self._opened))
+            self._watch(self._logs[0]).begin(caller)
         except BaseException:  # an interrupt may come at any line
-            self.__exit__(None, None, None)
+            self._close()
             raise
-        return recording
+        return Recording.from_source(self._title, lambda: (self._build(), _open is not self))
 
     def __exit__(
         self,
@@ -97,31 +106,21 @@ class record_threads:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        global _open
-        session, self._session = self._session, None
-        if session is None:
-            return
-        try:
-            session.close()
-        finally:
-            session.close()  # what an interrupt has left undone
-            if _open is session:
-                _open = None
-        if session.error is not None:
-            warnings.warn(
-                "record_threads() has failed and stopped recording; your code went on: "
-                f"{session.error!r}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        if _open is self:
+            self._close()
+            if self._error is not None:
+                warnings.warn(
+                    "record_threads() has failed and stopped recording; your code went on: "
+                    f"{self._error!r}",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
 
     def _find_problem(self) -> str:
-        if self._session is not None:
-            return "this block is open already: write `with record_threads():` anew."
-        if _open is not None:
+        if _open is not None or self._logs:
             return (
-                "record_threads() is open already, and one at a time sees all threads: leave the "
-                "outer block first, or do without the inner one."
+                "one record_threads() block at a time sees all threads: leave the outer block "
+                "first, and write `with record_threads():` anew for each."
             )
         if running_clock() is not None:
             return (
@@ -135,138 +134,77 @@ class record_threads:
             )
         return ""
 
-
-class ThreadSession:
-    """One recording of threads: opened and closed by the thread whose block it is."""
-
-    def __init__(self, most: int) -> None:
-        self._interval = sys.getswitchinterval()
-        # Far below a slice, far above the time between two stamps. A thread that comes to run for
-        # a moment only takes the GIL for little longer.
-        longest = min(_LONGEST, round(self._interval * _BILLION / 10))
-        self._threshold = max(_SHORTEST, longest)
-        self._store = GapStore(most)
-        self._logs: list[ThreadLog] = []
-        self._opened = self._ended = UNKNOWN
-        self.closed = False
-        self.error: Exception | None = None
-        """What has gone wrong in the recorder itself."""
-        self._watched: dict[int, tuple[ThreadLog, Stamper]] = {}  # by the number of the thread
-        self._stampers: list[Stamper] = []
-        self._opener: Stamper | None = None
-        self._replaced = Replacements()
-
-    def build_trace(self) -> Any:
-        """Return the trace, as far as it has come."""
-        return build_thread_trace(
-            list(self._logs),
-            self._store,
-            zero=self._opened,
-            ended=self._ended,
-            interval=round(self._interval * _BILLION),
-            threshold=self._threshold,
-        )
-
-    def open(self, frame: FrameType) -> None:
-        """Put everything in place and watch the calling thread, in that frame and below it."""
-        self._replace(threading.Thread, "start", self._starting)
-        original = time.sleep
-        sleep = self._replace(time, "sleep", self._sleeping)
-        # `from time import sleep` has made names of its own.
-        for names in (frame.f_globals, vars(sys.modules["__main__"])):
-            for name in [name for name, value in list(names.items()) if value is original]:
-                self._replaced.put_name(names, name, sleep)
-        self._opened = time.perf_counter_ns()
-        thread = threading.current_thread()
-        log = ThreadLog(printable(thread.name), "", None, self._opened)
-        self._logs.append(log)
-        self._opener = self._watch(log, frame)
-
-    def close(self) -> None:
-        """Take everything away; a second call does what an interrupt has left undone."""
-        me = self._watched.get(threading.get_ident())
-        if me is not None and me[1] is self._opener:
-            me[1].end()
-        if self._ended == UNKNOWN:
-            self._ended = time.perf_counter_ns()
-            self._interval = sys.getswitchinterval()
-        self.closed = True
-        for stamper in self._stampers:
-            stamper.close()
+    def _close(self) -> None:
+        global _open
+        log, stamper = self._watched.get(threading.get_ident(), (None, None))
+        if stamper is not None and log is self._logs[0]:
+            stamper.end()
+        self._ended, self._interval = time.perf_counter_ns(), sys.getswitchinterval()
+        self._stop()
         self._replaced.undo()
-        self._watched.clear()
+        _open = None
 
-    def _give_up(self, error: Exception) -> None:
-        """Stop to record after a failure of our own: the watched code goes on."""
-        self.error = self.error or error
-        for stamper in list(self._stampers):
+    def _stop(self, error: Exception | None = None) -> None:
+        """Stop recording, after a failure of our own too: the watched code goes on."""
+        self._error = self._error or error
+        for _, stamper in list(self._watched.values()):
             stamper.close()
 
-    def _watch(self, log: ThreadLog, frame: FrameType | None = None) -> Stamper:
-        """Watch the calling thread from now on: what it calls, and that frame's rest."""
-        stamper = make_stamper(log, self._store, self._threshold, self._give_up)
-        self._stampers.append(stamper)
+    def _watch(self, log: ThreadLog) -> Stamper:
+        """Return what stamps the calling thread."""
+        stamper = make_stamper(log, self._room, self._stop)
         self._watched[threading.get_ident()] = log, stamper
-        try:
-            stamper.begin(frame)
-        except Exception as error:
-            self._give_up(error)
         return stamper
 
-    def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> Any:
-        new = functools.wraps(getattr(owner, name))(make(self._replaced.take(owner, name)))
+    def _build(self) -> ThreadTrace:
+        """Return the trace, as far as it has come."""
+        interval = round(self._interval * _BILLION)
+        return build_thread_trace(list(self._logs), self._opened, self._ended, interval)
+
+    def _replace(self, owner: Any, name: str, method: Callable[..., Any]) -> Any:
+        original, before = getattr(owner, name), self._replaced.take(owner, name)
+        new = functools.wraps(original)(lambda *args: method(before, *args))
         self._replaced.put(owner, name, new)
         return new
 
-    def _sleeping(self, original: Callable[..., None]) -> Callable[..., None]:
-        def sleep(*seconds: Any) -> None:
-            log, _ = self._watched.get(threading.get_ident(), (None, None))
-            is_length = len(seconds) == 1 and isinstance(seconds[0], (int, float))
-            # What is no length of time is left to the original, which says what is wrong.
-            if log is not None and is_length and 0 < seconds[0] < _BILLION:
-                log.due = time.perf_counter_ns() + round(seconds[0] * _BILLION)
-            try:
-                original(*seconds)
-            finally:
-                if log is not None:
-                    log.due = UNKNOWN
+    def _sleep(self, original: Callable[..., None], *seconds: Any) -> None:
+        log, _ = self._watched.get(threading.get_ident(), (None, None))
+        if log is None:
+            return original(*seconds)
+        is_length = len(seconds) == 1 and isinstance(seconds[0], (int, float))
+        if is_length and 0 < seconds[0] < _BILLION:
+            log.due = time.perf_counter_ns() + round(seconds[0] * _BILLION)
+        try:
+            original(*seconds)  # it refuses what is no length of time, and says why
+        finally:
+            log.due = UNKNOWN
 
-        return sleep
+    def _start(self, original: Callable[[Any], None], thread: Any) -> None:
+        parent, _ = self._watched.get(threading.get_ident(), (None, None))
+        if parent is None or _open is not self or self._error is not None:
+            return original(thread)
+        run, replaced = thread.run, Replacements()
+        function = name_function(getattr(thread, "_target", None) or run, ())
+        log = ThreadLog(printable(thread.name), function, parent, time.perf_counter_ns())
+        self._logs.append(log)
 
-    def _starting(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
-        def start(thread: Any) -> None:
-            parent, _ = self._watched.get(threading.get_ident(), (None, None))
-            if parent is None or self.closed or self.error is not None:
-                return original(thread)
-            run, own = thread.run, vars(thread).get("run")
-            function = name_function(getattr(thread, "_target", None) or run, ())
-            log = ThreadLog(printable(thread.name), function, parent, time.perf_counter_ns())
-            self._logs.append(log)
+        def run_watched() -> None:
+            replaced.undo()
+            self._run(run, log)
 
-            def put_back() -> None:
-                vars(thread).pop("run", None)
-                if own is not None:
-                    thread.run = own
-
-            def run_watched() -> None:
-                put_back()
-                self._run(run, log)
-
-            thread.run = run_watched
-            try:
-                return original(thread)
-            except BaseException:
-                put_back()
-                self._logs.remove(log)
-                raise
-
-        return start
+        replaced.put(thread, "run", run_watched)
+        try:
+            return original(thread)
+        except BaseException:
+            replaced.undo()
+            self._logs.remove(log)
+            raise
 
     def _run(self, run: Callable[[], None], log: ThreadLog) -> None:
-        if self.closed:
+        if _open is not self:
             return run()
-        stamper = self._watch(log)
-        outcome = "returned"
+        stamper, outcome = self._watch(log), "returned"
+        stamper.begin(None)
         try:
             return run()
         except BaseException as error:
@@ -274,6 +212,6 @@ class ThreadSession:
             raise
         finally:
             stamper.end()
-            if not self.closed:
+            if _open is self:
                 log.outcome = outcome
             self._watched.pop(threading.get_ident(), None)
