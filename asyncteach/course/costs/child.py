@@ -6,13 +6,12 @@ is none.
 
 import asyncio
 import json
-import math
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from time import perf_counter, process_time
 from typing import NamedTuple
@@ -28,9 +27,9 @@ FEWEST = 5
 BUSY = (0, 1, 4)
 """Numbers of threads that calculate while the lateness of a loop is measured."""
 
-NAP, NAPS = 0.005, 12
+NAP, NAPS = 0.005, 6
 SHARERS, WORK = 10, 0.05  # threads that share work, and the seconds of it at least
-
+SLEEPERS = 100
 
 Play = Callable[[int], object]
 """Repeats the measured operation so many times."""
@@ -68,7 +67,7 @@ def play_rounds(kind: str, subjects: list[Subject], seconds: float) -> Iterator[
     if is_on_one:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
-    def time_round(play: Callable[[int], object], subject: Subject, count: int) -> float:
+    def time_round(play: Play, subject: Subject, count: int) -> float:
         def read() -> float:
             return process_time() + subject.others() if is_on_one else perf_counter()
 
@@ -76,7 +75,6 @@ def play_rounds(kind: str, subjects: list[Subject], seconds: float) -> Iterator[
         play(count)
         return read() - began
 
-    end = perf_counter() + seconds
     ready = []
     for subject in subjects:
         try:
@@ -86,83 +84,78 @@ def play_rounds(kind: str, subjects: list[Subject], seconds: float) -> Iterator[
             while min(time_round(play, subject, count) for _ in range(3)) < ROUND / 2:
                 count *= 2
             ready.append((subject, play, count))
-        except (RuntimeError, OSError, MemoryError) as error:
-            yield kind, subject.what, subject.number, refused(error)
-    rounds = 0
-    while ready and (rounds < FEWEST or perf_counter() < end):
+        except (RuntimeError, OSError, AttributeError) as error:
+            yield kind, subject.what, subject.number, f"this machine refused: {error}"
+    for _ in repeat_for(seconds):
         for subject, play, count in ready:
             took = time_round(play, subject, count) / count
             yield kind, subject.what, subject.number, took * 1e6
+
+
+def repeat_for(seconds: float) -> Iterator[int]:
+    """Count rounds until the time is up."""
+    end, rounds = perf_counter() + seconds, 0
+    while rounds < FEWEST or perf_counter() < end:
+        yield rounds
         rounds += 1
-
-
-def refused(error: BaseException) -> str:
-    """Return a sentence about an error of the machine."""
-    return f"this machine refused: {error or type(error).__name__}"
 
 
 def measure_switching(seconds: float, number: int) -> Iterator[Finding]:
     """Measure every way to hand over, in rings of two and of `number` tasks or threads."""
-    loop = asyncio.new_event_loop()
-    pipe = Pipe()
+    echo, to, back = start_python("import os\nwhile byte := os.read(0, 1): os.write(1, byte)")
+
+    def send_to_process(count: int) -> None:
+        for _ in range(count // 2):  # the byte that comes back is a hand-over too
+            os.write(to, b".")
+            os.read(back, 1)
+
+    def read_time() -> float:
+        """Return the processor time of the other process, by its clock (Linux)."""
+        return time.clock_gettime(~echo.pid << 3 | 2)
+
     subjects = [
-        Subject("send to a generator", 1, prepare_generator),
-        Subject("sleep(0) between tasks", 100, lambda: prepare_sleepers(loop, 100)),
-        Subject("Event between tasks", 2, lambda: prepare_events(loop, 2)),
-        Subject("Event between tasks", number, lambda: prepare_events(loop, number)),
-        Subject("Lock between threads", 2, lambda: prepare_locks(2)),
-        Subject("Lock between threads", number, lambda: prepare_locks(number)),
-        Subject("pipe between processes", 2, pipe.prepare, least=2, others=pipe.read_time),
-        Subject("to_thread and back", 1, lambda: prepare_to_thread(loop)),
+        Subject("send to a generator", 1, lambda: send_to_generator),
+        Subject("sleep(0) between tasks", SLEEPERS, lambda: give_way, least=100 * SLEEPERS),
+        Subject("Event between tasks", 2, lambda: make_ring_of_tasks(2)),
+        Subject("Event between tasks", number, lambda: make_ring_of_tasks(number)),
+        Subject("Lock between threads", 2, lambda: make_ring_of_threads(2)),
+        Subject("Lock between threads", number, lambda: make_ring_of_threads(number)),
+        Subject("pipe between processes", 2, lambda: send_to_process, 2, read_time),
+        Subject("to_thread and back", 1, lambda: go_to_thread),
     ]
     return play_rounds("switch", subjects, seconds)
 
 
-def prepare_generator() -> Play:
-    def generate() -> Generator[None, None, None]:
+loop = asyncio.new_event_loop()
+
+
+def send_to_generator(count: int) -> None:
+    """Resume a generator."""
+
+    def generate() -> Iterator[None]:
         while True:
             yield
 
-    generator = generate()
-    generator.send(None)
-
-    def play(count: int) -> None:
-        send = generator.send
-        for _ in range(count):
-            send(None)
-
-    return play
+    resume = generate().__next__
+    for _ in range(count):
+        resume()
 
 
-def prepare_sleepers(loop: asyncio.AbstractEventLoop, number: int) -> Play:
-    """Start tasks that let each other go on, one step each in turn."""
-    gate, finished, left = asyncio.Event(), asyncio.Event(), 0
+def give_way(count: int) -> None:
+    """Let tasks resume each other in turn."""
 
-    async def step() -> None:
-        nonlocal left
-        while True:
-            await gate.wait()
-            while left > 0:
-                left -= 1
-                if not left:
-                    gate.clear()
-                    finished.set()
-                await asyncio.sleep(0)
+    async def sleep() -> None:
+        for _ in range(count // SLEEPERS):
+            await asyncio.sleep(0)
 
-    async def play_once(count: int) -> None:
-        nonlocal left
-        left = count
-        finished.clear()
-        gate.set()
-        await finished.wait()
+    async def run() -> None:
+        await asyncio.gather(*(sleep() for _ in range(SLEEPERS)))
 
-    tasks = [loop.create_task(step()) for _ in range(number)]
-    # `tasks` is used here, because a task without a reference may be garbage-collected.
-    return lambda count: tasks and loop.run_until_complete(play_once(count))
+    loop.run_until_complete(run())
 
 
-def prepare_events(loop: asyncio.AbstractEventLoop, number: int) -> Play:
-    """Start a ring of tasks, each of which waits for its Event and then sets the next one's."""
+def make_ring_of_tasks(number: int) -> Play:
+    """Start tasks, each of which waits for its Event and then sets the next one's."""
     events, finished = [asyncio.Event() for _ in range(number)], asyncio.Event()
     left = place = 0
 
@@ -174,7 +167,7 @@ def prepare_events(loop: asyncio.AbstractEventLoop, number: int) -> Play:
             left -= 1
             (events[(own + 1) % number] if left else finished).set()
 
-    async def play_once(count: int) -> None:
+    async def play(count: int) -> None:
         nonlocal left, place
         left = count
         finished.clear()
@@ -183,12 +176,12 @@ def prepare_events(loop: asyncio.AbstractEventLoop, number: int) -> Play:
         place = (place + count) % number
 
     ring = [loop.create_task(hand_on(own)) for own in range(number)]
-    loop.run_until_complete(play_once(number))
-    return lambda count: ring and loop.run_until_complete(play_once(count))
+    loop.run_until_complete(play(number))
+    return lambda count: ring and loop.run_until_complete(play(count))  # the ring stays referenced
 
 
-def prepare_locks(number: int) -> Play:
-    """Start a ring of threads, each of which waits for its Lock and then releases the next's."""
+def make_ring_of_threads(number: int) -> Play:
+    """Start threads, each of which waits for its Lock and then releases the next one's."""
     locks, finished = [threading.Lock() for _ in range(number)], threading.Lock()
     left = place = 0
 
@@ -214,68 +207,49 @@ def prepare_locks(number: int) -> Play:
     return play
 
 
-class Pipe:
-    """A byte goes to another process and comes back: two hand-overs."""
-
-    def prepare(self) -> Play:
-        """Start the other process."""
-        code = "import os\nwhile byte := os.read(0, 1): os.write(1, byte)"
-        self._echo = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", code],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
-        )  # fmt: skip
-        assert self._echo.stdin is not None
-        assert self._echo.stdout is not None
-        to, back = self._echo.stdin.fileno(), self._echo.stdout.fileno()
-
-        def play(count: int) -> None:
-            for _ in range(count // 2):
-                os.write(to, b".")
-                if not os.read(back, 1):
-                    raise OSError("the other process has ended")
-
-        play(2)
-        return play
-
-    def read_time(self) -> float:
-        """Return the processor time of the other process, by its clock (Linux)."""
-        return time.clock_gettime(~self._echo.pid << 3 | 2)
+def start_python(code: str) -> tuple["subprocess.Popen[bytes]", int, int]:
+    """Start a bare Python; return it, and the ends of the pipes to and from it."""
+    command = [sys.executable, "-I", "-S", "-c", code]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    return child, child.stdin.fileno(), child.stdout.fileno()
 
 
-def prepare_to_thread(loop: asyncio.AbstractEventLoop) -> Play:
-    async def play_once(count: int) -> None:
+def go_to_thread(count: int) -> None:
+    """Let a worker thread call a function, and come back."""
+
+    async def run() -> None:
         for _ in range(count):
             await asyncio.to_thread(int)
 
-    return lambda count: loop.run_until_complete(play_once(count))
+    loop.run_until_complete(run())
 
 
 def measure_starting(seconds: float) -> Iterator[Finding]:
     """Measure the start and the end of one that does nothing."""
     subjects = [
-        Subject("task", 1, lambda: prepare_tasks(asyncio.new_event_loop())),
+        Subject("task", 1, lambda: start_tasks),
         Subject("thread", 1, lambda: start_threads),
         Subject("forked process", 1, lambda: fork_processes, others=read_ended_time),
         Subject("spawned process", 1, lambda: spawn_processes, others=read_ended_time),
     ]
-    if not hasattr(os, "fork"):
-        del subjects[2]
     return play_rounds("start", subjects, seconds)
-
-
-def prepare_tasks(loop: asyncio.AbstractEventLoop) -> Play:
-    async def nothing() -> None:
-        pass
-
-    async def start_tasks(count: int) -> None:
-        for _ in range(count):
-            await loop.create_task(nothing())
-
-    return lambda count: loop.run_until_complete(start_tasks(count))
 
 
 def do_nothing() -> None:
     """Do nothing, in a thread or in another process."""
+
+
+def start_tasks(count: int) -> None:
+    async def nothing() -> None:
+        pass
+
+    async def run() -> None:
+        for _ in range(count):
+            await loop.create_task(nothing())
+
+    loop.run_until_complete(run())
 
 
 def start_threads(count: int) -> None:
@@ -311,13 +285,10 @@ def read_ended_time() -> float:
 
 def measure_lateness(seconds: float) -> Iterator[Finding]:
     """Measure how late a loop wakes up beside threads that only calculate (the convoy effect)."""
-    end = perf_counter() + seconds
-    rounds = 0
-    while rounds < 2 or perf_counter() < end:
+    for _ in repeat_for(seconds):
         for number in BUSY:
             for late in wake_beside(number):
                 yield "lateness", "loop beside busy threads", number, late * 1000
-        rounds += 1
 
 
 def wake_beside(number: int) -> list[float]:
@@ -339,12 +310,11 @@ def wake_beside(number: int) -> list[float]:
     threads = [threading.Thread(target=calculate) for _ in range(number)]
     for thread in threads:
         thread.start()
-    try:
-        return asyncio.run(nap())
-    finally:
-        going = False
-        for thread in threads:
-            thread.join()
+    late = loop.run_until_complete(nap())
+    going = False
+    for thread in threads:
+        thread.join()
+    return late
 
 
 def measure_preemption(seconds: float) -> Iterator[Finding]:
@@ -355,8 +325,7 @@ def measure_preemption(seconds: float) -> Iterator[Finding]:
             pass
 
     def time_work(number: int) -> float:
-        share = work // number
-        threads = [threading.Thread(target=count, args=(share,)) for _ in range(number)]
+        threads = [threading.Thread(target=count, args=(work // number,)) for _ in range(number)]
         began = process_time()
         for thread in threads:
             thread.start()
@@ -367,12 +336,9 @@ def measure_preemption(seconds: float) -> Iterator[Finding]:
     work = 20_000
     while time_work(1) < WORK:  # ten turns at the usual switch interval
         work *= 2
-    end = perf_counter() + seconds
-    rounds = 0
-    while rounds < FEWEST or perf_counter() < end:
+    for _ in repeat_for(seconds):
         alone = time_work(1)
         yield "preemption", "work shared by threads", SHARERS, time_work(SHARERS) / alone
-        rounds += 1
 
 
 def measure_memory(what: str, number: int) -> Iterator[Finding]:
@@ -380,8 +346,8 @@ def measure_memory(what: str, number: int) -> Iterator[Finding]:
     hold = {"task": hold_tasks, "thread": hold_threads, "process": hold_process}[what]
     try:
         yield "memory", what, number, max(0.0, hold(number)) / number / 1000
-    except (RuntimeError, OSError, MemoryError) as error:
-        yield "memory", what, number, refused(error)
+    except (RuntimeError, OSError) as error:
+        yield "memory", what, number, f"this machine refused: {error}"
 
 
 def read_memory(process: int | None = None) -> int:
@@ -392,42 +358,40 @@ def read_memory(process: int | None = None) -> int:
 
 
 def hold_tasks(number: int) -> float:
-    async def hold() -> None:
+    async def wait() -> None:
         await asyncio.sleep(3600)
 
-    async def main() -> float:
-        first = [asyncio.create_task(hold()) for _ in range(100)]  # warm up
-        await asyncio.sleep(0)
-        before = read_memory()
-        tasks = [asyncio.create_task(hold()) for _ in range(number)]
-        await asyncio.sleep(0)
-        growth = read_memory() - before
-        for task in first + tasks:
-            task.cancel()
-        return growth
+    def start(number: int) -> list[asyncio.Task[None]]:
+        tasks = [loop.create_task(wait()) for _ in range(number)]
+        loop.run_until_complete(asyncio.sleep(0))
+        return tasks
 
-    return asyncio.run(main())
+    held = start(100)  # they warm up
+    before = read_memory()
+    held += start(number)
+    return read_memory() - before
 
 
 def hold_threads(number: int) -> float:
     gate = threading.Lock()
     gate.acquire()
-    before = math.nan
-    for thread in range(number + 10):
-        if thread == 10:  # the first ones warm up
-            before = read_memory()
-        threading.Thread(target=gate.acquire, daemon=True).start()
+
+    def start(number: int) -> None:
+        for _ in range(number):
+            threading.Thread(target=gate.acquire, daemon=True).start()
+
+    start(10)  # they warm up
+    before = read_memory()
+    start(number)
     return read_memory() - before
 
 
-def hold_process(number: int) -> float:
-    assert number == 1
-    command = [sys.executable, "-I", "-S", "-c", "print(flush=True); input()"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as idle:
-        assert idle.stdout is not None
-        idle.stdout.readline()
-        memory = read_memory(idle.pid)
-        idle.kill()
+def hold_process(_: int) -> float:
+    process, _, back = start_python("print(flush=True); input()")
+    os.read(back, 1)
+    memory = read_memory(process.pid)
+    process.kill()
+    process.wait()
     return memory
 
 

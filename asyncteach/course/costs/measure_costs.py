@@ -10,22 +10,10 @@ import sys
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast
-
-import pandas
+from typing import Any, cast
 
 from asyncteach.arguments import check_number, check_whole
-from asyncteach.course.costs.explanation import (
-    UNITS,
-    Row,
-    explain,
-    format_bytes,
-    heading,
-    write_table,
-)
-
-if TYPE_CHECKING:
-    from asyncteach.timeline.figure import Picture
+from asyncteach.course.costs.cost_table import UNITS, Costs, format_bytes
 
 __all__ = ["Costs", "measure_costs"]
 
@@ -38,54 +26,6 @@ SPARE = 15
 RING = 1000
 """The number of tasks or threads in the large ring, if `most` allows it."""
 
-REPEATS = 3  # of memory, which hardly differs from one to the next
-
-
-class Costs(pandas.DataFrame):
-    """A table with a row for each thing that was measured, made by `measure_costs`.
-
-    The columns are `kind` (switch, start, memory, lateness or preemption), `what`, `number` (how
-    many of them there were), `median`, `low` and `high` (the middle half of the `rounds` lies
-    between them), and `unit`. A selection or a sum of it is an ordinary DataFrame.
-
-    In a notebook it shows itself with a figure. `explain()` describes the results, `.left_out` is
-    a list of sentences about what wasn't measured and why, `.figure` is a Matplotlib figure, and
-    `print` shows everything but the figure.
-    """
-
-    _metadata = ["left_out"]  # noqa: RUF012  (the way that pandas asks for attributes)
-    left_out: list[str]
-
-    @property
-    def _constructor(self) -> type[pandas.DataFrame]:
-        return pandas.DataFrame
-
-    def explain(self) -> str:
-        """Return a few sentences about the numbers of this run."""
-        return " ".join(explain(self.rows()))
-
-    def rows(self) -> list[Row]:
-        """Return the rows as dictionaries."""
-        return cast(list[Row], self.to_dict("records"))
-
-    @property
-    def figure(self) -> "Picture":
-        """A new Matplotlib figure: what takes time and what takes memory, on logarithmic axes."""
-        from asyncteach.course.costs.chart import draw_costs
-
-        return draw_costs(self.rows(), f"{heading()} {self.explain()}")
-
-    def __str__(self) -> str:
-        return write_table(self.rows(), self.left_out)
-
-    __repr__ = __str__
-
-    def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        print(self)
-        display(self.figure)  # type: ignore[no-untyped-call]
-
 
 def measure_costs(*, seconds: float = 30, most: int = 10_000) -> Costs:
     """Measure what switching, starting and holding tasks, threads and processes costs here.
@@ -95,11 +35,12 @@ def measure_costs(*, seconds: float = 30, most: int = 10_000) -> Costs:
     time, fewer if the machine hasn't enough memory; `.left_out` says what was left out and why.
 
     Rounds of all subjects alternate, so that a disturbance affects all of them, and the median and
-    the quartiles are kept. On Linux, hand-overs and starts run on one processor, so that each
-    hand-over is a switch, and only the processor time of these processes counts. Times are in
-    microseconds or milliseconds, memory in kilobytes of 1,000 bytes each. The idle process is a
-    bare Python, a spawned one comes from multiprocessing, as on macOS and Windows. A hand-over by
-    a pipe is half the time in which a byte goes to another process and back.
+    the quartiles are kept; memory is measured once. On Linux, hand-overs and starts run on one
+    processor, so that each hand-over is a switch, and only the processor time of these processes
+    counts. Times are in microseconds or milliseconds, memory in kilobytes of 1,000 bytes each. The
+    idle process is a bare Python, a spawned one comes from multiprocessing, as on macOS and
+    Windows. A hand-over by a pipe is half the time in which a byte goes to another process and
+    back.
 
     Returns Costs, a DataFrame. Raises ValueError or TypeError for wrong arguments, and ImportError
     without psutil: `pip install psutil`.
@@ -123,43 +64,34 @@ Samples = dict[tuple[str, str, int], list[float]]
 
 def run_jobs(seconds: float, most: int) -> tuple[Samples, list[str]]:
     """Run all jobs in turn; return the samples, and sentences about what was left out."""
+    numbers = sorted({min(1000, most), most})
+    held = [("process", 1), *((what, n) for n in numbers for what in ("task", "thread"))]
+    jobs: list[tuple[str, dict[str, Any]]] = [
+        *(("memory", {"what": what, "number": number}) for what, number in held),
+        ("switch", {"seconds": 0.4 * seconds, "number": min(RING, most)}),
+        ("start", {"seconds": 0.25 * seconds}),
+        ("lateness", {"seconds": 0.15 * seconds}),
+        ("preemption", {"seconds": 0.1 * seconds}),
+    ]
     samples: Samples = {}
     left_out: list[str] = []
-    began = perf_counter()
-    numbers = sorted({number for number in (1000, 10_000) if number < most} | {most})
-    held = [("process", 1), *((what, n) for n in numbers for what in ("task", "thread"))]
-    memory: list[tuple[str, dict[str, Any]]] = [
-        ("memory", {"what": what, "number": number}) for what, number in held
-    ]
-    jobs = [  # the first three take little time, so they are always there
-        *memory[:3],
-        ("switch", {"seconds": 0.32 * seconds, "number": min(RING, most)}),
-        ("start", {"seconds": 0.2 * seconds}),
-        ("lateness", {"seconds": 0.15 * seconds}),
-        ("preemption", {"seconds": 0.07 * seconds}),
-        *memory[3:],
-        *memory * (REPEATS - 1),
-    ]
-    for place, (job, options) in enumerate(jobs):
-        passed = perf_counter() - began
-        if (job, options) in jobs[:place] and passed > seconds:
-            break  # what is left are repeats
+    end = perf_counter() + seconds + SPARE
+    for job, options in jobs:
         findings: list[Any] = []
         why = no_room(**options) if job == "memory" else ""
-        if not why and passed > seconds + SPARE - 0.5:
-            longer = round(2 * seconds) + 1
-            why = f"the time was up: ask for more, as in measure_costs(seconds={longer})"
-        if not why:
-            findings, why = run_job(job, options, seconds + SPARE - passed)
+        left = end - perf_counter()
+        if left < 0.5:
+            why = f"the time was up: ask for more, as in measure_costs(seconds={2 * seconds:.0f})"
+        elif not why:
+            findings, why = run_job(job, options, left)
+        if why:
+            findings.append((job, options.get("what", "the rest"), options.get("number", 1), why))
         for kind, what, number, amount in findings:
             if isinstance(amount, str):
                 left_out.append(f"{kind} of {what} ({number:,}): {amount}")
             else:
                 samples.setdefault((kind, what, number), []).append(amount)
-        if why:
-            of = " of {what} ({number:,})".format(**options) if job == "memory" else ""
-            left_out.append(f"{job}{of}: {why}")
-    return samples, list(dict.fromkeys(left_out))
+    return samples, left_out
 
 
 def no_room(what: str, number: int) -> str:
