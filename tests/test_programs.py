@@ -31,7 +31,7 @@ SENTENCES = {
     "09": (
         "thread-outlived-timeout",
         "download was still at work in its thread",
-        "ends the waiting, not",
+        "ends the wait, not",
     ),
     "10": ("task-lost", "send_mail was started", "cancelled when main returned"),
     "11": ("wrong-thread", "`done.set()` ran in another thread", "call_soon_threadsafe"),

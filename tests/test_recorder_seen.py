@@ -92,7 +92,7 @@ async def a_lock_held_while_awaiting_a_task_that_wants_it():
 @pytest.mark.parametrize(
     ("program", "words"),
     [
-        (a_lock_taken_twice, "for a lock that it held itself"),
+        (a_lock_taken_twice, "for a lock that it held: no task can take"),
         (two_locks_in_two_orders, "for a lock that work (2) held; work (2) waited"),
         (three_in_a_circle, "none of them could go on"),
     ],
@@ -162,7 +162,7 @@ def test_a_queue_that_is_never_done_is_reported_and_one_that_is_worked_on_is_not
 
     recording = run(program)
     assert kinds(recording) == ([] if done else ["queue-never-done"])
-    assert done or "had not been called for 3 items" in recording.explain()
+    assert done or "had not been called for 3 of the items" in recording.explain()
 
 
 def test_siblings_of_a_failed_gather_that_outlive_the_recording_are_reported():
@@ -176,7 +176,7 @@ def test_siblings_of_a_failed_gather_that_outlive_the_recording_are_reported():
 
     (found,) = run(program).findings
     assert found.kind == "siblings-ran-on"
-    assert "sleep went on, past the end of the recording" in found.message
+    assert "sleep went on past the end of the recording" in found.message
 
 
 # Threads

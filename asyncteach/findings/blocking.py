@@ -5,9 +5,10 @@ What to write instead is chosen by tables of what lines call; no finding depends
 
 import ast
 from collections.abc import Iterator
+from itertools import pairwise
 
 from asyncteach.findings import Finding, finding, name_task
-from asyncteach.findings.source import last_name, pauses, read_source
+from asyncteach.findings.source import pauses, read_source
 from asyncteach.formatting import at, called, count, format_duration, join_words, spell
 from asyncteach.places import Place
 from asyncteach.trace import Block, Trace
@@ -18,46 +19,47 @@ _UNSEEN = 0.7
 
 
 def find_blocks(trace: Trace) -> Iterator[Finding]:
-    """Give a finding for each line, or each function that computes, that kept tasks waiting.
+    """Yield a finding for each line, or each function that computes, that delayed tasks.
 
     Every block that delayed a task is in exactly one of them.
     """
     for group in group_blocks(trace):
-        if not any(block.delayed for block in group):
-            continue
         delays: dict[int, float] = {}
+        elsewhere: dict[Place, float] = {}
         for block in group:
-            for task, seconds in block.delayed:
-                delays[task] = delays.get(task, 0.0) + seconds
+            for task, late in block.delayed:
+                delays[task] = delays.get(task, 0.0) + late
+            for place, share in block.also:
+                elsewhere[place] = elsewhere.get(place, 0.0) + share * (block.end - block.start)
+        if not delays:
+            continue
         worst = sorted(delays.items(), key=lambda pair: -pair[1])
-        names = [
-            (name_task(trace.rows[task]), format_duration(seconds, rough=True))
-            for task, seconds in worst
-        ]
-        message = f"{describe_block(trace, group)}: {_describe_delays(names)}."
+        late_tasks = join_words(
+            [
+                f"{name_task(trace.rows[task])} by {format_duration(late, rough=True)}"
+                for task, late in worst
+            ]
+        )
+        more = " tasks" if late_tasks.endswith(" more") else ""
+        message = f"{describe_block(trace, group)}: this delayed {late_tasks}{more}."
         longest = _longest(group)
         if idle := read_chain(longest.places)[2]:
             message += f" Awaiting {idle} never gives the loop back: it has no `await` of its own."
-        elsewhere: dict[Place, float] = {}
-        for block in group:
-            for other, share in block.also:
-                elsewhere[other] = elsewhere.get(other, 0.0) + share * (block.end - block.start)
-        for other, amount in elsewhere.items():
-            where = f"{called(other.function)}{at(other)}"
+        for place, amount in elsewhere.items():
             # Each look at a function that computes sees another line of it.
-            is_same = longest.busy >= COMPUTED and where.partition(" ")[0] in message
-            if not is_same and at(other) not in message:
-                message += (
-                    f" For about {format_duration(amount, rough=True)} of that it was {where}."
-                )
+            is_same = longest.busy >= COMPUTED and f"{called(place.function)} held" in message
+            if not is_same and at(place) not in message:
+                long = format_duration(amount, rough=True)
+                message += f" For about {long} of that it was {called(place.function)}{at(place)}."
         if longest.unseen > _UNSEEN * (longest.end - longest.start):
             message += (
                 " The line was seen only at the end: either C code kept the GIL, here or earlier, "
                 "or the computer gave this program no time."
             )
-        delayed = [(trace.rows[t].label or trace.rows[t].name, seconds) for t, seconds in worst]
+        delayed = [(trace.rows[t].label or trace.rows[t].name, late) for t, late in worst]
         row = None if longest.task is None else trace.rows[longest.task]
-        seconds, fix = _total(group), advise(longest)
+        seconds = sum(block.end - block.start for block in group)
+        fix = advise(longest)
         yield finding("blocked-loop", row, seconds, longest.place, message, fix, delayed)
 
 
@@ -77,17 +79,14 @@ def _longest(blocks: list[Block]) -> Block:
     return max(blocks, key=lambda block: block.end - block.start)
 
 
-def _total(blocks: list[Block]) -> float:
-    return sum(block.end - block.start for block in blocks)
-
-
 def describe_block(trace: Trace, blocks: list[Block]) -> str:
     """Return what held the loop, for how long, at which line and by which chain of calls."""
-    longest, place = _longest(blocks), _longest(blocks).place
+    longest = _longest(blocks)
+    place = longest.place
     task = "" if longest.task is None else name_task(trace.rows[longest.task])
     who = (called(place.function) if place else "") or task or f"The callback {longest.name}"
     who = f"{who[0].upper()}{who[1:]}" if who.startswith(("this ", "a ")) else who
-    total = format_duration(_total(blocks), rough=True)
+    total = format_duration(sum(block.end - block.start for block in blocks), rough=True)
     if len(blocks) == 1:
         held = f"{who} held the loop for {total}{at(place)}"
     else:
@@ -95,7 +94,12 @@ def describe_block(trace: Trace, blocks: list[Block]) -> str:
         held = f"{who} held the loop {times}{at(place)}, for {total} in all"
     if place is None and longest.doing:
         held += f" inside {longest.doing}()"
-    held += "".join(_callers(longest)[:_MOST_CALLS])
+    lines = list(longest.places[::-1])
+    # A comprehension is a call of its own on older Pythons, at the same line.
+    outer = [b for a, b in pairwise(lines) if (a.path, a.line) != (b.path, b.line)]
+    for caller in outer[:_MOST_CALLS]:
+        own = called(caller.function)
+        held += f", called{f' by {own}' if own else ''}{at(caller)}"
     tasks = len({block.task for block in blocks})
     if tasks > 1:
         return f"{held}, in {count(tasks, 'task')}"
@@ -107,66 +111,39 @@ def describe_block(trace: Trace, blocks: list[Block]) -> str:
     return f"{held}, in task {task}"
 
 
-def _callers(block: Block) -> list[str]:
-    """Return `, called by report() at api.py:22` for each of the user's calls, nearest first."""
-    words, last = [], block.place
-    for place in reversed(block.places[:-1]):
-        # A comprehension is a call of its own on older Pythons, at the same line.
-        if last is None or (place.path, place.line) != (last.path, last.line):
-            own = called(place.function)
-            words.append(f", called{f' by {own}' if own else ''}{at(place)}")
-        last = place
-    return words
-
-
-def _describe_delays(names: list[tuple[str, str]]) -> str:
-    """Return which tasks were delayed by how long."""
-    delays = join_words([f"{name} by {seconds}" for name, seconds in names])
-    return f"this delayed {delays}{' tasks' if delays.endswith(' more') else ''}"
-
-
 # `{}` stands for a call that hands the work to a thread.
 _EITHER = "Hand it to a thread, so that the loop goes on meanwhile: {}."
 _COMPUTING = (
     "It computed, and asyncio can't make computing faster. Hand it to a thread, so that the loop "
     "goes on: {}. To use several processors, hand it to a process pool: `loop.run_in_executor`."
 )
-_SLEEP = "Write `await asyncio.sleep(...)`: it gives the loop back while it sleeps."
-_HTTP = "Use an async client such as httpx2.AsyncClient, or hand it to a thread: {}."
-_SOCKET = (
-    "Use asyncio's streams (`await asyncio.open_connection(...)`), or hand it to a thread: {}."
-)
-_FILE = "Files can't be awaited: let a thread read or write, with {}."
-_PROCESS = "Use `await asyncio.create_subprocess_exec(...)` and `await process.communicate()`."
-_DATABASE = "Use an async driver for the database, or hand it to a thread: {}."
-_THREADS = (
-    "It waited for another thread. Between tasks use asyncio's own Lock, Event or Queue; what a "
-    "thread has to do, start with {}, and await that."
-)
 _IMPORT = "Import at the top of the file, before the loop runs."
-
-# By the beginning of the full name of what the line calls, or of what was seen at work below it.
-_CALLS = {
-    "time.sleep": _SLEEP,
-    **dict.fromkeys(
-        ("requests.", "urllib.", "urllib3.", "http.client.", "httpx.", "httpx2."), _HTTP
+# By what the line calls, or what was seen at work below it: the beginning or the end of its name.
+_ADVICE = {
+    "Write `await asyncio.sleep(...)`: it gives the loop back while it sleeps.": ("time.sleep",),
+    "Use an async client such as httpx2.AsyncClient, or hand it to a thread: {}.": (
+        *("requests.", "urllib.", "urllib3.", "http.client.", "httpx.", "httpx2."),
+        *("HTTPConnection.", "HTTPResponse."),
     ),
-    **dict.fromkeys(("HTTPConnection.", "HTTPResponse."), _HTTP),
-    **dict.fromkeys(("select.", "socket.", "ssl.", "SocketIO.", "SSLSocket."), _SOCKET),
-    **dict.fromkeys(
-        ("subprocess.", "Popen.", "os.system", "os.popen", "os.wait", "os.waitpid"), _PROCESS
+    "Use asyncio's streams (`await asyncio.open_connection(...)`), or hand it to a thread: {}.": (
+        *("select.", "socket.", "ssl.", "SocketIO.", "SSLSocket.", ".recv", ".sendall"),
     ),
-    **dict.fromkeys(("sqlite3.", "psycopg.", "psycopg2.", "pymysql."), _DATABASE),
-    **dict.fromkeys(("open", "shutil."), _FILE),
+    "Use `await asyncio.create_subprocess_exec(...)` and `await process.communicate()`.": (
+        *("subprocess.", "Popen.", "os.system.", "os.popen.", "os.wait.", "os.waitpid."),
+    ),
+    "Use an async driver for the database, or hand it to a thread: {}.": (
+        *("sqlite3.", "psycopg.", "psycopg2.", "pymysql."),
+        *(".execute", ".executemany", ".fetchall", ".commit"),
+    ),
+    "Files can't be awaited: let a thread read or write, with {}.": (
+        *("open.", "shutil.", ".read_text", ".write_text", ".read_bytes", ".write_bytes"),
+    ),
     # That of threading: asyncio's own hands the loop back.
-    **dict.fromkeys(("Thread.", "Condition.wait", "Future.result"), _THREADS),
-    **dict.fromkeys(("importlib.", "_find_and_load"), _IMPORT),
-}
-# By the last name of what the line calls on some object.
-_METHODS = {
-    **dict.fromkeys(("read_text", "write_text", "read_bytes", "write_bytes", "readlines"), _FILE),
-    **dict.fromkeys(("execute", "executemany", "fetchall", "commit"), _DATABASE),
-    **dict.fromkeys(("recv", "sendall"), _SOCKET),
+    "It waited for another thread. Between tasks use asyncio's own Lock, Event or Queue; what a "
+    "thread has to do, start with {}, and await that.": (
+        *("Thread.", "Condition.wait.", "Future.result."),
+    ),
+    _IMPORT: ("importlib.", "_find_and_load."),
 }
 COMPUTED = 0.5
 """A step counts as computing if its thread had a processor for at least this share of the time."""
@@ -176,37 +153,32 @@ def advise(block: Block) -> str:
     """Return what to do about a block: by what its line calls, or by what was measured of it."""
     advice = _recognise(block)
     function, caller, idle = read_chain(block.places)
-    if advice is None and block.busy >= COMPUTED:
+    if not advice and block.busy >= COMPUTED:
         advice = _COMPUTING + (
             " Or put `await asyncio.sleep(0)` between its steps." if idle else ""
         )
-    if function and (advice is None or ("{}" not in advice and advice is not _IMPORT)):
+    if function and "{}" not in advice and advice != _IMPORT:
         advice = _EITHER  # no `await` can be written in a plain function
-    call = f"`await asyncio.to_thread({function or '...'})`{caller and function and caller}"
+    call = f"`await asyncio.to_thread({function or '...'})`{caller if function else ''}"
     if block.task is None:
         call = f"`loop.run_in_executor(None, {function or '...'})`"
     return (advice or _EITHER).format(call)
 
 
-def _recognise(block: Block) -> str | None:
+def _recognise(block: Block) -> str:
     """Return the advice for what the line calls, or for what was seen at work below it."""
-    source = read_source(block.place) if block.place else None
-    if block.place is None or source is None:
-        return None
+    if block.place is None or (source := read_source(block.place)) is None:
+        return ""
     read = [(read_source(place), place) for place in block.places]
     lines = [one.statement(place) for one, place in read if one]
     if any(isinstance(line, (ast.Import, ast.ImportFrom)) for line in lines):
         return _IMPORT
-    names, seen = source.calls(block.place), _look_up(block.doing)
-    found = [_look_up(name) or _METHODS.get(name.rpartition(".")[2]) for name in names]
-    return next(filter(None, found), seen)
-
-
-def _look_up(name: str) -> str | None:
-    for start, advice in _CALLS.items():
-        if name == start or name.startswith(start if start[-1] in "._" else f"{start}."):
-            return advice
-    return None
+    for name in (*source.calls(block.place), block.doing):
+        for advice, parts in _ADVICE.items():
+            ends = tuple(part for part in parts if part.startswith("."))
+            if f"{name}.".startswith(tuple(set(parts) - set(ends))) or name.endswith(ends):
+                return advice
+    return ""
 
 
 def read_chain(places: tuple[Place, ...]) -> tuple[str, str, str]:
@@ -238,7 +210,7 @@ def _spell(calls: list[ast.Call], inside: str) -> str:
     """Return what to hand over, as the caller spells it; dots where a library calls it."""
     name = inside.removesuffix("()").rpartition(".")[2]
     for call in calls:
-        text = ", ".join(map(ast.unparse, (call.func, *call.args, *call.keywords)))
-        if last_name(call.func) == name:
+        if ast.unparse(call.func).rpartition(".")[2] == name:
+            text = ", ".join(map(ast.unparse, (call.func, *call.args, *call.keywords)))
             return text if len(text) <= 50 else f"{ast.unparse(call.func)}, ..."
     return "..." if calls or "." in inside or " " in inside else name

@@ -37,11 +37,6 @@ def root_of(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def last_name(node: ast.expr) -> str:
-    """Return the name of a function or method as it is called, without what it belongs to."""
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
-
-
 def stores(node: ast.AST) -> bool:
     """Return whether a name, an attribute or an item is bound or deleted there, not read."""
     return isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del))

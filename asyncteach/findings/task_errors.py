@@ -3,95 +3,238 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from math import isnan
+from typing import Any, NamedTuple
 
 from asyncteach.findings import Finding, finding, name_task
 from asyncteach.findings.source import line_of
 from asyncteach.formatting import at, called, clip, count, format_duration, join_words
-from asyncteach.places import Place
-from asyncteach.trace import RUNNING, Event, TaskRecord, Trace, Wait
+from asyncteach.trace import RUNNING, Event, Trace, Wait
 
-# A thread that looks for a signal to stop takes a moment to see it.
+# A thread that checks for a signal to stop takes a moment to notice it.
 _MOMENT = 0.12
 # Tasks that end as soon as this after a failure didn't go on.
 _AT_ONCE = 0.02
-# Connections from which on it is worth a word: servers and systems allow some hundreds.
+# Servers and systems allow some hundreds of connections.
 _MANY = 250
-_NESTED = (
-    "cannot be called from a running event loop",
-    "event loop is already running",
-    "while another loop is running",
-)
-
-_FIXES = {
-    "asyncio-run-inside-loop": "Await what you passed to `asyncio.run()`, as in `await main()`.",
-    "cancellation-swallowed": "Clean up in `finally`, or end the `except` with `raise`.",
-    "deadlock": "Take locks in the same order everywhere; hold none that an awaited task needs.",
-    "deadlock of one": "Take the lock in the outermost function only: no task can take it twice.",
-    "exception-never-retrieved": "Keep the task and await it, or start it in a TaskGroup.",
-    "left-running": "Await it, or cancel it and then await it: else it goes on beside later code.",
-    "queue-never-done": "Call `queue.task_done()` once for each item, in a `finally` block.",
-    "siblings-ran-on": "Use `asyncio.TaskGroup`: when one task fails, it cancels the others.",
-    "task-lost": "Keep the task in a variable and await it, or start it in a TaskGroup.",
-    "thread-outlived-timeout": "Give the call a timeout, or a `threading.Event` to check.",
-    "unbounded": "Let only a few in at a time, by an asyncio.Semaphore around each request.",
-    "wrong-thread": "Use `loop.call_soon_threadsafe()` or `asyncio.run_coroutine_threadsafe()`.",
-}
-
-Observation = tuple[Place | None, float, str] | None
-"""Where it was, what it has cost in seconds, and the sentence; None: it is no finding."""
+_KEEP = "Keep the task in a variable and await it, or start it in a TaskGroup."
+Words = dict[str, Any] | None
+"""What a message needs beside the task and the place; None: the event is no finding."""
 
 
 def find_task_errors(trace: Trace) -> Iterator[Finding]:
-    """Give a finding for each thing that was observed and can't be meant."""
-    yield from _nested_runs(trace)
+    """Yield a finding for each thing that was observed and can't be intended."""
     yield from _never_awaited(trace)
     yield from _deadlocks(trace)
     for event in trace.events:
-        kind, observe = _OBSERVERS.get(event.kind, ("", None))
+        if (mistake := _MISTAKES.get(event.kind)) is None:
+            continue
+        if (words := mistake.look(trace, event)) is None:
+            continue
         row = None if event.task is None else trace.rows[event.task]
-        if observe and (observation := observe(trace, event, row)):
-            place, seconds, message = observation
-            yield finding(kind, row, seconds, place, message, _FIXES[kind])
+        place = event.place or (row.place if row else None)
+        started = f", started{at(place)}," if place else ""
+        usual = {"task": name_task(row), "at": at(place), "started": started, "text": event.text}
+        message = mistake.message.format(**{**usual, **words})
+        seconds = words.get("seconds", event.seconds)
+        yield finding(mistake.kind, row, seconds, place, message, mistake.fix)
     if trace.is_final:
         yield from _left_running(trace)
 
 
-def _nested_runs(trace: Trace) -> Iterator[Finding]:
-    """Find each `asyncio.run()` that failed because a loop was running."""
-    found = [
-        (None if r.task is None else trace.rows[r.task], r.place)
-        for r in trace.events
-        if r.kind == "raised" and _is_nested(r.text)
-    ]
-    kind = "asyncio-run-inside-loop"
-    # An error that left the recording has left its task as well.
-    for row, place in found or [(row, None) for row in trace.rows if _is_nested(row.outcome)]:
-        message = (
-            f"An event loop was started{at(place)} while another one was already running: a "
-            f"notebook's cells run on an event loop, and so does everything in an `async def`."
-        )
-        yield finding(kind, row, 0.0, place, message, _FIXES[kind])
+# What an event needs to be a finding
 
 
-def _is_nested(text: str) -> bool:
-    return "RuntimeError" in text and any(words in text for words in _NESTED)
+def _is_nested(trace: Trace, event: Event) -> Words:
+    words = (
+        "cannot be called from a running event loop",
+        "event loop is already running",
+        "while another loop is running",
+    )
+    return {} if any(part in event.text for part in words) else None
+
+
+def _is_never_worked_on(trace: Trace, event: Event) -> Words:
+    """Return None if a task that is at work may still call `task_done()`."""
+    getting = {
+        wait.task
+        for wait in trace.waits
+        if wait.what == "an item of a queue" and wait.start < event.at <= wait.end
+    }
+    joining = {event.task, *(trace.ancestors(event.task) if event.task is not None else [])}
+    for index, row in enumerate(trace.rows):
+        is_alive = row.spawned < event.at and not row.finished < event.at
+        if row.kind == "task" and is_alive and index not in getting | joining:
+            return None
+    return {}
+
+
+def _is_lost(trace: Trace, event: Event) -> Words:
+    """Return None if a task that was cancelled when main() had returned was in the user's hands."""
+    row = None if event.task is None else trace.rows[event.task]
+    # A server's handlers and a library's helpers aren't the user's to await.
+    if row is None or row.place is None or row.parent is None or event.task is None:
+        return None
+    for wait in trace.waits:
+        # What asyncio.wait() returned as pending isn't forgotten.
+        some = wait.kind == "tasks" and "together" not in wait.what and "group" not in wait.what
+        is_awaited = wait.kind == "task" and wait.target == event.task
+        if is_awaited or (wait.task == row.parent and some):
+            return None
+    if any(r.kind == "siblings-ran-on" and event.task in r.others for r in trace.events):
+        return None
+    # A task that waited at one place twice is a loop, meant to end with the program.
+    calls = [w.calls[: len(w.places)] for w in trace.waits if w.task == event.task]
+    if len(set(calls)) < len(calls) or not _main_returned(trace, event.task):
+        return None
+    return {"main": name_task(trace.rows[trace.ancestors(event.task)[-1]])}
+
+
+def _main_returned(trace: Trace, task: int) -> bool:
+    """Return whether the task at the root returned: an error there ends all the others."""
+    return trace.rows[[task, *trace.ancestors(task)][-1]].outcome == "returned"
+
+
+def _ran_on(trace: Trace, event: Event) -> Words:
+    """Return which siblings outlasted a failed gather() and weren't awaited after it."""
+    cut_off = {r.task for r in trace.events if r.kind == "cancelled-at-exit"}
+    later = [wait for wait in trace.waits if wait.start >= event.at]
+    if any(wait.task == event.task and wait.kind == "tasks" for wait in later):
+        return None  # it may have gathered what was left
+    left = sorted(
+        index
+        for index in set(event.others) - {wait.target for wait in later if wait.kind == "task"}
+        if trace.rows[index].outcome != "cancelled" or index in cut_off
+    )
+    # An error that ended the program has ended them all.
+    if not left or (cut_off & set(left) and not _main_returned(trace, left[0])):
+        return None
+    ends = [trace.rows[index].finished for index in left]
+    still = any(isnan(end) for end in ends)
+    seconds = max(trace.duration if isnan(end) else end for end in ends) - event.at
+    if seconds < _AT_ONCE and not still:
+        return None
+    long = format_duration(seconds, rough=True)
+    return {
+        "seconds": seconds,
+        "siblings": join_words([name_task(trace.rows[index]) for index in left]),
+        "lasted": "past the end of the recording" if still else f"for {long}",
+    }
+
+
+def _outlived(trace: Trace, event: Event) -> Words:
+    job = trace.rows[event.others[0]]
+    still = isnan(job.finished)
+    long = format_duration(event.seconds, rough=True)
+    lasted = "when the recording ended," if still else f"for {long}"
+    return {"job": name_task(job), "lasted": lasted} if event.seconds >= _MOMENT or still else None
+
+
+def _trespass(trace: Trace, event: Event) -> Words:
+    if event.place is None:
+        return None  # a library's own thread
+    text = line_of(event.place).partition("  #")[0]
+    what = f"`{clip(text, 60)}` ran in another thread{at(event.place)}"
+    if event.text.endswith("()"):
+        what = f"A thread was started{at(event.place)} to run `{event.text}`"
+    return {"what": what}
+
+
+class Mistake(NamedTuple):
+    """The finding that an event is."""
+
+    kind: str
+    message: str
+    fix: str
+    look: Callable[[Trace, Event], Words] = lambda trace, event: {}
+
+
+_MISTAKES = {
+    "cancelled-at-exit": Mistake(
+        "task-lost",
+        "{task} was started{at} and never awaited: it was cancelled when {main} returned.",
+        _KEEP,
+        _is_lost,
+    ),
+    "connections": Mistake(
+        "unbounded",
+        "{number:,} connections were open at once, the last of them opened{at}: servers and "
+        "systems allow only so many.",
+        "Let only a few in at a time, by an asyncio.Semaphore around each request.",
+        lambda trace, event: {"number": int(event.text)} if int(event.text) >= _MANY else None,
+    ),
+    "destroyed-pending": Mistake(
+        "task-lost",
+        "{task}{started} was garbage-collected before it had finished: nothing in the program "
+        "referred to it, and the event loop keeps only a weak reference to a task.",
+        _KEEP,
+    ),
+    "exception-never-retrieved": Mistake(
+        "exception-never-retrieved",
+        "{task}{started} failed with {text}, and its exception was never retrieved.",
+        _KEEP,
+    ),
+    "join-unfinished": Mistake(
+        "queue-never-done",
+        "{task} waited{at} in `queue.join()`, though the queue was empty: `task_done()` had not "
+        "been called for {text} of the items taken from it.",
+        "Call `queue.task_done()` once for each item, in a `finally` block.",
+        _is_never_worked_on,
+    ),
+    "raised": Mistake(
+        "asyncio-run-inside-loop",
+        "An event loop was started{at} while another one was already running: a notebook's cells "
+        "run on an event loop, and so does everything in an `async def`.",
+        "Await what you passed to `asyncio.run()`, as in `await main()`.",
+        _is_nested,
+    ),
+    "siblings-ran-on": Mistake(
+        "siblings-ran-on",
+        "gather() raised {text}{at}, but {siblings} went on {lasted}: when one task fails, "
+        "gather() doesn't cancel the others.",
+        "Use `asyncio.TaskGroup`: when one task fails, it cancels the others.",
+        _ran_on,
+    ),
+    "swallowed-cancellation": Mistake(
+        "cancellation-swallowed",
+        "{task} swallowed its cancellation{at}: it was cancelled there but ended as if it hadn't "
+        "been, so the code that called `cancel()` can't tell.",
+        "Clean up in `finally`, or end the `except` with `raise`.",
+        lambda trace, event: {} if event.place else None,  # in a library
+    ),
+    "thread-outlived": Mistake(
+        "thread-outlived-timeout",
+        "{job} was still at work in its thread {lasted} after the wait for it{at} had ended: a "
+        "timeout ends the wait, not the thread.",
+        "Give the call a timeout, or a `threading.Event` to check.",
+        _outlived,
+    ),
+    "wrong-thread": Mistake(
+        "wrong-thread",
+        "{what}: an asyncio object belongs to the thread of its event loop, which doesn't notice "
+        "what other threads do to it.",
+        "Use `loop.call_soon_threadsafe()` or `asyncio.run_coroutine_threadsafe()`.",
+        _trespass,
+    ),
+}
+
+
+# What several events, the waits or the tasks show
 
 
 def _never_awaited(trace: Trace) -> Iterator[Finding]:
     """Find each line at which coroutines were dropped that had never been awaited."""
-    refused = [r.place for r in trace.events if r.kind == "raised" and _is_nested(r.text)]
+    refused = [r.place for r in trace.events if r.kind == "raised"]
     dropped = [r for r in trace.events if r.kind == "never-awaited" and r.place not in refused]
-    groups = Counter((event.text, event.place) for event in dropped)
-    for (text, place), times in groups.items():
+    for (text, place), times in Counter((event.text, event.place) for event in dropped).items():
         name = called(text) or text
-        own = name.removesuffix("()").rpartition(".")[2]
         often = "" if times == 1 else f" {count(times, 'time')}"
         was = f"{name} was called{often}{at(place)} but never awaited"
-        if place and f"{own}(" not in line_of(place):
-            # Which call has made it can't be known: it was kept in a variable until here.
+        own = name.removesuffix("()")
+        if place and f"{own.rpartition('.')[2]}(" not in line_of(place):
+            # A variable held it until here: the line of the call can't be known.
             was = f"The coroutine that {name} returned was dropped{often}{at(place)}, never awaited"
         message = f"{was}: calling {name} only makes a coroutine, so none of its code has run."
-        fix = f"Write `await {name.removesuffix('()')}(...)`, or start it as a task and await that."
+        fix = f"Write `await {own}(...)`, or start it as a task and await that."
         yield finding("never-awaited", None, 0.0, place, message, fix)
 
 
@@ -101,7 +244,7 @@ def _deadlocks(trace: Trace) -> Iterator[Finding]:
     for wait in trace.waits:
         if wait.target is not None and wait.kind in ("lock", "task"):
             by_task.setdefault(wait.task, []).append(wait)
-    told: set[frozenset[int]] = set()
+    known: set[frozenset[int]] = set()
     for first in (wait for waits in by_task.values() for wait in waits):
         circle = [first]
         while len(circle) <= len(trace.rows) and circle[-1].target != first.task:
@@ -112,155 +255,36 @@ def _deadlocks(trace: Trace) -> Iterator[Finding]:
                 break
             circle.append(found[-1])
         tasks = frozenset(wait.task for wait in circle)
-        if circle[-1].target == first.task and tasks not in told:
-            told.add(tasks)
+        if circle[-1].target == first.task and tasks not in known:
+            known.add(tasks)
             yield _deadlock(trace, circle)
 
 
 def _deadlock(trace: Trace, circle: list[Wait]) -> Finding:
-    first = circle[0]
-    place = first.places[-1] if first.places else None
-    row = trace.rows[first.task]
+    first, row = circle[0], trace.rows[circle[0].task]
     parts = []
     for wait in circle:
-        other = name_task(trace.rows[wait.target or 0])
+        other = name_task(trace.rows[wait.target or 0]) if circle[1:] else "it"
         what = f"a lock that {other} held" if wait.kind == "lock" else f"{other} to end"
         where = at(wait.places[-1]) if wait.places else ""
         parts.append(f"{name_task(trace.rows[wait.task])} waited{where} for {what}")
-    message = f"{'; '.join(parts)}: none of them could go on."
-    fix = "deadlock" if len(circle) > 1 else "deadlock of one"
-    if len(circle) == 1:
-        message = (
-            f"{name_task(row)} waited{at(place)} for a lock that it held itself, so it could never "
-            f"release it."
-        )
+    end = "none of them could go on" if circle[1:] else "no task can take a lock twice"
+    fix = "Take locks in the same order everywhere; hold none that an awaited task or call needs."
+    place = first.places[-1] if first.places else None
     seconds = max(wait.end - wait.start for wait in circle)
-    return finding("deadlock", row, seconds, place, message, _FIXES[fix])
-
-
-def _join(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
-    """Find a `queue.join()` that waited for items that no task had any more."""
-    getting = {
-        wait.task
-        for wait in trace.waits
-        if wait.what == "an item of a queue" and wait.start < event.at <= wait.end
-    }
-    joining = {event.task, *(trace.ancestors(event.task) if event.task is not None else [])}
-    for index, other in enumerate(trace.rows):
-        is_alive = other.spawned < event.at and not other.finished < event.at
-        if other.kind == "task" and is_alive and index not in getting | joining:
-            return None  # it may still work on an item
-    place = event.place or (row.place if row else None)
-    number = count(int(event.text), "item")
-    message = (
-        f"{name_task(row)} waited{at(place)} in `queue.join()`, though the queue was empty: "
-        f"`task_done()` had not been called for {number} taken from it."
-    )
-    return place, event.seconds, message
-
-
-def _exception(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
-    place = event.place or (row.place if row else None)
-    born = f", started{at(place)}," if place else ""
-    message = (
-        f"{name_task(row)}{born} failed with {event.text}, and its exception was never retrieved."
-    )
-    return place, 0.0, message
-
-
-def _destroyed(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
-    place = row.place if row and row.place else event.place
-    born = f", started{at(place)}," if place else ""
-    message = (
-        f"{name_task(row)}{born} was garbage-collected before it had finished: nothing in the "
-        "program referred to it, and the event loop keeps only a weak reference to a task."
-    )
-    return place, event.seconds, message
-
-
-def _cut_off(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
-    """Find a task that was started, never awaited and cut off when main() had returned."""
-    # A server's handlers and a library's helpers aren't the user's to await.
-    if row is None or row.place is None or row.parent is None or event.task is None:
-        return None
-    for wait in trace.waits:
-        # What asyncio.wait() gave back as pending isn't forgotten.
-        some = wait.kind == "tasks" and "together" not in wait.what and "group" not in wait.what
-        mine = wait.kind == "task" and wait.target == event.task
-        if mine or (wait.task == row.parent and some):
-            return None
-    if any(r.kind == "siblings-ran-on" and event.task in r.others for r in trace.events):
-        return None
-    # A task that waited at one place again went round: it was to end with the others.
-    calls = [w.calls[: len(w.places)] for w in trace.waits if w.task == event.task]
-    if len(set(calls)) < len(calls) or not _main_returned(trace, event.task):
-        return None
-    main = trace.rows[trace.ancestors(event.task)[-1]]
-    message = (
-        f"{name_task(row)} was started{at(row.place)} and never awaited: it was cancelled when "
-        f"{name_task(main)} returned."
-    )
-    return row.place, event.seconds, message
-
-
-def _main_returned(trace: Trace, task: int) -> bool:
-    """Return whether the task at the root ended well: an error there takes all others with it."""
-    return trace.rows[[task, *trace.ancestors(task)][-1]].outcome == "returned"
-
-
-def _swallowed(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
-    # A TaskGroup of Python 3.11 cancels the task around it and forgets to take it back.
-    grouped = any(w.task == event.task and "its group" in w.what for w in trace.waits)
-    if event.place is None or grouped:
-        return None
-    message = (
-        f"{name_task(row)} swallowed its cancellation{at(event.place)}: it was cancelled there but "
-        f"ended as if it hadn't been, so the code that called `cancel()` can't tell."
-    )
-    return event.place, event.seconds, message
-
-
-def _ran_on(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
-    """Find siblings that outlasted a failed gather() and that were not awaited after it."""
-    cut_off = {r.task for r in trace.events if r.kind == "cancelled-at-exit"}
-    later = [wait for wait in trace.waits if wait.start >= event.at]
-    if any(wait.task == event.task and wait.kind == "tasks" for wait in later):
-        return None  # it may have gathered what was left
-    left = [
-        index
-        for index in set(event.others) - {wait.target for wait in later if wait.kind == "task"}
-        if trace.rows[index].outcome != "cancelled" or index in cut_off
-    ]
-    # An error that ended the program has ended them all.
-    if not left or (cut_off & set(left) and not _main_returned(trace, left[0])):
-        return None
-    ends = [trace.rows[index].finished for index in left]
-    still = any(isnan(end) for end in ends)
-    seconds = max(trace.duration if isnan(end) else end for end in ends) - event.at
-    if seconds < _AT_ONCE and not still:
-        return None
-    names = join_words([name_task(trace.rows[index]) for index in sorted(left)])
-    went_on = f" for {format_duration(seconds, rough=True)}" if seconds >= _AT_ONCE else ""
-    went_on += ", past the end of the recording" if still else ""
-    place = event.place or (row.place if row else None)
-    message = (
-        f"gather() raised {event.text or 'an error'}{at(event.place)}, but {names} went "
-        f"on{went_on}: when one task fails, gather() doesn't cancel the others."
-    )
-    return place, seconds, message
+    return finding("deadlock", row, seconds, place, f"{'; '.join(parts)}: {end}.", fix)
 
 
 def _left_running(trace: Trace) -> Iterator[Finding]:
-    """Find tasks that were not awaited and were at work when the recording ended."""
+    """Find tasks that weren't awaited and hadn't finished when the recording ended."""
     openers = [index for index, row in enumerate(trace.rows) if row.was_there]
     spared = {*openers, *(up for opener in openers for up in trace.ancestors(opener))}
-    # The task that closes the recording is at work until the very end.
+    # The task that closes the recording runs until the very end.
     closing = trace.slices.of(RUNNING)
     spared |= {int(task) for task in closing.task[closing.end >= trace.duration]}
     spared |= {one for r in trace.events if r.kind == "siblings-ran-on" for one in r.others}
     # On a loop of another thread the work may well go on.
     loops = {trace.rows[opener].loop for opener in openers}
-    kind = "left-running"
     for index, row in enumerate(trace.rows):
         ours = index not in spared and row.loop in loops and row.kind == "task"
         if ours and row.outcome == "still running" and row.place and row.parent is not None:
@@ -269,57 +293,5 @@ def _left_running(trace: Trace) -> Iterator[Finding]:
                 "recording ended."
             )
             seconds = trace.duration - row.spawned
-            yield finding(kind, row, seconds, row.place, message, _FIXES[kind])
-
-
-def _outlived(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
-    job = trace.rows[event.others[0]]
-    still = isnan(job.finished)
-    if event.seconds < _MOMENT and not still:
-        return None
-    place = event.place or job.place
-    long = f"{format_duration(event.seconds, rough=True)} " if event.seconds >= _AT_ONCE else ""
-    when = "when the recording ended, " if still else "for "
-    message = (
-        f"{name_task(job)} was still at work in its thread {when}{long}after the waiting for it"
-        f"{at(place)} had ended: a timeout ends the waiting, not the thread."
-    )
-    return place, event.seconds, message
-
-
-def _wrong_thread(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
-    if event.place is None:
-        return None  # a library's own thread
-    text = line_of(event.place).partition("  #")[0]
-    ran = f"`{clip(text, 60)}` ran" if text else "An asyncio object was used"
-    what = f"{ran} in another thread{at(event.place)}"
-    if event.text.endswith("()"):
-        what = f"A thread was started{at(event.place)} to run `{event.text}`"
-    message = (
-        f"{what}: an asyncio object belongs to the thread of its event loop, which doesn't notice "
-        f"what other threads do to it."
-    )
-    return event.place, event.seconds, message
-
-
-def _connections(trace: Trace, event: Event, row: TaskRecord | None) -> Observation:
-    if (number := int(event.text)) < _MANY:
-        return None
-    message = (
-        f"{number:,} connections were open at once, the last of them opened{at(event.place)}: "
-        f"servers and systems allow only so many."
-    )
-    return event.place, event.seconds, message
-
-
-_OBSERVERS: dict[str, tuple[str, Callable[[Trace, Event, TaskRecord | None], Observation]]] = {
-    "exception-never-retrieved": ("exception-never-retrieved", _exception),
-    "destroyed-pending": ("task-lost", _destroyed),
-    "cancelled-at-exit": ("task-lost", _cut_off),
-    "connections": ("unbounded", _connections),
-    "join-unfinished": ("queue-never-done", _join),
-    "siblings-ran-on": ("siblings-ran-on", _ran_on),
-    "swallowed-cancellation": ("cancellation-swallowed", _swallowed),
-    "thread-outlived": ("thread-outlived-timeout", _outlived),
-    "wrong-thread": ("wrong-thread", _wrong_thread),
-}
+            fix = "Await it, or cancel it and then await it: else it goes on beside later code."
+            yield finding("left-running", row, seconds, row.place, message, fix)

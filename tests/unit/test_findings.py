@@ -514,9 +514,9 @@ def remarked(kind, *, rows=None, at=0.4, **fields):
         ),
         (
             "thread-outlived",
-            {"others": (1,), "seconds": 0.5, "task": None},
+            {"others": (1,), "seconds": 0.5, "place": HERE},
             "thread-outlived-timeout",
-            "work was still at work in its thread for 0.5 s after the waiting for it at",
+            "work was still at work in its thread for 0.5 s after the wait for it at",
         ),
         (
             "never-awaited",
@@ -540,7 +540,7 @@ def remarked(kind, *, rows=None, at=0.4, **fields):
             "join-unfinished",
             {"text": "3", "place": HERE, "rows": [task("main"), task("work", parent=0)]},
             "queue-never-done",
-            "`task_done()` had not been called for 3 items taken from it",
+            "`task_done()` had not been called for 3 of the items taken from it",
         ),
         (
             "raised",
