@@ -3,6 +3,7 @@
 import functools
 import threading
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 
@@ -11,8 +12,9 @@ class _Link:
 
     def __init__(self, owner: Any, name: str) -> None:
         self.owner, self.name = owner, name
-        self.original, self.was_own = getattr(owner, name), name in vars(owner)
-        self.before = functools.partial(self.original)
+        self.original, self.was_own = getattr(owner, name, None), name in vars(owner)
+        # Stays right when a replacement below this one is put back first.
+        self.before = functools.partial(self.original) if callable(self.original) else None
         self.new: Any = None
 
 
@@ -24,82 +26,61 @@ class Replacements:
     """What was put in the place of attributes of modules, classes and objects, and of names."""
 
     def __init__(self) -> None:
-        self._taken: dict[tuple[int, str], _Link] = {}
-        self._undo: list[Callable[[], bool]] = []
+        self._undo: list[Callable[[], None]] = []
 
-    def take(self, owner: Any, name: str) -> Callable[..., Any]:
-        """Return what does as the attribute did, for the replacement to call.
+    def put(self, owner: Any, name: str, make: Callable[[Any], Any]) -> Any:
+        """Replace an attribute with `make(before)` and return that.
 
-        It stays right when an older replacement of the same attribute is put back first.
+        `before` does what the attribute did. An attribute of a class may be new.
         """
-        link = self._taken[id(owner), name] = _Link(owner, name)
-        return link.before
-
-    def put(self, owner: Any, name: str, new: Any) -> None:
-        """Replace an attribute, in the object's own dictionary as `setattr` does."""
         with _lock:
-            link = self._taken.pop((id(owner), name), None) or _Link(owner, name)
-            link.new = new
+            link = _Link(owner, name)
+            link.new = make(link.before)
+            if type(link.new) is FunctionType and callable(link.original):
+                functools.update_wrapper(link.new, link.original)
             # Noted first, so that undo() knows of it if this is interrupted.
             self._undo.append(functools.partial(_take_away, link))
             _chains.setdefault((id(owner), name), []).append(link)
-            setattr(owner, name, new)
-
-    def put_new(self, owner: type, name: str, new: Any) -> None:
-        """Give a class an attribute that it hasn't had itself."""
-
-        def undo() -> bool:
-            if vars(owner).get(name) is new:
-                delattr(owner, name)
-            return True
-
-        self._undo.append(undo)
-        setattr(owner, name, new)
+            setattr(owner, name, link.new)
+            return link.new
 
     def put_name(self, names: dict[str, Any], name: str, new: Any) -> None:
-        """Replace a global name of a module."""
+        """Replace a global name."""
         original = names[name]
 
-        def undo() -> bool:
+        def undo() -> None:
             if names.get(name) is new:
                 names[name] = original
-            return True
 
         self._undo.append(undo)
         names[name] = new
 
-    def undo(self) -> bool:
-        """Put everything back, the last thing first; False: others still call some of ours."""
-        is_all = True
+    def undo(self) -> None:
+        """Put everything back, the last thing first."""
         while self._undo:
-            is_all &= self._undo[-1]()
+            self._undo[-1]()
             self._undo.pop()
-        self._taken.clear()
-        return is_all
 
 
-def _take_away(link: _Link) -> bool:
+def _take_away(link: _Link) -> None:
     with _lock:
         chain = _chains.get((id(link.owner), link.name), [])
         place = chain.index(link) if link in chain else -1
         above = chain[place + 1] if 0 <= place < len(chain) - 1 else None
-        result = True
         if above is not None and above.original is link.new:
             # What was put there later goes on without ours in between.
             above.original, above.was_own = link.original, link.was_own
-            above.before.__setstate__((link.original, (), {}, None))  # type: ignore[attr-defined]
+            above.before.__setstate__((link.original, (), {}, None))  # type: ignore[union-attr]
         elif vars(link.owner).get(link.name) is link.new:
             if link.was_own:
                 setattr(link.owner, link.name, link.original)
             else:
                 delattr(link.owner, link.name)
-        else:
-            result = False  # other code has replaced ours meanwhile
+        # Else other code has replaced ours meanwhile, and keeps its place.
         if place >= 0:
             chain.remove(link)
         if not chain:
             _chains.pop((id(link.owner), link.name), None)
-        return result
 
 
 def hide_frame(error: BaseException) -> None:

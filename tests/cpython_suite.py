@@ -108,17 +108,21 @@ def recorder_on_every_loop():
     recorder = record(max_slices=10**9)
     with recorder as recording:
         session = recorder._session
-        session.everything = True
+
+        def watch(loop):
+            patch = registry.attach(loop, session)
+            patch.scope_of = lambda _: session  # tasks of any context
+
         # One loop is watched all the time, so that no test finds a thread that came during it.
         keeper = asyncio.SelectorEventLoop()
-        registry.attach(keeper, session)
+        watch(keeper)
         kinds = (asyncio.SelectorEventLoop, test_utils.TestLoop)
         before = {}
 
         def watched(init):
             def __init__(self, *args, **kwargs):
                 init(self, *args, **kwargs)
-                registry.attach(self, session)
+                watch(self)
 
             return __init__
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import signal
 import sys
 import threading
 import time
@@ -12,7 +10,6 @@ import warnings
 import pytest
 
 from asyncteach import record, virtual_time
-from asyncteach.recorder import record as recorder
 from asyncteach.recorder.task_table import TaskTable
 
 
@@ -316,29 +313,6 @@ def test_virtual_locks_and_pools_leave_nothing_in_the_sentences():
     with virtual_time(), record() as recording:
         asyncio.run(main())
     assert recording.findings == []
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads
-def test_a_child_that_is_forked_during_a_look_at_the_loop_ends():
-    """The watchdog's thread isn't in the child: a lock that it held is never released there."""
-
-    async def program():
-        (one,) = recorder.registry._watchdog._watched
-        with one._lock:
-            children.append(os.fork())
-            if not children[0]:
-                os._exit(0)
-
-    children = []
-    run(program)
-    for _ in range(500):
-        if os.waitpid(children[0], os.WNOHANG)[0]:
-            return
-        time.sleep(0.02)
-    os.kill(children[0], signal.SIGKILL)
-    os.waitpid(children[0], 0)
-    pytest.fail("the child hangs")
 
 
 def test_work_in_a_thread_that_takes_no_virtual_time_is_a_moment():

@@ -210,15 +210,17 @@ def _own_tasks(
     """Cancel what this ``asyncio.run()`` spawned and wait for its end, as Python's own does."""
     spawned: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet([main])
     replacements = Replacements()
-    plain_create_task = replacements.take(loop, "create_task")
 
-    def create_task(*args: Any, **kwargs: Any) -> Any:
-        task = plain_create_task(*args, **kwargs)
-        if _belongs_to.get(None) is run_id:
-            spawned.add(task)
-        return task
+    def make(plain_create_task: Callable[..., Any]) -> Callable[..., Any]:
+        def create_task(*args: Any, **kwargs: Any) -> Any:
+            task = plain_create_task(*args, **kwargs)
+            if _belongs_to.get(None) is run_id:
+                spawned.add(task)
+            return task
 
-    replacements.put(loop, "create_task", create_task)
+        return create_task
+
+    replacements.put(loop, "create_task", make)
     try:
         yield
     finally:

@@ -453,10 +453,10 @@ def _blocks(
             if row is None and not delayed and place is None:
                 continue  # work of others, which delayed no task
             worst = tuple(sorted(delayed.items(), key=lambda one: -one[1]))
-            effort = measure(looks, start + origin, end + origin, threshold)
+            busy, lost, unseen = measure(looks, start + origin, end + origin, threshold)
             # On a virtual clock a line is seen once for each sleep, however long that is.
             also = others if looks else ()
-            what = (place, places, doing, worst, effort.busy, effort.lost, also, effort.unseen)
+            what = (place, places, doing, worst, busy, lost, also, unseen)
             yield Block(row, name, start, end, *what)
 
     return find

@@ -316,15 +316,15 @@ class LoopPatch:
         if self._before:
             return
         loop, selector = self.loop, self.loop._selector
-        self._before = {
-            name: self._replaced.take(loop if name != "select" else selector, name)
-            for name in (
-                *("call_soon", "call_at", "call_soon_threadsafe", "create_task", "select"),
-                *("run_in_executor", "sock_connect", "close"),
-            )
-        }
-        self.clock.tell(self._set_now)
-        put = self._replaced.put
+        self.clock.followers.append(self._set_now)
+
+        def put(owner: Any, name: str, new: Callable[..., Any]) -> None:
+            def keep(before: Callable[..., Any]) -> Callable[..., Any]:
+                self._before[name] = before
+                return new
+
+            self._replaced.put(owner, name, keep)
+
         put(loop, "call_soon", _make_call_soon(self, loop))
         put(loop, "call_at", self._call_at)
         put(loop, "call_soon_threadsafe", self._call_soon_threadsafe)
@@ -349,7 +349,7 @@ class LoopPatch:
             return
         self.stop()
         self._replaced.undo()
-        self.clock.forget(self._set_now)
+        self.clock.followers.remove(self._set_now)
         for timer in list(self.loop._scheduled):
             if type(timer) is self._timer:
                 timer.__class__ = _TimerHandle

@@ -5,6 +5,7 @@ import contextlib
 import os
 import threading
 from contextvars import Token
+from traceback import walk_tb
 from types import TracebackType
 from typing import Any
 
@@ -86,7 +87,6 @@ class record:
         self._most = int(check_number(max_slices, "record(max_slices=...)", least=1, fix=most))
         self._title = str(title)
         self._session: RecordingSession | None = None
-        self._known: list[RecordingSession] = []
         self._token: Token[RecordingSession | None] | None = None
 
     def __enter__(self) -> Recording:
@@ -99,14 +99,13 @@ class record:
         outer = open_session()
         clock = registry.clock_of(loop, outer) or RecordingClock(running_clock())
         session = self._session = RecordingSession(outer, clock, self._threshold, self._most)
-        self._known = known = [session]
         try:
             self._token = current_session.set(session)
             registry.open(session)
         except BaseException:
             self.__exit__(None, None, None)
             raise
-        return Recording.from_source(self._title, lambda: (build_trace(known[0]), known[0].closed))
+        return Recording.from_source(self._title, lambda: (build_trace(session), session.closed))
 
     def __exit__(
         self,
@@ -115,25 +114,19 @@ class record:
         traceback: TracebackType | None,
     ) -> None:
         session, self._session = self._session, None
-        if session is None:
+        if session is None or session.closed:  # closed: in a forked child
             return
         if error is not None:
             session.note("raised", None, _last_line(traceback), describe_error(error))
         try:
             registry.close(session)
         finally:
-            self._known[0] = session.detach()
             # Left in another context, or under another recording that was opened after it and goes
             # on, it stays there: a closed session is none.
             with contextlib.suppress(ValueError, RuntimeError):
                 if self._token is not None and current_session.get() is session:
                     current_session.reset(self._token)
             self._token = None
-
-    def __del__(self) -> None:
-        # Of a block that was never left: a generator that was not run to its end.
-        if getattr(self, "_session", None) is not None:
-            self.__exit__(None, None, None)
 
     async def __aenter__(self) -> Recording:
         return self.__enter__()
@@ -149,13 +142,8 @@ class record:
 
 def _last_line(traceback: TracebackType | None) -> Line | None:
     """Return the innermost of the user's lines in a traceback."""
-    found = None
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        if is_users(code.co_filename):
-            found = (code, traceback.tb_lineno)
-        traceback = traceback.tb_next
-    return found
+    lines = [(frame.f_code, line) for frame, line in walk_tb(traceback)]
+    return next((line for line in reversed(lines) if is_users(line[0].co_filename)), None)
 
 
 class RecorderRegistry:
@@ -165,7 +153,6 @@ class RecorderRegistry:
         self._lock = threading.RLock()
         self._sessions: list[RecordingSession] = []
         self._patches: dict[Any, LoopPatch] = {}
-        self._users: dict[LoopPatch, set[RecordingSession]] = {}
         self._watchdog = Watchdog()
         self._process_patch = ProcessPatch(self)
 
@@ -178,9 +165,9 @@ class RecorderRegistry:
                 self._process_patch.install()
             loop = running_loop()
             patch = None if loop is None else self.attach(loop, session)
-            # The recording begins when all is ready to see.
+            # The recording begins when everything is in place.
             session.opened = session.clock.now()
-            task = None if loop is None else asyncio.current_task(loop)
+            task = None if patch is None else asyncio.current_task(loop)
             if patch is not None and task is not None:
                 try:
                     session.openers.append(patch.adopt(task, session))
@@ -193,16 +180,13 @@ class RecorderRegistry:
             if not session.failed:
                 session.ended = session.clock.now()
             try:
-                for patch in list(session.begins):
+                for patch in filter(session.watches, list(session.begins)):
                     self._detach(patch, session)
             finally:
                 session.closed = True
                 self._sessions.remove(session)
                 if not self._sessions:
-                    for patch in list(self._patches.values()):
-                        self._remove(patch)
-                    self._process_patch.undo()
-                    virtual_clock.watchers.remove(self)
+                    self._take_everything_away()
             error, self._watchdog.error = self._watchdog.error, None
         if error is not None:
             self._warn(error)
@@ -213,13 +197,12 @@ class RecorderRegistry:
 
     def clock_of(self, loop: Any, outer: RecordingSession | None) -> RecordingClock | None:
         """Return the time that a new recording shares with those that are open already."""
-        if outer is not None:
-            return outer.clock
         patch = self._patches.get(loop)
-        return patch.clock if patch is not None else None
+        shared = outer or patch
+        return None if shared is None else shared.clock
 
     def attach(self, loop: Any, session: RecordingSession) -> LoopPatch | None:
-        """Let a loop be seen by a recording, and by those around it; None: it can't be."""
+        """Let a recording, and those around it, watch a loop; None: it can't be watched."""
         with self._lock:
             problem = check_loop(loop)
             if problem:
@@ -227,15 +210,12 @@ class RecorderRegistry:
                 return None
             patch = self._patches.get(loop)
             if patch is None:
-                scope_of = (lambda _: session) if session.everything else open_session
                 # What is recorded on one loop has one time.
-                patch = LoopPatch(loop, session.clock, scope_of, self._report, self.give_up)
-                self._users[patch] = set()
+                patch = LoopPatch(loop, session.clock, open_session, self._report, self.give_up)
                 self._patches[loop] = patch
                 patch.on_close = self._remove
             for scope in session.open_scopes():
-                if scope not in self._users[patch]:
-                    self._users[patch].add(scope)
+                if not scope.watches(patch):
                     scope.begins[patch] = patch.extent()
                     patch.widen(scope.threshold, scope.most)
             patch.install()
@@ -243,8 +223,6 @@ class RecorderRegistry:
             return patch
 
     def _detach(self, patch: LoopPatch, session: RecordingSession) -> None:
-        if session not in self._users.get(patch, ()):
-            return  # its loop was closed long ago
         try:
             patch.end_thread()
             session.ready.update(patch.find_ready())
@@ -252,62 +230,54 @@ class RecorderRegistry:
         except Exception as error:
             self.give_up(error)
         session.ends[patch] = patch.extent()
-        self._users[patch].discard(session)
-        if not self._users[patch]:
+        if not any(one.watches(patch) for one in self._sessions):
             self._remove(patch)
 
     def _remove(self, patch: LoopPatch) -> None:
         # What is closed need not be kept alive by a recording that is open for long.
         self._watchdog.remove(patch)
-        for session in self._users.get(patch, ()):
-            session.ends[patch] = patch.extent()
+        for session in self._sessions:
+            if session.watches(patch):
+                session.ends[patch] = patch.extent()
+        self._patches.pop(patch.loop, None)
         patch.remove()
-        # Not by its loop, which it has let go.
-        self._patches = {loop: one for loop, one in self._patches.items() if one is not patch}
-        self._users.pop(patch, None)
+
+    def _take_everything_away(self) -> None:
+        for patch in list(self._patches.values()):
+            self._remove(patch)
+        self._process_patch.undo()
+        if self in virtual_clock.watchers:
+            virtual_clock.watchers.remove(self)
 
     def abandon(self) -> None:
         """In a forked child: what the parent records is not here, nor are its threads and locks."""
         self._lock = threading.RLock()
-        self._watchdog.abandon()
+        self._watchdog = Watchdog()
         for session in self._sessions:
             session.closed = True
-        for patch in self._patches.values():
-            patch.remove()
-        self._process_patch.undo()
-        if self in virtual_clock.watchers:
-            virtual_clock.watchers.remove(self)
-        self._sessions, self._patches, self._users = [], {}, {}
+        self._sessions = []
+        self._take_everything_away()
 
     # What loops report
 
-    def _report(
-        self,
-        kind: str,
-        entry: Entry | None,
-        line: Line | None,
-        text: str,
-        *,
-        at: float | None = None,
-        others: tuple[Entry, ...] = (),
-    ) -> None:
+    def _report(self, kind: str, entry: Entry | None, *what: Any, **more: Any) -> None:
+        """Note an event in the recording of that task, else of the calling code."""
         session = entry.scope if entry is not None else open_session()
         if session is None and len(self._sessions) == 1:
             session = self._sessions[0]
         if session is not None:
-            session.note(kind, entry, line, text, at=at, others=others)
+            session.note(kind, entry, *what, **more)
 
     def give_up(self, error: BaseException) -> None:
         """End all recording after a failure of our own: the watched code goes on."""
         with self._lock:
-            first = not any(session.failed for session in self._sessions)
-            for session in self._sessions:
-                if not session.failed:
-                    session.failed, session.ended = True, session.clock.now()
-                    session.note("recorder-failed", None, None, describe_error(error))
+            working = [session for session in self._sessions if not session.failed]
+            for session in working:
+                session.failed, session.ended = True, session.clock.now()
+                session.note("recorder-failed", None, None, describe_error(error))
             for patch in self._patches.values():
                 patch.stop()
-        if first and self._sessions:
+        if working and len(working) == len(self._sessions):
             self._warn(error)
 
     def _warn(self, error: BaseException) -> None:
@@ -330,9 +300,7 @@ class RecorderRegistry:
         """Note what sleeps on the loop's own thread: the watchdog can't, as it takes no time."""
         patch = self._patches.get(running_loop())
         if patch is not None and patch.clock.clock is clock and patch.since:
-            sample = read_stack()
-            if sample:
-                add_sample(patch, patch.since, sample)
+            add_sample(patch, patch.since, read_stack())
 
 
 registry = RecorderRegistry()

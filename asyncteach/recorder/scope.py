@@ -1,6 +1,5 @@
 """Which recording a piece of code belongs to, what each keeps, and the time that it goes by."""
 
-import copy
 from collections.abc import Callable
 from contextvars import Context, ContextVar
 from typing import Any, NamedTuple
@@ -27,31 +26,21 @@ class RecordingClock:
         self.now: Callable[[], float] = real_monotonic
         self.clock: VirtualClock | None = None
         self.is_plain = True
-        """Tell if times of the loop need no conversion."""
-        self._followers: list[Callable[[Callable[[], float]], object]] = []
+        """Whether times of the loop need no conversion."""
+        self.virtual = False
+        """Whether any of it was virtual: then processor time says nothing."""
+        self.followers: list[Callable[[Callable[[], float]], object]] = []
+        """Called with the new `now` whenever that becomes another one."""
         self._clock_start = 0
         self._began = 0.0
-        self.virtual = clock is not None
-        """Tell if any of it was virtual: then processor time says nothing."""
         if clock is not None:
             # From a small number, so that whole nanoseconds stay whole; not zero, which is no time.
             self._follow(clock, began=1.0)
         self.start = self.now()
 
-    def tell(self, follower: Callable[[Callable[[], float]], object]) -> None:
-        """Call it with what tells the time, now and whenever that becomes another one."""
-        self._followers.append(follower)
-        follower(self.now)
-
-    def forget(self, follower: Callable[[Callable[[], float]], object]) -> None:
-        """Take back a `tell`."""
-        if follower in self._followers:
-            self._followers.remove(follower)
-
     def enter(self, clock: VirtualClock) -> None:
         """Go with a clock that has been opened, unless there is one already."""
         if self.clock is None:
-            self.virtual = True
             # On a whole nanosecond from the start, so that differences can be exact.
             self._follow(clock, began=self.start + round((self.now() - self.start) * NS) / NS)
 
@@ -62,23 +51,22 @@ class RecordingClock:
             self.clock = None
             self._set(lambda: real_monotonic() + shift)
 
+    def due(self, when: float, context: Context) -> float:
+        """Return the time of a timer that is due when `loop.time()` is `when`."""
+        if self.clock is not None and context.get(current_clock) is self.clock:
+            return self._began + (due_on(self.clock, when) - self._clock_start) / NS
+        return when + self.now() - real_monotonic()
+
     def _follow(self, clock: VirtualClock, *, began: float) -> None:
         self.clock, self._clock_start, self._began = clock, clock.now, began
-        self.is_plain = False
+        self.is_plain, self.virtual = False, True
         start = clock.now
         self._set(lambda: began + (clock.now - start) / NS)
 
     def _set(self, now: Callable[[], float]) -> None:
         self.now = now
-        for follower in self._followers:
+        for follower in self.followers:
             follower(now)
-
-    def due(self, when: float, context: Context) -> float:
-        """Return the time of a timer that is due when `loop.time()` is `when`."""
-        if self.clock is not None and context.get(current_clock) is self.clock:
-            due = due_on(self.clock, when)
-            return self._began + (due - self._clock_start) / NS
-        return when + self.now() - real_monotonic()
 
 
 class RawEvent(NamedTuple):
@@ -112,7 +100,6 @@ class RecordingSession:
     def __init__(
         self, outer: "RecordingSession | None", clock: RecordingClock, threshold: float, most: int
     ) -> None:
-        self.origin = self
         self.outer = outer
         self.clock = clock
         self.threshold = threshold
@@ -120,8 +107,6 @@ class RecordingSession:
         self.opened = clock.now()
         self.ended = float("nan")
         self.closed = self.failed = False
-        self.everything = False
-        """Tell if tasks of any scope belong to it: for tests that watch whole loops."""
         self.begins: dict[Any, Extent] = {}
         """For each patched loop what it had when this recording came to it."""
         self.ends: dict[Any, Extent] = {}
@@ -131,23 +116,20 @@ class RecordingSession:
         self.jobs: list[Entry] = []
         self.events: list[RawEvent] = []
 
+    def watches(self, patch: Any) -> bool:
+        """Return whether what happens on a loop now belongs to this recording."""
+        return patch in self.begins and patch not in self.ends
+
     def end_of(self, patch: Any) -> Extent:
         """Return what a loop had when the recording ended, or has by now."""
         end: Extent = self.ends.get(patch) or patch.extent()
         return end
 
-    def detach(self) -> "RecordingSession":
-        """Return all that is known, and keep nothing: contexts of tasks still refer to this one."""
-        known = copy.copy(self)
-        self.begins, self.ends, self.ready = {}, {}, {}
-        self.openers, self.jobs, self.events = [], [], []
-        return known
-
     def owns(self, entry: Entry) -> bool:
-        """Tell if a task or job belongs to this recording or to one inside it."""
+        """Return whether a task or job belongs to this recording or to one inside it."""
         scope = entry.scope
         while scope is not None:
-            if scope is self.origin:
+            if scope is self:
                 return True
             scope = scope.outer
         return entry in self.openers
@@ -176,13 +158,8 @@ class RecordingSession:
 
     def open_scopes(self) -> "list[RecordingSession]":
         """Return this recording and those around it, as far as they are open."""
-        found: list[RecordingSession] = []
-        scope: RecordingSession | None = self
-        while scope is not None:
-            if not scope.closed:
-                found.append(scope)
-            scope = scope.outer
-        return found
+        around = [] if self.outer is None else self.outer.open_scopes()
+        return around if self.closed else [self, *around]
 
 
 current_session: ContextVar[RecordingSession | None] = ContextVar(

@@ -108,7 +108,7 @@ class TaskEvents:
         if kind == "queue":
             # Given up, though there is nothing left to take from it.
             left = getattr(target, "_unfinished_tasks", 0)
-            if "worked off" in what and left and target.empty():
+            if "to be done" in what and left and target.empty():
                 self._note("join-unfinished", number, waiting.lines, str(left), until)
         elif kind == "lock":
             # One that it has got at last is held by no other task any more.

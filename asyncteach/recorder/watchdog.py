@@ -4,13 +4,13 @@ And what its looks say of a block, once a trace is built: the line, and if it wa
 """
 
 import _thread
-import math
-import os
 import sys
 from bisect import bisect_left, bisect_right
 from collections import Counter, deque
 from contextlib import suppress
 from itertools import pairwise
+from math import inf, isnan, nan
+from threading import Event
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,14 +20,9 @@ from asyncteach.recorder.task_table import Line
 if TYPE_CHECKING:
     from asyncteach.recorder.loop_patch import LoopPatch
 
-_resource: Any
-try:
-    import resource as _resource
-except ImportError:  # not on Windows
-    _resource = None
-if not hasattr(_resource, "RUSAGE_THREAD"):
-    _resource = None
-_HAS_COUNTERS = os.path.exists("/proc/self/schedstat")
+resource: Any = None
+with suppress(ImportError):  # not on Windows
+    import resource
 
 _PERIOD = 0.25  # of the threshold: every long step is looked at several times
 _AGE = 0.4  # of the threshold, from which on a step is looked at
@@ -45,6 +40,8 @@ class Counters(NamedTuple):
     """What one look found: counters that only grow, nan where the system has none."""
 
     at: float
+    is_long: bool
+    """Whether the step that held the loop had lasted for long by then."""
     cpu: float
     """Seconds of processor time that the loop's thread has taken."""
     queued: float
@@ -63,60 +60,45 @@ class Watchdog:
     def __init__(self) -> None:
         self.error: Exception | None = None
         """What has gone wrong in the thread."""
-        self._watched: list[WatchedLoop] = []
-        self._wake: Any = None  # released when the thread of this one is to end
-        self._alive = _thread.allocate_lock()  # held by the thread
+        self._watched: dict[LoopPatch, deque[Counters]] = {}
+        """The last looks at each loop: a step is known to be long only some looks later."""
+        self._stop, self._ended = Event(), Event()
+        self._ended.set()
 
     def add(self, patch: "LoopPatch") -> None:
         """Look after one more loop."""
-        if not any(one.patch is patch for one in self._watched):
-            self._watched = [*self._watched, WatchedLoop(patch)]
-        if self._wake is None:
-            self._wake = wake = _thread.allocate_lock()
-            wake.acquire()
-            self._alive, begun = _thread.allocate_lock(), _thread.allocate_lock()
-            begun.acquire()
-            _thread.start_new_thread(self._run, (wake, self._alive, begun))
-            with begun:  # so that the very first step can't keep it from beginning
-                pass
+        self._watched = {patch: deque(maxlen=4), **self._watched}
+        if self._ended.is_set():
+            self._stop, self._ended, begun = Event(), Event(), Event()
+            _thread.start_new_thread(self._run, (begun,))
+            begun.wait()  # so that the very first step can't keep it from beginning
 
     def remove(self, patch: "LoopPatch") -> None:
         """Look after it no longer; with the last one the thread ends."""
-        gone = [one for one in self._watched if one.patch is patch]
-        self._watched = [one for one in self._watched if one.patch is not patch]
-        wake = self._wake
-        if not self._watched and wake is not None:
-            self._wake = None
-            wake.release()
-            with self._alive:  # until it has ended
-                pass
-        for one in gone:
-            one.close()
+        self._watched = {one: looks for one, looks in self._watched.items() if one is not patch}
+        if not self._watched:
+            self._stop.set()
+            self._ended.wait()
 
-    def abandon(self) -> None:
-        """Let go of everything in a forked child, where the thread isn't."""
-        for one in self._watched:
-            one.abandon()
-        self._watched, self._wake = [], None
-
-    def _run(self, wake: Any, alive: Any, begun: Any) -> None:
-        with alive:
+    def _run(self, begun: Event) -> None:
+        try:
             self._look()
-            begun.release()
-            while self._wake is wake:
-                shortest = min((one.patch.threshold for one in self._watched), default=1.0)
-                if wake.acquire(timeout=_period(shortest)):
-                    return
+            begun.set()
+            while not self._stop.wait(
+                _period(min((patch.threshold for patch in self._watched), default=1.0))
+            ):
                 self._look()
+        finally:
+            self._ended.set()
 
     def _look(self) -> None:
-        for one in self._watched:
+        for patch, recent in self._watched.items():
             try:
-                one.look()
-                one.patch.flush()
+                _look_at(patch, recent)
+                patch.flush()
             except Exception as error:
-                self._watched = [other for other in self._watched if other is not one]
                 self.error = error
+                self._watched = {}
 
 
 def _period(threshold: float) -> float:
@@ -124,98 +106,58 @@ def _period(threshold: float) -> float:
     return min(max(threshold * _PERIOD, _SHORTEST), _LONGEST)
 
 
-class WatchedLoop:
-    """One loop that is looked after, and what the looks at it need from one to the next."""
-
-    def __init__(self, patch: "LoopPatch") -> None:
-        self.patch = patch
-        # The last looks: long steps are known only when a look or two lie inside of them.
-        self._recent: deque[Counters] = deque(maxlen=4)
-        self._is_long = False
-        self._native_id = 0
-        self._lock = _thread.allocate_lock()
-        self._file = -1
-        self._open()
-
-    def look(self) -> None:
-        """Note the stack of a step that has lasted for long, and what the counters say."""
-        patch, since = self.patch, self.patch.since
-        clock = patch.clock.clock
-        is_long = bool(since) and clock is None
-        if is_long:
-            is_long = patch.clock.now() - since >= patch.threshold * _AGE
-        if is_long:
-            sample = read_stack(sys._current_frames().get(patch.thread_id()))
-            if sample and patch.since == since:
-                add_sample(patch, since, sample)
-        if clock is not None:  # on a virtual clock real work takes no time
-            self._recent.clear()
-            return
-        now, recent = self._read(), self._recent
-        is_late = bool(recent) and now.at - recent[-1].at > patch.threshold * _LATE
-        recent.append(now)
-        if is_long or self._is_long or is_late:
-            # Those before it too: what is between two looks is known from their difference.
-            last = patch.looks[-1].at if patch.looks else -math.inf
-            patch.looks += [look for look in recent if look.at > last]
-        self._is_long = is_long
-
-    def close(self) -> None:
-        """Let go of what was opened."""
-        with self._lock:
-            if self._file >= 0:
-                os.close(self._file)
-            self._file = -1
-
-    def abandon(self) -> None:
-        """Close it in a forked child: the thread that may have held the lock isn't there."""
-        self._lock = _thread.allocate_lock()
-        self.close()
-
-    def _open(self) -> None:
-        self._native_id = self.patch.native_id
-        path = f"/proc/self/task/{self._native_id}/schedstat"
-        if _HAS_COUNTERS:
-            with suppress(OSError):  # that thread has ended
-                self._file = os.open(path, os.O_RDONLY)
-
-    def _read(self) -> Counters:
-        cpu = queued = turns = math.nan
-        if _resource is not None:
-            turns = _resource.getrusage(_resource.RUSAGE_THREAD).ru_nvcsw
-        if self._native_id != self.patch.native_id:
-            self.close()
-            self._open()
-        with self._lock, suppress(OSError, ValueError):  # that thread has ended
-            if self._file >= 0:
-                spent, waited, _ = os.pread(self._file, 100, 0).split()
-                cpu, queued = int(spent) / 1e9, int(waited) / 1e9
-        return Counters(self.patch.clock.now(), cpu, queued, turns)
+def _look_at(patch: "LoopPatch", recent: deque[Counters]) -> None:
+    """Note the stack of a step that has lasted for long, and what the counters say."""
+    if patch.clock.clock is not None:  # on a virtual clock real work takes no time
+        recent.clear()
+        return
+    since = patch.since
+    is_long = bool(since) and patch.clock.now() - since >= patch.threshold * _AGE
+    if is_long:
+        sample = read_stack(sys._current_frames().get(patch.thread_id()))
+        if patch.since == since:
+            add_sample(patch, since, sample)
+    now = _read_counters(patch, is_long)
+    last = recent[-1] if recent else now
+    recent.append(now)
+    if is_long or last.is_long or now.at - last.at > patch.threshold * _LATE:
+        # Those before it too: what is between two looks is known from their difference.
+        known = patch.looks[-1].at if patch.looks else -inf
+        patch.looks += [look for look in recent if look.at > known]
 
 
-class BlockEffort(NamedTuple):
-    """What looks say about a stretch of time."""
+def _read_counters(patch: "LoopPatch", is_long: bool) -> Counters:
+    cpu = queued = turns = nan
+    if hasattr(resource, "RUSAGE_THREAD"):
+        turns = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+    # Only on Linux, and only while that thread is there.
+    with (
+        suppress(OSError, ValueError),
+        open(f"/proc/self/task/{patch.native_id}/schedstat", "rb", 0) as file,
+    ):
+        spent, waited, _ = file.read().split()
+        cpu, queued = int(spent) / 1e9, int(waited) / 1e9
+    return Counters(patch.clock.now(), is_long, cpu, queued, turns)
 
-    busy: float
-    """The share of the time available to it in which the loop's thread had a processor; nan:
-    unknown."""
-    lost: float
-    """For how many seconds the computer gave that thread, or all of the program, no processor."""
-    unseen: float
-    """For how many seconds no look succeeded."""
 
+def measure(
+    looks: list[Counters], start: float, end: float, threshold: float
+) -> tuple[float, float, float]:
+    """Return what the looks from the last before a block to the first after it say.
 
-def measure(looks: list[Counters], start: float, end: float, threshold: float) -> BlockEffort:
-    """Return what the looks from the last before the stretch to the first after it say."""
+    That is: the share of the time available to it in which the loop's thread had a processor, nan
+    if that is unknown; for how many seconds the computer gave that thread, or all of the program,
+    no processor; and for how many seconds no look succeeded.
+    """
     if not looks:  # in virtual time
-        return BlockEffort(math.nan, 0.0, 0.0)
+        return nan, 0.0, 0.0
     first = max(bisect_right(looks, start, key=lambda look: look.at) - 1, 0)
     last = min(bisect_left(looks, end, key=lambda look: look.at), len(looks) - 1)
     if last <= first:
-        return BlockEffort(math.nan, 0.0, end - start)
+        return nan, 0.0, end - start
     some = looks[first : last + 1]
     queued = some[-1].queued - some[0].queued
-    lost = 0.0 if math.isnan(queued) else queued
+    lost = 0.0 if isnan(queued) else queued
     free = max(some[-1].at - some[0].at - lost, 1e-6)
     busy = (some[-1].cpu - some[0].cpu) / free
     before, after = max(pairwise(some), key=lambda pair: pair[1].at - pair[0].at)
@@ -225,13 +167,12 @@ def measure(looks: list[Counters], start: float, end: float, threshold: float) -
     turns = after.turns - before.turns
     if turns <= _FEW_TURNS or turns * 6 * sys.getswitchinterval() < late:
         lost = max(lost, late - max(after.cpu - before.cpu, 0.0))
-    return BlockEffort(busy, min(lost, end - start), max(late, 0.0))
+    return busy, min(lost, end - start), max(late, 0.0)
 
 
 def add_sample(patch: "LoopPatch", since: float, sample: Sample) -> None:
     """Keep what was seen of the step that holds the loop since then."""
-    samples = patch.samples.setdefault(since, [])
-    if len(samples) < _MOST_SAMPLES:
+    if sample and len(samples := patch.samples.setdefault(since, [])) < _MOST_SAMPLES:
         samples.append(sample)
 
 

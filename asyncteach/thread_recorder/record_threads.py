@@ -1,6 +1,5 @@
 """record_threads(): watch threads that run Python code, and see which of them ran when."""
 
-import functools
 import inspect
 import sys
 import threading
@@ -162,10 +161,7 @@ class record_threads:
         return build_thread_trace(list(self._logs), self._opened, self._ended, interval)
 
     def _replace(self, owner: Any, name: str, method: Callable[..., Any]) -> Any:
-        original, before = getattr(owner, name), self._replaced.take(owner, name)
-        new = functools.wraps(original)(lambda *args: method(before, *args))
-        self._replaced.put(owner, name, new)
-        return new
+        return self._replaced.put(owner, name, lambda before: lambda *args: method(before, *args))
 
     def _sleep(self, original: Callable[..., None], *seconds: Any) -> None:
         log, _ = self._watched.get(threading.get_ident(), (None, None))

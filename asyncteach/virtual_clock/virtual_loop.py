@@ -81,8 +81,7 @@ class LoopOnClock:
             self._replace(self.loop, name, self._watch_file)
 
     def _replace(self, owner: Any, name: str, method: Callable[..., Any]) -> None:
-        original = self._replaced.take(owner, name)
-        self._replaced.put(owner, name, functools.partial(method, original))
+        self._replaced.put(owner, name, functools.partial(functools.partial, method))
 
     def remove(self) -> None:
         """Follow the clock no longer: each timer is due when the rest of its time is over."""

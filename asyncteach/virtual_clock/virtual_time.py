@@ -117,8 +117,7 @@ def replace_names(namespace: dict[str, Any]) -> None:
 def _install() -> None:
     for owner, name, function in _REPLACED:
         original = getattr(owner, name)
-        new = functools.wraps(original)(_on_clocks(function, _replaced.take(owner, name)))
-        _replaced.put(owner, name, new)
+        new = _replaced.put(owner, name, functools.partial(_on_clocks, function))
         if owner is time:
             _virtual[id(original)] = new
 
@@ -176,7 +175,7 @@ def _start(clock: VirtualClock, original: Callable[[Any], None], thread: Any) ->
         replaced.undo()
         work()
 
-    replaced.put(thread, "run", run)
+    replaced.put(thread, "run", lambda _: run)
     try:
         return original(thread)
     except BaseException:
