@@ -188,7 +188,7 @@ class record_threads:
             replaced.undo()
             self._run(run, log)
 
-        replaced.put(thread, "run", run_watched)
+        replaced.put(thread, "run", lambda _: run_watched)
         try:
             return original(thread)
         except BaseException:
