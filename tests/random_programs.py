@@ -323,13 +323,13 @@ rarely = settings(often, max_examples=40)
 eager_or_not = st.booleans() if hasattr(asyncio, "eager_task_factory") else st.just(False)
 
 
-def run_recorded(program, *, inside=False, eager=False):
+def run_recorded(program, *, inside=False, eager=False, **options):
     """Run a program and return its recording, whose block lies inside or around the loop."""
     kept = []
 
     @contextlib.contextmanager
     def around():
-        with record() as recording:
+        with record(**options) as recording:
             kept.append(recording)
             yield
 

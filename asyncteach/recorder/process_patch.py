@@ -93,7 +93,7 @@ class ProcessPatch:
     def _call_exception_handler(self, original: Callable[..., None]) -> Callable[..., None]:
         # On the class and not on the loop: a test that replaces it there finds its own.
         def call_exception_handler(loop: Any, context: dict[str, Any]) -> None:
-            patch = self._registry.patch_of(loop)
+            patch = self._registry.patches.get(loop)
             if patch is not None:
                 patch.events.complained(context)
             original(loop, context)
@@ -102,7 +102,7 @@ class ProcessPatch:
 
     def _cancel_all_tasks(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         def cancel_all_tasks(loop: Any) -> None:
-            patch = self._registry.patch_of(loop)
+            patch = self._registry.patches.get(loop)
             for task in asyncio.all_tasks(loop) if patch is not None else ():
                 entry = patch.tasks.entry_of(task)
                 if entry is not None:
@@ -155,7 +155,7 @@ class ProcessPatch:
 
     def _make_job(self, session: RecordingSession, kind: str, name: str) -> Any:
         loop = running_loop()
-        patch = self._registry.patch_of(loop)
+        patch = self._registry.patches.get(loop)
         parent = None if patch is None else patch.tasks.entry_of(asyncio.current_task(loop))
         entry = Entry()
         entry.kind, entry.scope, entry.parent, entry.patch = kind, session, parent, patch

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import threading
-from contextvars import Token
 from traceback import walk_tb
 from types import TracebackType
 from typing import Any
@@ -36,7 +35,7 @@ class record:
     """See what every task does: `with record() as recording:` around any asyncio code.
 
     It works in a script, around `asyncio.run(main())` or inside a coroutine, and in a notebook's
-    cell with top-level `await`; `async with record()` does the same. It sees the task that opens
+    cell with top-level `await`. It sees the task that opens
     it and all tasks spawned from it, by libraries too, and the work that they hand to threads and
     processes; not the notebook's own tasks, nor those of other cells.
 
@@ -87,7 +86,7 @@ class record:
         self._most = int(check_number(max_slices, "record(max_slices=...)", least=1, fix=most))
         self._title = str(title)
         self._session: RecordingSession | None = None
-        self._token: Token[RecordingSession | None] | None = None
+        self._token: Any = None
 
     def __enter__(self) -> Recording:
         if self._session is not None:
@@ -97,7 +96,9 @@ class record:
         if problem:
             raise RuntimeError(problem)
         outer = open_session()
-        clock = registry.clock_of(loop, outer) or RecordingClock(running_clock())
+        # Recordings that are open at the same time share one clock where they share a loop.
+        shared = outer or registry.patches.get(loop)
+        clock = shared.clock if shared is not None else RecordingClock(running_clock())
         session = self._session = RecordingSession(outer, clock, self._threshold, self._most)
         try:
             self._token = current_session.set(session)
@@ -121,23 +122,11 @@ class record:
         try:
             registry.close(session)
         finally:
-            # Left in another context, or under another recording that was opened after it and goes
-            # on, it stays there: a closed session is none.
-            with contextlib.suppress(ValueError, RuntimeError):
-                if self._token is not None and current_session.get() is session:
+            # Under another recording that was opened after it and goes on, or if this is another
+            # context, it stays: a closed session counts as none.
+            if current_session.get() is session:
+                with contextlib.suppress(ValueError):
                     current_session.reset(self._token)
-            self._token = None
-
-    async def __aenter__(self) -> Recording:
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, traceback)
 
 
 def _last_line(traceback: TracebackType | None) -> Line | None:
@@ -152,8 +141,8 @@ class RecorderRegistry:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._sessions: list[RecordingSession] = []
-        self._patches: dict[Any, LoopPatch] = {}
-        self._watchdog = Watchdog()
+        self.patches: dict[Any, LoopPatch] = {}
+        self._watchdog = Watchdog(self.give_up)
         self._process_patch = ProcessPatch(self)
 
     def open(self, session: RecordingSession) -> None:
@@ -187,19 +176,6 @@ class RecorderRegistry:
                 self._sessions.remove(session)
                 if not self._sessions:
                     self._take_everything_away()
-            error, self._watchdog.error = self._watchdog.error, None
-        if error is not None:
-            self._warn(error)
-
-    def patch_of(self, loop: Any) -> LoopPatch | None:
-        """Return what is on a loop, if anything is."""
-        return self._patches.get(loop)
-
-    def clock_of(self, loop: Any, outer: RecordingSession | None) -> RecordingClock | None:
-        """Return the time that a new recording shares with those that are open already."""
-        patch = self._patches.get(loop)
-        shared = outer or patch
-        return None if shared is None else shared.clock
 
     def attach(self, loop: Any, session: RecordingSession) -> LoopPatch | None:
         """Let a recording, and those around it, watch a loop; None: it can't be watched."""
@@ -208,11 +184,11 @@ class RecorderRegistry:
             if problem:
                 session.note("loop-not-watched", None, None, problem)
                 return None
-            patch = self._patches.get(loop)
+            patch = self.patches.get(loop)
             if patch is None:
                 # What is recorded on one loop has one time.
                 patch = LoopPatch(loop, session.clock, open_session, self._report, self.give_up)
-                self._patches[loop] = patch
+                self.patches[loop] = patch
                 patch.on_close = self._remove
             for scope in session.open_scopes():
                 if not scope.watches(patch):
@@ -239,11 +215,11 @@ class RecorderRegistry:
         for session in self._sessions:
             if session.watches(patch):
                 session.ends[patch] = patch.extent()
-        self._patches.pop(patch.loop, None)
+        self.patches.pop(patch.loop, None)
         patch.remove()
 
     def _take_everything_away(self) -> None:
-        for patch in list(self._patches.values()):
+        for patch in list(self.patches.values()):
             self._remove(patch)
         self._process_patch.undo()
         if self in virtual_clock.watchers:
@@ -252,7 +228,7 @@ class RecorderRegistry:
     def abandon(self) -> None:
         """In a forked child: what the parent records is not here, nor are its threads and locks."""
         self._lock = threading.RLock()
-        self._watchdog = Watchdog()
+        self._watchdog = Watchdog(self.give_up)
         for session in self._sessions:
             session.closed = True
         self._sessions = []
@@ -270,18 +246,15 @@ class RecorderRegistry:
 
     def give_up(self, error: BaseException) -> None:
         """End all recording after a failure of our own: the watched code goes on."""
-        with self._lock:
-            working = [session for session in self._sessions if not session.failed]
-            for session in working:
-                session.failed, session.ended = True, session.clock.now()
-                session.note("recorder-failed", None, None, describe_error(error))
-            for patch in self._patches.values():
-                patch.stop()
-        if working and len(working) == len(self._sessions):
-            self._warn(error)
-
-    def _warn(self, error: BaseException) -> None:
-        warn(f"record() has failed and stopped recording; your code goes on: {error!r}", depth=4)
+        working = [session for session in self._sessions if not session.failed]
+        for session in working:
+            session.failed, session.ended = True, session.clock.now()
+            session.note("recorder-failed", None, None, describe_error(error))
+        for patch in list(self.patches.values()):
+            patch.stop()
+        if working:
+            text = f"record() has failed and stopped recording; your code goes on: {error!r}"
+            warn(text, depth=3)
 
     # What virtual clocks report
 
@@ -298,7 +271,7 @@ class RecorderRegistry:
 
     def clock_sleeps(self, clock: VirtualClock) -> None:
         """Note what sleeps on the loop's own thread: the watchdog can't, as it takes no time."""
-        patch = self._patches.get(running_loop())
+        patch = self.patches.get(running_loop())
         if patch is not None and patch.clock.clock is clock and patch.since:
             add_sample(patch, patch.since, read_stack())
 

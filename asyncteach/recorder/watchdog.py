@@ -7,6 +7,7 @@ import _thread
 import sys
 from bisect import bisect_left, bisect_right
 from collections import Counter, deque
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 from math import inf, isnan, nan
@@ -57,9 +58,8 @@ class Watchdog:
     It is a bare thread, which `threading` doesn't list: code that counts its threads finds its own.
     """
 
-    def __init__(self) -> None:
-        self.error: Exception | None = None
-        """What has gone wrong in the thread."""
+    def __init__(self, give_up: Callable[[BaseException], None]) -> None:
+        self._give_up = give_up
         self._watched: dict[LoopPatch, deque[Counters]] = {}
         """The last looks at each loop: a step is known to be long only some looks later."""
         self._stop, self._ended = Event(), Event()
@@ -97,8 +97,8 @@ class Watchdog:
                 _look_at(patch, recent)
                 patch.flush()
             except Exception as error:
-                self.error = error
                 self._watched = {}
+                self._give_up(error)
 
 
 def _period(threshold: float) -> float:

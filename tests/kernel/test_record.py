@@ -94,8 +94,7 @@ def test_only_the_cells_own_tasks_are_seen(kernel):
         [
             "with record() as one:\n    await asyncio.gather(fetch('a', 0.1), fetch('b'))",
             "await fetch('outside')",
-            "async with record() as two:\n"
-            "    later = asyncio.create_task(tick())\n    await fetch()",
+            "with record() as two:\n    later = asyncio.create_task(tick())\n    await fetch()",
             "await fetch('after')",
         ]
     )

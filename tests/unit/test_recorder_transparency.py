@@ -1,4 +1,4 @@
-"""A recorder can't be noticed: code does the same with it as without it."""
+"""A recorder can't be noticed, and what it records adds up."""
 
 import asyncio
 import contextlib
@@ -17,11 +17,13 @@ import pytest
 import random_programs
 from hypothesis import given
 from hypothesis import strategies as st
-from random_programs import often
+from lanes import check_invariants
+from random_programs import eager_or_not, often, rarely, run_recorded
 
 from asyncteach import record, virtual_time
 
-number = contextvars.ContextVar("number", default=0)
+# A program that is cut off may leave coroutines that it meant to start.
+pytestmark = pytest.mark.filterwarnings("ignore:coroutine 'perform' was never awaited")
 
 
 # Random programs
@@ -42,12 +44,10 @@ def run_program(program, *, around=no_recording, within=no_recording, debug=Fals
         return asyncio.run(main(clock), debug=debug)
 
 
-@pytest.mark.filterwarnings("ignore:coroutine 'perform' was never awaited")
 @often
-@given(random_programs.programs(), st.booleans())
+@given(random_programs.programs(), eager_or_not)
 def test_random_programs_do_the_same_in_the_same_order(program, eager):
     """Results, exceptions with their lines and context, names, contexts, and when it all was."""
-    eager = eager and hasattr(asyncio, "eager_task_factory")
     plain = run_program(program, eager=eager)
     assert run_program(program, eager=eager, around=record) == plain
     assert run_program(program, eager=eager, within=record) == plain
@@ -55,35 +55,6 @@ def test_random_programs_do_the_same_in_the_same_order(program, eager):
 
 
 # What each of these returns is the same with and without a recorder, and what it should be.
-
-
-async def coroutine_of_a_task_is_the_users_own():
-    async def work():
-        await asyncio.sleep(0)
-
-    coroutine = work()
-    task = asyncio.create_task(coroutine)
-    found = task.get_coro() is coroutine, inspect.iscoroutine(task.get_coro()), "work" in repr(task)
-    await task
-    return found, (True, True, True)
-
-
-async def type_of_a_task_and_of_the_loop():
-    loop = asyncio.get_running_loop()
-    task = asyncio.create_task(asyncio.sleep(0))
-    await task
-    return (type(task), type(loop), loop.get_task_factory()), (
-        asyncio.Task,
-        asyncio.SelectorEventLoop,
-        None,
-    )
-
-
-async def names_that_asyncio_gives():
-    tasks = [asyncio.create_task(asyncio.sleep(0)) for _ in range(3)]
-    await asyncio.gather(*tasks)
-    first, *others = (int(task.get_name().removeprefix("Task-")) for task in tasks)
-    return [other - first for other in others], [1, 2]
 
 
 async def traceback_of_an_awaited_task():
@@ -112,14 +83,19 @@ async def traceback_of_what_a_thread_raises():
     return names, names
 
 
-async def a_context_of_its_own():
-    context = contextvars.Context()
-    task = asyncio.get_running_loop().create_task(asyncio.sleep(0), context=context)
+async def tasks_and_contexts_are_asyncios_own():
+    async def work():
+        await asyncio.sleep(0)
+
+    context, coroutine = contextvars.Context(), work()
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(coroutine, context=context)
     await task
-    return len(context), 0
+    found = (type(task), type(loop), loop.get_task_factory(), task.get_coro(), len(context))
+    return found == (asyncio.Task, asyncio.SelectorEventLoop, None, coroutine, 0), True
 
 
-async def an_exception_that_nobody_retrieves():
+async def what_the_exception_handler_hears_of_lost_tasks():
     heard = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: heard.append(context["message"]))
@@ -127,30 +103,17 @@ async def an_exception_that_nobody_retrieves():
     async def fail():
         raise KeyError
 
-    task = asyncio.create_task(fail())
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    del task
-    gc.collect()
-    loop.set_exception_handler(None)
-    return heard, ["Task exception was never retrieved"]
-
-
-async def a_task_that_is_destroyed():
-    heard = []
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: heard.append(context["message"]))
-
     async def lost():
         await loop.create_future()
 
-    task = asyncio.create_task(lost())
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    del task
-    gc.collect()
+    for work in (fail, lost):
+        task = asyncio.create_task(work())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        del task
+        gc.collect()
     loop.set_exception_handler(None)
-    return heard, ["Task was destroyed but it is pending!"]
+    return heard, ["Task exception was never retrieved", "Task was destroyed but it is pending!"]
 
 
 async def a_callback_that_raises():
@@ -184,10 +147,9 @@ async def reprs_of_handles():
     )
 
 
-async def a_warning_of_the_debug_mode_names_the_task():
+async def what_the_debug_mode_says():
     loop, heard = asyncio.get_running_loop(), io.StringIO()
-    handler = logging.StreamHandler(heard)
-    logger = logging.getLogger("asyncio")
+    logger, handler = logging.getLogger("asyncio"), logging.StreamHandler(heard)
     logger.addHandler(handler)
     loop.set_debug(True)
     loop.slow_callback_duration = 0.01
@@ -196,28 +158,12 @@ async def a_warning_of_the_debug_mode_names_the_task():
         time.sleep(0.02)
 
     await asyncio.create_task(slow())
+    handles = [loop.call_soon(print), loop.call_later(60, print), loop.call_soon_threadsafe(print)]
     loop.set_debug(False)
     logger.removeHandler(handler)
-    return ("slow()" in heard.getvalue(), "stepper" in heard.getvalue()), (True, False)
-
-
-async def a_source_traceback_of_the_debug_mode():
-    loop = asyncio.get_running_loop()
-    loop.set_debug(True)
-    handles = [
-        loop.call_soon(print),
-        loop.call_later(60, print),
-        loop.call_soon_threadsafe(print),
-    ]
-    task = asyncio.create_task(asyncio.sleep(0))
-    loop.set_debug(False)
-    names = [handle._source_traceback[-1].name for handle in handles]
-    names.append(task._source_traceback[-1].name)
-    for handle in handles:
-        handle.cancel()
-    await task
-    here = "a_source_traceback_of_the_debug_mode"
-    return (names[0], names[2]), (here, here)
+    names = [handle._source_traceback[-1].name for handle in handles if handle.cancel() is None]
+    here = "what_the_debug_mode_says"
+    return ("slow()" in heard.getvalue(), names[0], names[2]), (True, here, here)
 
 
 async def a_coroutine_that_is_never_awaited():
@@ -247,25 +193,6 @@ async def a_task_factory_of_the_users_own():
     task = asyncio.create_task(asyncio.sleep(0, "done"), name="own")
     loop.set_task_factory(None)
     return (type(task) is Own, task.get_name(), await task, made), (True, "own", "done", ["sleep"])
-
-
-async def order_of_callbacks():
-    log = []
-    loop = asyncio.get_running_loop()
-
-    async def work(name):
-        for part in range(3):
-            log.append(f"{name}{part}")
-            await asyncio.sleep(0)
-
-    loop.call_soon(log.append, "soon")
-    loop.call_later(0, log.append, "later")
-    tasks = [asyncio.create_task(work(name)) for name in "ab"]
-    tasks[0].add_done_callback(lambda _: log.append("done"))
-    loop.call_soon_threadsafe(log.append, "safe")
-    await asyncio.gather(*tasks)
-    log.remove("later")  # a timer of no delay comes when the clock has moved
-    return log, ["soon", "a0", "b0", "safe", "a1", "b1", "a2", "b2", "done"]
 
 
 async def thread_attributes():
@@ -329,68 +256,107 @@ def test_eager_tasks_begin_at_once_and_end_as_they_would():
 # What comes out of asyncio.run
 
 
-def frames(error):
-    return [(frame.name, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-
-
-@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
-@pytest.mark.parametrize("where", ["main", "task", "callback", "thread"])
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, GeneratorExit])
+@pytest.mark.parametrize("where", ["main", "task", "callback", "thread", "runner", "loop"])
 def test_an_exception_out_of_asyncio_run_has_the_frames_that_it_would_have(kind, where):
-    async def fail():
-        await asyncio.sleep(0)
-        raise kind("broken")
-
     def fail_now():
         raise kind("broken")
 
+    async def fail():
+        await asyncio.sleep(0)
+        fail_now()
+
     async def main():
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        if where == "main":
-            await fail()
-        elif where == "task":
-            task = asyncio.create_task(fail())
-            await task
+        if where == "task":
+            await asyncio.create_task(fail())
         elif where == "callback":
             asyncio.get_running_loop().call_soon(fail_now)
             await asyncio.sleep(0.01)
-        else:
+        elif where == "thread":
             await asyncio.to_thread(fail_now)
+        else:
+            await fail()
+
+    def start():
+        if where == "runner":
+            with asyncio.Runner() as runner:
+                runner.run(asyncio.sleep(0))
+                runner.run(main())
+        elif where == "loop":
+            with contextlib.closing(asyncio.new_event_loop()) as loop:
+                loop.run_until_complete(main())
+        else:
+            asyncio.run(main())
 
     def run(around):
         try:
             with around():
-                asyncio.run(main())
+                start()
         except BaseException as error:
-            # All but the one line of this function.
-            return type(error), str(error), [frame[0] for frame in frames(error)]
+            frames = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+            return type(error), str(error), frames
 
     plain = run(no_recording)
     assert run(record) == plain
     gc.collect()
 
 
-def test_a_runner_and_a_loop_used_by_hand_do_the_same():
-    async def fail():
-        raise ValueError("broken")
+# Whatever a program does, its recording adds up
 
-    def by_runner():
-        with asyncio.Runner() as runner:
-            assert runner.run(asyncio.sleep(0, "one")) == "one"
-            assert runner.run(asyncio.sleep(0, "two")) == "two"
-            runner.run(fail())
 
-    def by_loop():
-        loop = asyncio.new_event_loop()
-        try:
-            assert loop.run_until_complete(asyncio.sleep(0, "one")) == "one"
-            loop.run_until_complete(fail())
-        finally:
-            loop.close()
+@often
+@given(random_programs.programs(), st.booleans(), eager_or_not)
+def test_slices_tile_the_life_of_each_task_and_never_overlap_on_a_loop(program, inside, eager):
+    check_invariants(run_recorded(program, inside=inside, eager=eager))
 
-    for run in (by_runner, by_loop):
-        found = []
-        for around in (no_recording, record):
-            with pytest.raises(ValueError, match="broken") as caught, around():
-                run()
-            found.append([frame[0] for frame in frames(caught.value)])
-        assert found[0] == found[1]
+
+@rarely
+@given(random_programs.programs(depth=2), st.sampled_from([0.3, 1.1, 2.6]))
+def test_a_recording_can_be_read_while_it_goes_on_and_ends_before_its_tasks(program, seconds):
+    async def main(clock):
+        with record() as recording:
+            task = asyncio.create_task(random_programs.main(program, clock, no_recording))
+            looks = []
+            for _ in range(4):
+                await asyncio.wait([task], timeout=seconds / 4)
+                check_invariants(recording)
+                looks.append(len(recording))
+        assert looks == sorted(looks)
+        check_invariants(recording)
+        before = recording.tasks()
+        await asyncio.wait([task])
+        assert recording.tasks().equals(before)
+
+    with virtual_time() as clock:
+        asyncio.run(main(clock))
+
+
+@rarely
+@given(random_programs.programs(depth=2), st.integers(0, 40))
+def test_every_task_is_closed_when_an_interrupt_ends_the_program(program, steps):
+    async def interrupted(clock):
+        async def interrupt():
+            for _ in range(steps):
+                await asyncio.sleep(0.1)
+            raise KeyboardInterrupt
+
+        bomb = asyncio.create_task(interrupt())
+        await random_programs.main(program, clock, no_recording)
+        await bomb
+
+    with virtual_time() as clock, pytest.raises(KeyboardInterrupt), record() as recording:
+        asyncio.run(interrupted(clock))
+    check_invariants(recording)
+    assert "still running" not in set(recording.tasks()["outcome"])
+
+
+@rarely
+@given(random_programs.programs(depth=2), st.integers(1, 30))
+def test_what_does_not_fit_is_counted(program, most):
+    whole = run_recorded(program, inside=True)
+    part = run_recorded(program, inside=True, max_slices=most)
+    assert len(part) <= most
+    assert len(part.names) <= len(whole.names)
+    assert whole.dropped == 0
+    assert (part.dropped > 0) == (len(whole) > most)
