@@ -9,13 +9,13 @@ import argparse
 import ast
 import inspect
 import keyword
-import math
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+from asyncteach.arguments import check_number
 
 _MAGIC = "%%timeline"
 
@@ -27,30 +27,18 @@ _extensions: dict[int, "Extension"] = {}
 
 def load_ipython_extension(shell: Any) -> None:
     """Give a notebook `%%timeline`: what `%load_ext asyncteach` calls."""
-    if id(shell) not in _extensions:
-        _extensions[id(shell)] = Extension(shell)
+    _extensions[id(shell)] = Extension(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """Take `%%timeline` away again: what `%unload_ext asyncteach` calls."""
-    extension = _extensions.pop(id(shell), None)
-    if extension is not None:
-        extension.remove()
+    _extensions.pop(id(shell)).remove()
 
 
 @magic_arguments(_MAGIC[1:])
-@argument(
-    "--threshold", metavar="SECONDS", type=float, default=0.05,
-    help="report what holds the event loop for longer than that (0.05)",
-)  # fmt: skip
-@argument(
-    "--width", metavar="INCHES", type=float, default=9.0,
-    help="how wide the picture is, from 3 to 50 (9)",
-)  # fmt: skip
-@argument(
-    "--name", metavar="VARIABLE", default="_timeline",
-    help="the variable that keeps the recording (_timeline)",
-)  # fmt: skip
+@argument("--threshold", type=float, default=0.05, help="report longer blocks of the loop (0.05 s)")
+@argument("--width", type=float, default=9.0, help="inches of the picture, from 3 to 50 (9)")
+@argument("--name", default="_timeline", help="the variable that keeps the recording (_timeline)")
 @argument("--virtual", action="store_true", help="let time jump, as `with virtual_time():` does")
 @argument("--no-picture", action="store_true", help="show the explanation only")
 @argument("--no-text", action="store_true", help="show the picture only")
@@ -81,23 +69,21 @@ def read_options(line: str) -> argparse.Namespace:
     words = line.partition("#")[0].strip().removeprefix(_MAGIC)
     try:
         options: argparse.Namespace = parse_argstring(timeline, words)
-    except (UsageError, ValueError) as error:  # ValueError: a quotation mark without its partner
-        raise _usage_error(str(error).removeprefix("argument ")) from None
-    if not 0 < options.threshold < math.inf:
-        raise _usage_error(f"--threshold takes seconds, more than 0, not {options.threshold:g}")
-    if not 3 <= options.width <= 50:
-        raise _usage_error(f"--width takes inches, from 3 to 50, not {options.width:g}")
-    if not options.name.isidentifier() or keyword.iskeyword(options.name):
-        raise _usage_error(f"--name takes the name of a variable, not {options.name!r}")
+        check_number(options.threshold, "--threshold", unit="seconds", above=True)
+        check_number(options.width, "--width", unit="inches", least=3, most=50, fix="leave it out")
+        if not options.name.isidentifier() or keyword.iskeyword(options.name):
+            raise ValueError(f"--name takes the name of a variable and got {options.name!r}")
+    except (UsageError, ValueError) as error:
+        raise _usage_error(str(error).removeprefix("argument ").rstrip(".")) from None
     return options
 
 
 class Extension:
-    """The extension of one IPython shell."""
+    """The extension of one IPython shell, and the block in which a cell's code runs."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
-        self._finished: list[CellTimeline] = []
+        self._recording: Any = None
         shell.input_transformers_cleanup.append(quote_first_line)
         shell.ast_transformers.append(self)
         shell.events.register("post_run_cell", self.show)
@@ -122,47 +108,23 @@ class Extension:
         futures = [isinstance(n, ast.ImportFrom) and n.module == "__future__" for n in code]
         top = max((index for index, found in enumerate(futures, 1) if found), default=0)
         body = code[top:] or [ast.Pass()]
-        cell = CellTimeline(self._shell, read_options(line), self._finished)
+        self._options, self._last, last = read_options(line), None, body[-1]
         block = ast.With([ast.withitem(ast.Name(_SLOT, ast.Load()))], body)
         module.body = [*code[:top], ast.copy_location(block, first)]
-        last = body[-1]
         # IPython shows the last value after the block, so that the recording is over by then. If
         # it is set to show every value, it finds the expressions inside the block by itself.
         if isinstance(last, ast.Expr) and self._shell.ast_node_interactivity != "all":
-            cell.last = last.value
-            body[-1] = ast.copy_location(
-                ast.Assign([ast.Name(_SLOT, ast.Store())], last.value), last
-            )
-            shown = ast.Expr(ast.Name(_SLOT, ast.Load()))
-            module.body.append(ast.copy_location(shown, last))
-        self._shell.user_ns[_SLOT] = cell
+            self._last = last.value
+            store = ast.Assign([ast.Name(_SLOT, ast.Store())], last.value)
+            body[-1] = ast.copy_location(store, last)
+            module.body.append(ast.copy_location(ast.Expr(ast.Name(_SLOT, ast.Load())), last))
+        self._shell.user_ns[_SLOT] = self
         return ast.fix_missing_locations(module)
-
-    def show(self, *_: object) -> None:
-        """Show the timelines of the cells that are over now."""
-        self._shell.user_ns.pop(_SLOT, None)
-        while self._finished:
-            self._finished.pop(0).show()
-
-
-class CellTimeline:
-    """The block in which a cell's code runs, and what is shown afterwards."""
-
-    last: ast.expr | None = None
-    """The expression on the cell's last line."""
-
-    def __init__(
-        self, shell: Any, options: argparse.Namespace, finished: "list[CellTimeline]"
-    ) -> None:
-        self._names = shell.user_ns
-        self._publish = shell.display_pub.publish
-        self._options = options
-        self._finished = finished
 
     def __enter__(self) -> None:
         from asyncteach import record, virtual_time
 
-        del self._names[_SLOT]
+        del self._shell.user_ns[_SLOT]
         self._code = inspect.currentframe().f_back.f_code  # type: ignore[union-attr]
         with ExitStack() as stack:
             if self._options.virtual:
@@ -171,44 +133,32 @@ class CellTimeline:
             self._recording = stack.enter_context(recorder)
             self._stack = stack.pop_all()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._note_missing_await()
-        self._stack.__exit__(kind, error, traceback)
-        self._names[self._options.name] = self._recording
-        self._finished.append(self)
+    def __exit__(self, *exception: Any) -> None:
+        from asyncteach.recorder.scope import open_session
 
-    def show(self) -> None:
+        # A call at the cell's end whose coroutine is never awaited: Python can't warn of it, since
+        # IPython keeps the coroutine in `Out`.
+        value, session, last = self._shell.user_ns.get(_SLOT), open_session(), self._last
+        is_new = inspect.iscoroutine(value) and inspect.getcoroutinestate(value) == "CORO_CREATED"
+        if session and is_new and isinstance(last, ast.Call):
+            session.note("never-awaited", None, (self._code, last.lineno), value.__qualname__)
+        self._stack.__exit__(*exception)
+        self._shell.user_ns[self._options.name] = self._recording
+
+    def show(self, *_: object) -> None:
         """Show the picture and the explanation, below all that the cell has shown."""
         from asyncteach.timeline.figure import draw_timelines
 
-        recording, options = self._recording, self._options
-        try:
-            if not options.no_picture:
-                png, about = draw_timelines([recording], width=options.width)._repr_png_()
-                bundle = {"image/png": png, "text/plain": str(recording)}
-                self._publish(bundle, {"image/png": about})
-        finally:
-            if not options.no_text:
-                print(recording.explain())
-
-    def _note_missing_await(self) -> None:
-        """Note a call at the cell's end whose coroutine is never awaited: Python can't warn of it.
-
-        IPython keeps the coroutine in `Out`, so it is never collected.
-        """
-        from asyncteach.recorder.scope import open_session
-
-        value, session = self._names.get(_SLOT), open_session()
-        if session is None or not (isinstance(self.last, ast.Call) and inspect.iscoroutine(value)):
+        self._shell.user_ns.pop(_SLOT, None)
+        recording, self._recording = self._recording, None
+        if recording is None:
             return
-        if inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
-            line = (self._code, self.last.lineno)
-            session.note("never-awaited", None, line, value.__qualname__)
+        if not self._options.no_picture:
+            picture, about = draw_timelines([recording], width=self._options.width)._repr_png_()
+            bundle = {"image/png": picture, "text/plain": str(recording)}
+            self._shell.display_pub.publish(bundle, {"image/png": about})
+        if not self._options.no_text:
+            print(recording.explain())
 
 
 def quote_first_line(lines: list[str]) -> list[str]:
