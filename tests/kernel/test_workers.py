@@ -30,9 +30,12 @@ def cells(*sources):
 
 
 def wait_for_workers(pid, number):
-    while len(found := psutil.Process(pid).children(recursive=True)) <= number:
-        time.sleep(0.01)  # multiprocessing keeps one more, a tracker
-    return found
+    for _ in range(6000):
+        found = psutil.Process(pid).children(recursive=True)
+        if len(found) > number:  # multiprocessing keeps one more, a tracker
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"{number} workers didn't start within a minute")
 
 
 def test_all_ways_run_in_queued_cells():
@@ -67,7 +70,7 @@ def test_all_ways_run_in_queued_cells():
 def test_an_interrupt_ends_them_and_the_kernel_lives_on(way):
     source = f"""
         print("started", flush=True)
-        {way}([leisure("think", 1), chore("sleep", 1)], minute=3600)
+        {way}([leisure("think", 60), chore("sleep", 60)], minute=60)
         """
     with live_kernel() as kernel:
         before, after = cells(source)
@@ -84,7 +87,7 @@ def test_a_kernel_that_is_killed_leaves_no_worker():
     with live_kernel() as kernel:
         assert kernel.run(textwrap.dedent(BEFORE)).status == "ok"
         pid = int(kernel.run("import os; print(os.getpid())").stdout)
-        kernel.send("run_in_processes([leisure('think', 1), chore('sleep', 1)], minute=3600)")
+        kernel.send("run_in_processes([leisure('think', 60), chore('sleep', 60)], minute=60)")
         workers = wait_for_workers(pid, 2)
         os.kill(pid, signal.SIGKILL)
         _, alive = psutil.wait_procs(workers, timeout=60)
