@@ -179,26 +179,6 @@ def test_siblings_of_a_failed_gather_that_outlive_the_recording_are_reported():
 # Threads
 
 
-def test_a_thread_that_wakes_a_task_is_seen_and_named():
-    async def program():
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-
-        def work():
-            time.sleep(0.05)
-            loop.call_soon_threadsafe(future.set_result, 1)
-
-        thread = threading.Thread(target=work, name="my own thread")
-        thread.start()
-        await future
-        thread.join()
-
-    recording = run(program)
-    assert recording.findings == []
-    (wait,) = recording.trace.waits
-    assert (wait.kind, wait.what) == ("thread", "a thread (my own thread)")
-
-
 @pytest.mark.parametrize("timer", [False, True])
 def test_a_method_of_asyncio_as_the_function_of_a_thread_is_in_the_wrong_thread(timer):
     async def program():

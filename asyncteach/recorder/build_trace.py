@@ -13,7 +13,7 @@ from asyncteach.places import place_of
 from asyncteach.recorder.loop_patch import LoopPatch
 from asyncteach.recorder.scope import Extent, RecordingSession
 from asyncteach.recorder.task_events import is_unretrieved
-from asyncteach.recorder.task_table import Entry, Line, StampBuffer
+from asyncteach.recorder.task_table import Entry, Job, Line, StampBuffer
 from asyncteach.recorder.watchdog import measure, name_line
 from asyncteach.trace import (
     READY,
@@ -65,8 +65,9 @@ def build_trace(session: RecordingSession) -> Trace:
         dropped += len(slices) - session.most
         slices = slices[: session.most]
     trace = Trace(records.rows, slices, records.duration, events=_events(records), idle=idle)
-    trace.loops = [f"loop {n + 1}" for n in range(len(idle))] if len(idle) > 1 else ["loop"]
-    trace.loops = trace.loops[: len(idle)]
+    trace.loops = (
+        [f"loop {n + 1}" for n in range(len(idle))] if len(idle) > 1 else ["loop"] * len(idle)
+    )
     trace.cpu = float("nan") if session.clock.virtual else cpu
     trace.dropped = dropped
     trace.threshold = session.threshold
@@ -100,7 +101,7 @@ class Records:
         self.start, self.duration = session.opened, _round(ended - session.opened)
         self._loops = {patch: index for index, patch in enumerate(session.begins)}
         entries = self._find(is_over)
-        self.row_of = {entry: index for index, entry in enumerate(entries)}
+        self.row_of: dict[Any, int] = {entry: n for n, entry in enumerate(entries)}
         self.numbers: dict[LoopPatch, NDArray[np.int32]] = {}
         """For each loop the rows of its tasks by number, -1 for those of others."""
         for patch in session.begins:
@@ -109,10 +110,10 @@ class Records:
             if entry.job is None:
                 self.numbers[entry.patch][entry.number] = index
         self.rows = [self._row(entry) for entry in entries]
-        for row, name in zip(self.rows, _apart([row.name for row in self.rows]), strict=True):
-            row.name = name
-        for row, name in zip(self.rows, _apart([row.label for row in self.rows]), strict=True):
-            row.label = name
+        for name in ("name", "label"):
+            names = [getattr(row, name) for row in self.rows]
+            for row, apart in zip(self.rows, tell_apart(names), strict=True):
+                setattr(row, name, apart)
         self.spawned = np.array([row.spawned for row in self.rows] or [0.0])
         self.finished = np.array([row.finished for row in self.rows] or [0.0])
 
@@ -129,10 +130,6 @@ class Records:
         if len(result) and (result.min() < 0.0 or result.max() > self.duration):
             np.clip(result, 0.0, self.duration, out=result)
         return result
-
-    def row(self, entry: Entry | None) -> int | None:
-        """Return the row of an entry; None: it isn't part of the recording."""
-        return None if entry is None else self.row_of.get(entry)
 
     def end(self, row: TaskRecord) -> float:
         """Return when a task or a job ended, or the recording before it."""
@@ -174,13 +171,9 @@ class Records:
 
     def _parent(self, entry: Entry) -> int | None:
         if not isinstance(entry.parent, int):
-            return self.row(entry.parent)
+            return self.row_of.get(entry.parent)
         number = int(self.numbers[entry.patch][entry.parent])
         return number if number >= 0 else None
-
-
-def _apart(names: list[str]) -> list[str]:
-    return names if len(set(names)) == len(names) else tell_apart(names)
 
 
 # Steps and slices
@@ -251,9 +244,7 @@ class Steps:
 
 def _read(buffer: StampBuffer, begin: int, end: int) -> Floats:
     """Return rows of a buffer as a table."""
-    chunks = [np.frombuffer(chunk) for chunk in buffer.chunks(begin)]
-    table = np.concatenate(chunks) if chunks else np.empty(0)
-    return table.reshape(-1, buffer.columns)[: end - begin]
+    return np.frombuffer(buffer.read(begin, end)).reshape(-1, buffer.columns)
 
 
 def _make_parts(parts: Iterable[Part]) -> Slices:
@@ -314,21 +305,15 @@ def _idle(
 
 def _tails(loop: int, records: Records, steps: Steps, end: Extent) -> Slices:
     """Return what follows the last step of tasks that were still there."""
+    rows = records.rows
     limit = float(steps.end.max()) if end.dropped and len(steps.end) else records.duration
-    since = {records.row(e): records.time(at) for e, at in records.session.ready.items()}
-    parts: list[Part] = []
-    ends = np.where(np.isnan(records.finished), records.duration, records.finished)
-    until = np.minimum(ends, limit)
-    for number in np.flatnonzero(until > steps.last).tolist() if records.rows else ():
-        row = records.rows[number]
-        if row.kind != "task" or row.loop != loop:
-            continue
-        start, stop = float(steps.last[number]), float(until[number])
-        turn = stop
-        if number in since and np.isnan(row.finished):
-            turn = min(max(since[number], start), stop)
-        parts += [(number, _WAITING, start, turn), (number, _READY, turn, stop)]
-    return _make_parts(parts)
+    until = np.fmin(records.finished, limit)
+    ours = np.array([row.kind == "task" and row.loop == loop for row in rows] or [False])
+    some = np.flatnonzero(ours & (until > steps.last))
+    # A task that has had no step is ready, from the moment when it was spawned.
+    has_begun = np.bincount(steps.row, minlength=len(rows))[some] > 0
+    state = np.where(has_begun, _WAITING, _READY).astype(np.int8)
+    return Slices(some.astype(np.int32), state, steps.last[some], until[some])
 
 
 def _jobs(records: Records) -> Slices:
@@ -339,19 +324,16 @@ def _jobs(records: Records) -> Slices:
     parts: list[Part] = []
     busy: dict[tuple[int, int], list[float]] = {}  # until when each worker of a pool is
     for entry in sorted(records.session.jobs, key=lambda entry: entry.spawned):
-        number, job = records.row_of[entry], entry.job
-        if job is None:
-            continue
+        number, job = records.row_of[entry], entry.job or Job()
         row = records.rows[number]
         end, started = records.end(row), records.time(job.started)
         if job.pool is not None and row.outcome != "cancelled":
             workers = busy.setdefault(job.pool, [0.0] * job.pool[1])
             started = max(started, heapq.heappop(workers))
             heapq.heappush(workers, end)
-        has_begun = started <= end
-        begin = max(started, row.spawned) if has_begun else end
+        begin = max(started, row.spawned) if started <= end else end
         parts.append((number, _READY, row.spawned, begin))
-        if has_begun:
+        if started <= end:
             parts.append((number, _RUNNING, begin, end))
     return _make_parts(parts)
 
@@ -376,7 +358,7 @@ def _waits(
     """Return what makes the waits of one loop; it keeps columns, and not what was stamped."""
     table = _read(patch.waits, begin.waits, end.waits)
     numbers, rows, notes = records.numbers[patch], records.rows, patch.events.notes
-    jobs = [records.row(entry) for entry in patch.events.jobs]
+    jobs = [records.row_of.get(entry) for entry in patch.events.jobs]
     row = numbers[table[:, 0].astype(np.int64)]
     table, row = table[row >= 0], row[row >= 0]
     columns: tuple[NDArray[np.generic], ...] = (
@@ -467,38 +449,32 @@ def _blocks(
 
 def _events(records: Records) -> list[Event]:
     session, events = records.session, []
-    told = {one.entry for one in session.events if one.kind == "exception-never-retrieved"}
+
+    def add(
+        kind: str, entry: Entry | None, at: float, line: Line | None, text: str,
+        seconds: float = 0.0, others: tuple[Entry, ...] = (),
+    ) -> None:  # fmt: skip
+        place = None if line is None else place_of(*line)
+        rows = tuple(records.row_of[other] for other in others if other in records.row_of)
+        at = min(records.time(at), records.duration)
+        events.append(Event(kind, records.row_of.get(entry), at, place, text, seconds, rows))
+
     for raw in session.events:
-        others = [records.row(other) for other in raw.others]
-        at = min(records.time(raw.at), records.duration)
-        found = tuple(row for row in others if row is not None)
-        row = records.row(raw.entry)
-        events.append(_event(raw.kind, row, at, raw.line, raw.text, others=found))
+        add(raw.kind, raw.entry, raw.at, raw.line, raw.text, others=raw.others)
+    told = {one.entry for one in session.events if one.kind == "exception-never-retrieved"}
     for entry, index in records.row_of.items():
-        record = records.rows[index]
-        if entry.failed is not None and entry not in told and is_unretrieved(entry.failed()):
-            kind, text = "exception-never-retrieved", record.outcome.removeprefix("raised ")
-            if text != record.outcome:  # it failed before the recording ended
-                events.append(_event(kind, index, record.finished, entry.line, text))
+        row = records.rows[index]
+        if row.outcome.startswith("raised") and is_unretrieved(entry) and entry not in told:
+            text = row.outcome.removeprefix("raised ")
+            add("exception-never-retrieved", entry, entry.finished, entry.line, text)
         elif entry.job is not None and entry.job.abandoned:
-            at, waiter = records.time(entry.job.abandoned[0]), entry.job.abandoned[1]
-            seconds = records.end(record) - at
-            if seconds > 0.001 or (np.isnan(record.finished) and at < records.duration):
-                what = ("thread-outlived", records.row(waiter), at, entry.line, record.label)
-                events.append(_event(*what, seconds, (index,)))
+            since, waiter = entry.job.abandoned
+            seconds = records.end(row) - records.time(since)
+            if seconds > 0.001 or (np.isnan(row.finished) and seconds > 0):
+                add("thread-outlived", waiter, since, entry.line, row.label, seconds, (entry,))
     for patch in session.begins:
         count, since, number, line = patch.most_sockets
         if count:
             opener = None if number is None else patch.tasks.entry(number)
-            line = line or (opener and opener.line)
-            at = min(records.time(since), records.duration)
-            events.append(_event("connections", records.row(opener), at, line, str(count)))
+            add("connections", opener, since, line or (opener and opener.line), str(count))
     return sorted(events, key=lambda event: event.at)
-
-
-def _event(
-    kind: str, row: int | None, at: float, line: Line | None, text: str,
-    seconds: float = 0.0, others: tuple[int, ...] = (),
-) -> Event:  # fmt: skip
-    place = None if line is None else place_of(*line)
-    return Event(kind, row, at, place, text, seconds, others)

@@ -14,7 +14,7 @@ import time
 import types
 import weakref
 from asyncio import events
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from asyncteach.recorder.scope import Extent, RecordingClock, current_session
@@ -44,6 +44,9 @@ _HANDLE_SLOTS = {
 _FUNCTION, _METHOD = types.FunctionType, types.MethodType
 _SPAWN_DEPTH = 3 if sys.version_info < (3, 12) else 4  # from 3.12 on our create_task is between
 _CREATE_TASK = asyncio.create_task.__code__
+# The type of the callback by which a task asks for its next step: asyncio has no name for it. None:
+# there are only tasks that are written in Python.
+_STEP = next((k for k in object.__subclasses__() if k.__name__ == "TaskStepMethWrapper"), None)
 
 
 def running_loop() -> Any:
@@ -69,16 +72,6 @@ def check_loop(loop: object) -> str | None:
     )
 
 
-@functools.cache
-def type_of_steps() -> Any:
-    """Return the type of the callback by which a task asks for its next step.
-
-    asyncio has no name for it. None: there are only tasks that are written in Python.
-    """
-    named = (kind for kind in object.__subclasses__() if kind.__name__ == "TaskStepMethWrapper")
-    return next(named, None)
-
-
 def task_of(callback: Any) -> Any:
     """Return the task whose step a callback is, else None: `task.cancel` is no step."""
     if getattr(callback, "__name__", None) in (None, "task_wakeup", "__step", "__wakeup"):
@@ -98,7 +91,7 @@ class StepHandle(_Handle):  # type: ignore[misc]
     _number: Any
     _patch: "LoopPatch"
     _since: float
-    """Since when it is ready; 0: since its task's last step, or since the task was spawned."""
+    """Since when it is ready; 0: since its task's last step, or since its task was spawned."""
 
     def _run(self) -> None:
         patch, number = self._patch, self._number
@@ -110,14 +103,13 @@ class StepHandle(_Handle):  # type: ignore[misc]
             return
         # What ran before on this loop has just ended: one look at the clock for both.
         start = patch.last or patch.now()
-        outer = None if patch.current is None else patch.interrupt(start)
+        outer = _NOTHING if patch.current is None else patch.interrupt(start)
         task, ready_at, ends = self._task, self._since, patch.tasks.ends
         if not ready_at:
             ready_at = ends[number]
         elif ready_at - ends[number] > SHORTEST_WAIT:
             patch.events.note_wait(number, task, ready_at)
-        patch.running, patch.current, patch.again = self, number, False
-        patch.since = start
+        patch.current, patch.running, patch.since = number, self, start
         try:
             if self._args:
                 self._context.run(self._callback, *self._args)
@@ -133,16 +125,17 @@ class StepHandle(_Handle):  # type: ignore[misc]
             patch.last = end = patch.now()
             patch.stamp((number, ready_at, start, end))
             ends[number] = end
-            if outer is None:
-                patch.current = patch.running = None
-                patch.since = 0.0
-            else:
-                patch.resume(outer, end)
-            if not patch.again and task.done():
+            again, patch.again = patch.again, False
+            patch.current, patch.running = outer
+            patch.since = 0.0 if patch.current is None else end
+            if not again and task.done():
                 if not patch.stopped:
                     patch.finish(number, task)
                 # A traceback of the task leads to this frame, which must not lead back.
                 self = task = outer = None  # type: ignore[assignment]
+
+
+_NOTHING: Any = None, None
 
 
 class _Raising:
@@ -171,18 +164,10 @@ class RecordedTimer(_TimerHandle):  # type: ignore[misc]
 class RecordedPost(_SafeHandle):  # type: ignore[misc]
     """A callback from another thread: what it makes ready has been ready since it was sent."""
 
-    __slots__ = ("_at", "_patch", "_thread")
+    __slots__ = ("_at", "_patch")
 
     def _run(self) -> None:
-        due = PostTime(self._patch.ready_since(self._at))
-        due.thread = self._thread
-        self._patch.run_other(self, _SafeHandle._run, due)
-
-
-class PostTime(float):
-    """Since when something is ready that a thread has made so, and the name of that thread."""
-
-    thread: str | None = None
+        self._patch.run_other(self, _SafeHandle._run, self._patch.ready_since(self._at))
 
 
 for _own, _plain in (
@@ -195,7 +180,7 @@ for _own, _plain in (
 
 def _make_call_soon(patch: "LoopPatch", loop: Any) -> Callable[..., Any]:
     """Make what replaces `loop.call_soon`: a closure, since it is called for every step."""
-    append, new, step_type = loop._ready.append, object.__new__, type_of_steps()
+    append, new, step_type = loop._ready.append, object.__new__, _STEP
     copy_context, get_ident = contextvars.copy_context, threading.get_ident
 
     def call_soon(callback: Any, *args: Any, context: Any = None) -> Any:
@@ -226,10 +211,7 @@ def _make_call_soon(patch: "LoopPatch", loop: Any) -> Callable[..., Any]:
         handle._patch = patch
         handle._number = number
         handle._task = task
-        if number is not None:
-            handle._since = 0.0  # a task's first step: since it was spawned
-        else:
-            handle._since = patch.now() if patch.due is None else patch.due
+        handle._since = 0.0 if number is not None else patch.due or patch.now()
         is_stranger = patch.is_idle and get_ident() != loop._thread_id
         append(handle)
         if is_stranger:
@@ -266,9 +248,8 @@ class LoopPatch:
         self.holds: list[tuple[float, float, str]] = []  # long callbacks that are no task's step
         self.samples: dict[float, list[Any]] = {}  # stacks, by when the step began
         self.looks: list[Any] = []  # of the watchdog, around long steps and where it was late
-        self.native_id = 0  # of the thread that runs the loop, as the system knows it
-        self.cpu = 0.0  # seconds of processor time of the thread that runs it
-        self._cpu_start: tuple[int, float] | None = None
+        self.thread_id = self.native_id = 0  # of the thread that runs the loop
+        self.cpu = self._cpu_start = 0.0  # seconds of processor time of that thread
         self.on_close: Callable[[LoopPatch], object] = lambda _: None
         self._sockets: list[Any] = []  # weak references to those that have connected
         self.most_sockets: tuple[int, float, int | None, Line | None] = 0, 0.0, None, None
@@ -288,8 +269,8 @@ class LoopPatch:
         """Since when it, or a callback, holds the loop; 0: nothing does."""
         self.last = 0.0
         """When the last callback or select ended; 0: unknown."""
-        self.due: float | None = None
-        """Since when what is scheduled now has been ready; None: since now."""
+        self.due = 0.0
+        """Since when what is scheduled now has been ready; 0: since now."""
         self.is_idle = False
         self._idle_from = self._idle_to = 0.0
         self._opener: int | None = None
@@ -301,13 +282,10 @@ class LoopPatch:
 
         # Where something else is in the place of asyncio's own, that is called and its handle
         # replaced; what asyncio's own does is done here.
-        self._is_stock = {
-            name: getattr(type(loop), name) is getattr(asyncio.BaseEventLoop, name)
-            and name not in vars(loop)
-            and set(_Handle.__slots__) == _HANDLE_SLOTS
+        self.is_slow = set(_Handle.__slots__) != _HANDLE_SLOTS or any(
+            name in vars(loop) or getattr(type(loop), name) is not vars(asyncio.BaseEventLoop)[name]
             for name in ("call_soon", "call_soon_threadsafe")
-        }
-        self.is_slow = not self._is_stock["call_soon"]
+        )
         names = {"__slots__": (), "patch": self, "__module__": events.__name__}
         self._timer: Any = type("TimerHandle", (RecordedTimer,), names)
 
@@ -315,25 +293,20 @@ class LoopPatch:
         """Put everything in its place, once: all that is patched on a loop is in this list."""
         if self._before:
             return
-        loop, selector = self.loop, self.loop._selector
+        loop = self.loop
         self.clock.followers.append(self._set_now)
-
-        def put(owner: Any, name: str, new: Callable[..., Any]) -> None:
-            def keep(before: Callable[..., Any]) -> Callable[..., Any]:
-                self._before[name] = before
-                return new
-
-            self._replaced.put(owner, name, keep)
-
-        put(loop, "call_soon", _make_call_soon(self, loop))
-        put(loop, "call_at", self._call_at)
-        put(loop, "call_soon_threadsafe", self._call_soon_threadsafe)
-        if sys.version_info >= (3, 12):
-            put(loop, "create_task", self._create_task)
-        put(loop, "run_in_executor", self._run_in_executor)
-        put(loop, "sock_connect", self._sock_connect)
-        put(loop, "close", self._close)
-        put(selector, "select", self._select)
+        for owner, name, new in (
+            (loop, "call_soon", _make_call_soon(self, loop)),
+            (loop, "call_at", self._call_at),
+            (loop, "call_soon_threadsafe", self._call_soon_threadsafe),
+            (loop, "create_task", self._create_task),  # for eager tasks, which 3.12 brought
+            (loop, "run_in_executor", self._run_in_executor),
+            (loop, "sock_connect", self._sock_connect),
+            (loop, "close", self._close),
+            (loop._selector, "select", self._select),
+        ):
+            if name != "create_task" or sys.version_info >= (3, 12):
+                self._replaced.put(owner, name, functools.partial(self._keep, name, new))
         for place, handle in enumerate(list(loop._ready)):
             task = task_of(handle._callback)
             scope = None if task is None else self.scope_of(handle._context)
@@ -342,6 +315,10 @@ class LoopPatch:
                 self.tasks.numbers[id(task)] = number
                 loop._ready[place] = self._mark(handle, number)
         self.begin_thread()
+
+    def _keep(self, name: str, new: Any, before: Callable[..., Any]) -> Any:
+        self._before[name] = before
+        return new
 
     def remove(self) -> None:
         """Take everything off the loop again."""
@@ -377,39 +354,26 @@ class LoopPatch:
         step = None
         if self.current is not None and not self.stopped:
             before = self.tasks.ends[self.current]
-            began = max(self.since, before)
             ready_at = (self.running and self.running._since) or before
-            step = (self.current, min(ready_at, began), began, self.now())
+            step = (self.current, ready_at, max(self.since, before), self.now())
         return Extent(*rows, len(self.tasks), self.steps.dropped, self.cpu, step)
 
     def begin_thread(self) -> None:
         """Count the processor time of the calling thread, which runs the loop, from now on."""
-        self._cpu_start = (threading.get_ident(), time.thread_time())
-        self.native_id = threading.get_native_id()
+        self.thread_id, self.native_id = threading.get_ident(), threading.get_native_id()
+        self._cpu_start = time.thread_time()
 
     def end_thread(self) -> None:
         """Add up the processor time, if it is the same thread that asks."""
-        if self._cpu_start and self._cpu_start[0] == threading.get_ident():
+        if self.thread_id == threading.get_ident():
             now = time.thread_time()
-            self.cpu += now - self._cpu_start[1]
-            self._cpu_start = (self._cpu_start[0], now)
-
-    def thread_id(self) -> int:
-        """Return which thread runs the loop; 0: none does."""
-        loop = self.loop
-        return 0 if loop is None else loop._thread_id or 0
+            self.cpu += now - self._cpu_start
+            self._cpu_start = now
 
     def flush(self) -> None:
         """Move what has been stamped to typed arrays."""
         for buffer in (self.steps, self.waits, self.idle):
             buffer.flush()
-
-    def find_ready(self) -> Iterator[tuple[Entry, float]]:
-        """Yield the tasks that are in the loop's queue now, and since when."""
-        for handle in list(self.loop._ready):
-            number = self.tasks.number_of(task_of(handle._callback))
-            if number is not None and type(handle) is StepHandle:
-                yield self.tasks.entry(number), handle._since or self.tasks.ends[number]
 
     # Tasks
 
@@ -488,22 +452,12 @@ class LoopPatch:
         self._opener = None
 
     def interrupt(self, at: float) -> Any:
-        """Return how to go on with the running step, when another begins: a loop inside a loop."""
+        """Return the running step, if a loop inside it begins another one."""
         self._settle(at)
-        if self.current is None:
-            return None
         return self.current, self.running
 
-    def resume(self, outer: Any, at: float) -> None:
-        """Go on with the step that was interrupted."""
-        self.current, self.running = outer
-        self.since, self.again = at, False
-
-    def run_other(self, handle: Any, run: Callable[[Any], None], due: float | None = None) -> None:
-        """Run a callback that is no task's step, as asyncio does.
-
-        What it makes ready has been ready since `due`, or since it happens.
-        """
+    def run_other(self, handle: Any, run: Callable[[Any], None], due: float = 0.0) -> None:
+        """Run a callback that is no task's step; what it makes ready has been so since `due`."""
         if self.stopped:
             run(handle)
             return
@@ -519,7 +473,7 @@ class LoopPatch:
             hide_frame(error)  # and that of asyncio's own _run: the caller stands for it
             raise
         finally:
-            self.due = None
+            self.due = 0.0
             self.last = end = self.now()
             self.since = end if outer else 0.0
             if end - start > self.threshold:
@@ -551,8 +505,6 @@ class LoopPatch:
         ready = self.loop._ready
         if ready and ready[-1] is handle and type(handle) is _Handle:
             ready[-1] = handle = self._mark(handle, number)
-        if self.is_idle and threading.get_ident() != self.loop._thread_id:
-            self.events.trespassed(callback)
         return handle
 
     def _mark(self, handle: Any, number: int | None) -> StepHandle:
@@ -561,9 +513,7 @@ class LoopPatch:
         for name in _HANDLE_SLOTS - {"__weakref__"}:
             setattr(mine, name, getattr(handle, name))
         mine._patch, mine._number, mine._task = self, number, task_of(handle._callback)
-        mine._since = self.now() if self.due is None else self.due
-        if number is not None:
-            mine._since = 0.0
+        mine._since = 0.0 if number is not None else self.due or self.now()
         return mine
 
     def _call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
@@ -576,52 +526,43 @@ class LoopPatch:
 
     def _call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
         loop = self.loop
-        if self.stopped or not self._is_stock["call_soon_threadsafe"] or loop._closed:
+        if self.is_slow or loop._closed:
             return self._before["call_soon_threadsafe"](callback, *args, context=context)
         if loop._debug:
             loop._check_callback(callback, "call_soon_threadsafe")
         handle = RecordedPost(callback, args, loop, context)
         if handle._source_traceback:
             del handle._source_traceback[-1]
-        ident = threading.get_ident()
-        thread: Any = getattr(threading, "_active", {}).get(ident)
-        is_named = thread is not None and ident != loop._thread_id
         handle._patch, handle._at = self, self.now()
-        handle._thread = thread.name if is_named else None
         loop._ready.append(handle)
         loop._write_to_self()
         return handle
 
     def _create_task(self, coro: Any, **kwargs: Any) -> Any:
         """Stamp the first step of an eager task, which is executed here, inside its parent's."""
-        is_eager = self.loop._task_factory or kwargs.get("eager_start")
-        scope = None if self.stopped or not is_eager else self.scope_of(kwargs.get("context"))
-        if scope is None or len(self.tasks.ends) >= self.steps.most:
-            return self._make_task(coro, kwargs)
-        tasks, at = self.tasks, self.now()
-        outer = self.current, self._making
-        number = tasks.add(coro, scope, self.current, users_frame(sys._getframe(1)), at)
-        self.current, self._making = number, (number, coro)
-        task = None
+        tasks, outer, number, task = self.tasks, (self.current, self._making), None, None
+        if not self.stopped and (self.loop._task_factory or kwargs.get("eager_start")):
+            scope, at = self.scope_of(kwargs.get("context")), self.now()
+            if scope is not None and len(tasks) < self.steps.most:
+                frame = users_frame(sys._getframe(1))
+                self.current = number = tasks.add(coro, scope, self.current, frame, at)
+                self._making = number, coro
         try:
-            task = self._make_task(coro, kwargs)
+            task = self._before["create_task"](coro, **kwargs)
         finally:
             self.current, self._making = outer
-            if not hasattr(task, "get_coro"):
-                tasks.forget(number)  # no task, or none that asyncio knows how to step
-        if hasattr(task, "get_coro"):
+            if number is not None and not hasattr(task, "get_coro"):
+                tasks.forget(number)
+                number = None
+        if getattr(task, "_source_traceback", None):
+            del task._source_traceback[-1]
+        if number is not None:
             tasks.numbers[id(task)] = number
             if task.done() or getattr(coro, "cr_suspended", False):
                 tasks.ends[number] = end = self.now()
                 self.stamp((-1 - number, at, at, end))
             if task.done():
                 self.finish(number, task)
-        return task
-
-    def _make_task(self, coro: Any, kwargs: dict[str, Any]) -> Any:
-        task = self._before["create_task"](coro, **kwargs)
-        if getattr(task, "_source_traceback", None):
-            del task._source_traceback[-2:]  # this function and the one above
         return task
 
     def _select(self, timeout: float | None = None) -> Any:

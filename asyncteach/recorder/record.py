@@ -201,7 +201,6 @@ class RecorderRegistry:
     def _detach(self, patch: LoopPatch, session: RecordingSession) -> None:
         try:
             patch.end_thread()
-            session.ready.update(patch.find_ready())
             patch.events.pending(session)
         except Exception as error:
             self.give_up(error)

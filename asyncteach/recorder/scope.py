@@ -111,8 +111,6 @@ class RecordingSession:
         """For each patched loop what it had when this recording came to it."""
         self.ends: dict[Any, Extent] = {}
         self.openers: list[Entry] = []
-        self.ready: dict[Entry, float] = {}
-        """Since when tasks have been ready that still are when the recording ends."""
         self.jobs: list[Entry] = []
         self.events: list[RawEvent] = []
 

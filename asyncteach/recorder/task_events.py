@@ -39,8 +39,8 @@ class TaskEvents:
         self.give_up = give_up
         self.notes: list[Note] = []
         self._known: dict[Note, int] = {}
-        self._sleeps: dict[tuple[int, ...], tuple[int, tuple[int, ...], Any]] = {}
-        """By where each coroutine of a chain stands: the note, and which of them are kept."""
+        self._sleeps: dict[tuple[int, ...], int] = {}
+        """The note of a sleep by where each of the user's coroutines above it stands."""
         self.trails: dict[int, tuple[Any, ...]] = {}
         """By task: weak references to the coroutines of its last wait."""
         self.jobs: list[Entry] = []
@@ -73,12 +73,11 @@ class TaskEvents:
 
     def waited(self, number: int, task: Any, until: float) -> None:
         """Note what a task has waited for: it still stands where it waited."""
+        coroutines: Any
         chain, position = _look_at_sleep(task.get_coro())
-        known = self._sleeps.get(position)
-        if chain and known is not None:
-            note, kept, _ = known
-            amount = float(chain[-1].cr_frame.f_locals["delay"])
-            coroutines: Any = [chain[one] for one in kept]
+        note = self._sleeps.get(position) if chain else None
+        if note is not None:
+            amount, coroutines = float(chain[-1].cr_frame.f_locals["delay"]), chain
         else:
             waiting = describe(task, self.job_of.__contains__)
             kind, what, amount = self._name(number, task, until, waiting)
@@ -87,12 +86,15 @@ class TaskEvents:
             note = self._known.setdefault(new, len(self.notes))
             if note == len(self.notes):
                 self.notes.append(new)
-            if chain and kind == "sleep":
-                places = [id(one) for one in chain]
-                kept = tuple(places.index(id(one)) for one in coroutines)
-                self._sleeps[position] = note, kept, [one.cr_code for one in chain]
+            if kind == "sleep" and len(coroutines) == len(chain):  # all but the sleep the user's
+                self._sleeps[position] = note
             self._look_for_siblings(number, task, until, waiting.lines)
-        same = self._follow(number, coroutines)
+        trail, same = self.trails.get(number, ()), 0
+        for reference, coroutine in zip(trail, coroutines, strict=False):
+            if reference() is not coroutine:
+                break
+            same += 1
+        self.trails[number] = (*trail[:same], *map(weakref.ref, coroutines[same:]))
         start = self._patch.tasks.ends[number]
         self._patch.waits.fresh.extend((number, start, until, note, amount, same))
         if task.cancelling():
@@ -104,7 +106,6 @@ class TaskEvents:
     ) -> tuple[str, str, float]:
         """Return the kind of a wait, what is awaited, and a number: an amount, a task or a job."""
         kind, what, amount, target = waiting[:4]
-        thread = getattr(until, "thread", None)
         if kind == "queue":
             # Given up, though there is nothing left to take from it.
             left = getattr(target, "_unfinished_tasks", 0)
@@ -124,26 +125,12 @@ class TaskEvents:
         elif target is not None:
             amount = self._number(target)
             what = what.format(clip(target.get_name(), 60)) if amount < 0 else what
-        elif thread is not None and kind in ("future", "socket"):
-            # Not an executor's: a thread of a library's, or of the user's own.
-            kind, what, amount = "thread", f"a thread ({thread})", -1.0
         return kind, what, amount
 
     def _number(self, task: Any) -> float:
         """Return the number of a task for a column; -1: it has none."""
         number = self._patch.tasks.number_of(task)
         return -1.0 if number is None else float(number)
-
-    def _follow(self, number: int, coroutines: Any) -> int:
-        """Keep the coroutines of a task's wait; return how many are those of its last one, too."""
-        trail, same = self.trails.get(number, ()), 0
-        for reference, coroutine in zip(trail, coroutines, strict=False):
-            if reference() is not coroutine:
-                break
-            same += 1
-        if same < len(coroutines) or same < len(trail):
-            self.trails[number] = (*trail[:same], *map(_refer, coroutines[same:]))
-        return same
 
     def _look_for_siblings(
         self, number: int, task: Any, at: float, lines: tuple[Line, ...]
@@ -174,7 +161,7 @@ class TaskEvents:
         elif task._exception is not None:
             entry.outcome = f"raised {describe_error(task._exception)}"
             entry.failed = weakref.ref(task)
-        elif (line := entry.where_cancelled) and not _forgets_to_uncancel(line):
+        elif (line := entry.where_cancelled) and not _is_never_uncancelled(line):
             self._report("swallowed-cancellation", entry, line, "", at=self._patch.last)
 
     def name_living(self) -> dict[int, Any]:
@@ -198,7 +185,7 @@ class TaskEvents:
                 # Nothing has told when: asyncio doesn't complain of what gather() has made.
                 entry.outcome, entry.finished = "garbage-collected", tasks.ends[number]
             elif number != patch.current and task._fut_waiter is not None and session.owns(entry):
-                self.waited(number, task, session.ready.get(entry, session.ended))
+                self.waited(number, task, session.ended)
 
     def complained(self, context: dict[str, Any]) -> None:
         """Look at what the loop's exception handler is about to get."""
@@ -235,15 +222,15 @@ class TaskEvents:
             self.give_up(error)
 
 
-def _forgets_to_uncancel(line: Line) -> bool:
-    """Return whether the code uses a TaskGroup that cancels its task and never takes that back."""
+def _is_never_uncancelled(line: Line) -> bool:
+    """Return whether a TaskGroup is used that cancels its own task and doesn't take that back."""
     return sys.version_info < (3, 13) and "TaskGroup" in line[0].co_names
 
 
 def _look_at_sleep(coroutine: Any) -> tuple[list[Any], tuple[int, ...]]:
     """Return the coroutines from a task's own to `asyncio.sleep()`, and where each stands.
 
-    Most waits are sleeps, and most of them at a place that was seen before. Others: an empty list.
+    Most waits are sleeps, most of them at a place that was seen before. Of others: an empty list.
     """
     chain: list[Any] = []
     position: list[int] = []
@@ -257,14 +244,6 @@ def _look_at_sleep(coroutine: Any) -> tuple[list[Any], tuple[int, ...]]:
         position += (id(code), frame.f_lasti)
         coroutine = coroutine.cr_await
     return [], ()
-
-
-def _refer(coroutine: Any) -> Callable[[], Any]:
-    """Return a weak reference, or a stand-in that never finds its object again."""
-    try:
-        return weakref.ref(coroutine)
-    except TypeError:
-        return lambda: None
 
 
 def name_callback(callback: Any) -> str:
@@ -289,8 +268,9 @@ _BOUND = (
 )
 
 
-def is_unretrieved(task: Any) -> bool:
-    """Return whether nothing has asked for the exception of a task that has failed."""
+def is_unretrieved(entry: Entry) -> bool:
+    """Return whether a task that is still there has failed and nothing has asked for its error."""
+    task = entry.failed and entry.failed()
     return task is not None and bool(task._log_traceback)
 
 

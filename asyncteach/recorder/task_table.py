@@ -8,8 +8,6 @@ import sys
 import threading
 from array import array
 from asyncio import events
-from collections.abc import Iterator
-from functools import lru_cache
 from types import CodeType
 from typing import Any
 
@@ -38,58 +36,45 @@ def users_frame(frame: Any) -> Any:
     return None
 
 
-@lru_cache(maxsize=256)
-def _line(code: CodeType, line: int) -> Line:
-    return code, line  # the same pair for the same line
-
-
 def users_line(depth: int) -> Line | None:
     """Return the user's line that is being executed, `depth` frames up or further out."""
     frame = users_frame(sys._getframe(depth))
-    return None if frame is None else _line(frame.f_code, frame.f_lineno or 0)
+    return None if frame is None else (frame.f_code, frame.f_lineno or 0)
 
 
 # Stamps
 
 
 class StampBuffer:
-    """Rows of so many numbers: a list that is cheap to extend, moved to arrays now and then."""
+    """Rows of so many numbers: a list that is cheap to extend, moved to an array now and then."""
 
     def __init__(self, columns: int) -> None:
         self.columns = columns
         self.most = 0
         self.dropped = 0
         self.fresh: list[float] = []
-        self._chunks: list[array[float]] = []
-        self._kept = 0
+        self._kept = array("d")
         self._lock = threading.Lock()
 
     def flush(self, *, at_least: int = 4096) -> None:
-        """Move whole rows to an array; those beyond the most are only counted."""
+        """Move whole rows to the array; those beyond the most are only counted."""
         with self._lock:
             rows = len(self.fresh) // self.columns
-            if rows < at_least:
-                return
-            room = min(rows, max(0, self.most - self._kept))
-            if room:
-                self._chunks.append(array("d", self.fresh[: room * self.columns]))
-            # One statement, so that what the loop's thread adds meanwhile stays.
-            del self.fresh[: rows * self.columns]
-            self._kept += room
-            self.dropped += rows - room
+            if rows >= at_least:
+                room = min(rows, max(0, self.most - len(self._kept) // self.columns))
+                self._kept.fromlist(self.fresh[: room * self.columns])
+                # One statement, so that what the loop's thread adds meanwhile stays.
+                del self.fresh[: rows * self.columns]
+                self.dropped += rows - room
 
     def rows(self) -> int:
-        """Return how many rows are kept, all of them in arrays now."""
+        """Return how many rows are kept, all of them in the array now."""
         self.flush(at_least=1)
-        return self._kept
+        return len(self._kept) // self.columns
 
-    def chunks(self, start: int) -> "Iterator[array[float]]":
-        """Yield the arrays from that row on."""
-        for chunk in self._chunks:
-            rows = len(chunk) // self.columns
-            if start < rows:
-                yield chunk[start * self.columns :] if start > 0 else chunk
-            start -= rows
+    def read(self, start: int, stop: int) -> "array[float]":
+        """Return a copy of some rows, one after another."""
+        return self._kept[start * self.columns : stop * self.columns]
 
 
 # Tasks and jobs
@@ -165,7 +150,7 @@ class TaskTable:
         self._cells[number * _WIDTH + _NAME] = name
 
     def forget(self, number: int) -> None:
-        """Leave out a task that couldn't be made after all."""
+        """Leave out a task that couldn't be made."""
         self._cells[number * _WIDTH + _SCOPE] = None
 
     def number_of(self, task: Any) -> int | None:

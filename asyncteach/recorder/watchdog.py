@@ -114,7 +114,7 @@ def _look_at(patch: "LoopPatch", recent: deque[Counters]) -> None:
     since = patch.since
     is_long = bool(since) and patch.clock.now() - since >= patch.threshold * _AGE
     if is_long:
-        sample = read_stack(sys._current_frames().get(patch.thread_id()))
+        sample = read_stack(sys._current_frames().get(patch.thread_id))
         if patch.since == since:
             add_sample(patch, since, sample)
     now = _read_counters(patch, is_long)
