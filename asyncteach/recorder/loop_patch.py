@@ -81,6 +81,11 @@ def task_of(callback: Any) -> Any:
     return None
 
 
+def is_python_step(method: Any) -> bool:
+    """Return whether a task that is written in Python asks for a step, not for a wakeup."""
+    return getattr(method, "__name__", "") == "__step" and hasattr(method.__self__, "get_coro")
+
+
 # What the loop finds in its queue
 
 
@@ -186,7 +191,7 @@ def _make_call_soon(patch: "LoopPatch", loop: Any) -> Callable[..., Any]:
     def call_soon(callback: Any, *args: Any, context: Any = None) -> Any:
         task = number = None
         kind = type(callback)
-        if kind is step_type or (kind is _METHOD and task_of(callback) is not None):
+        if kind is step_type or (kind is _METHOD and is_python_step(callback)):
             task, handle = callback.__self__, patch.running
             if handle is not None and task is handle._task:
                 # The running step gives way and asks for another one. Nothing else has its
