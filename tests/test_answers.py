@@ -14,7 +14,7 @@ import pytest
 from asyncteach import check_answer, cli, show_progress
 from asyncteach.checks.results import forget_tries
 from asyncteach.course import progress
-from asyncteach.course.exercises import Exercise, all_exercises, exercise, find_exercise
+from asyncteach.course.exercises import all_exercises, find_exercise
 
 PRINTER = "the printer"
 
@@ -24,7 +24,7 @@ def _fresh(monkeypatch, tmp_path):
     """A folder of its own, and nothing known of before."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(progress, "_here", {})
-    monkeypatch.setattr(progress, "_told", set())
+    progress.report.cache_clear()
     forget_tries()
 
 
@@ -200,23 +200,6 @@ def test_every_exercise_says_in_one_sentence_what_to_do():
         assert one.task.endswith("."), one.name
         assert "\n" not in one.task, one.name
         assert ". " not in one.task, one.name
-
-
-def test_a_name_is_taken_only_once():
-    async def judge(answer):
-        """Do it."""
-
-    judge.__module__ = "somewhere.else"
-    with pytest.raises(ValueError, match="two exercises are called 'the printer'"):
-        exercise(PRINTER, lesson=99, starter="x = 1")(judge)
-    assert isinstance(find_exercise(PRINTER), Exercise)
-
-
-def test_a_judge_is_async_and_a_starter_is_python():
-    with pytest.raises(TypeError, match="async def"):
-        exercise("new", lesson=99, starter="x = 1")(lambda x: None)
-    with pytest.raises(SyntaxError):
-        exercise("new", lesson=99, starter="x = = 1")
 
 
 # What is kept and shown

@@ -93,6 +93,10 @@ class Check(Conditions):
         more = stronger or (found.stronger if not hint or found.stronger else hint)
         self._hint = first if count_try(self.name, self.recording.title, key) == 1 else more
 
+    def add_hint(self, hint: str) -> None:
+        """Show one more hint, if a condition has failed."""
+        self._hint = f"{self._hint}\n{hint}"
+
     # How it is shown
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from asyncteach.checks.error_hints import find_hints, find_line
 from asyncteach.checks.results import Judgement, Mark, no, show
 from asyncteach.checks.runner import Run
+from asyncteach.findings import name_task
 from asyncteach.formatting import at, clip, describe_error
 from asyncteach.trace import Trace, Wait
 
@@ -56,6 +57,10 @@ def judge_stop(deadline: float, run: Run, trace: Trace) -> Judgement:
     waits = [] if run.held else _last_waits(trace)
     where = f"; it was{at(run.place)}" if run.place else ""
     clause = f"still going after {_seconds(deadline)}, so it was stopped{where}"
+    # What waits for the work of a task that has failed waits for ever.
+    for row in trace.rows:
+        if row.outcome.startswith("raised ") and not row.was_there:
+            clause += f"; {name_task(row)} {row.outcome.rstrip('.')}"
     if run.left:
         clause += f". {run.left.rstrip('.')}"
     elif any(row.kind == "thread" and row.outcome == "still running" for row in trace.rows):

@@ -7,9 +7,10 @@ from typing import Any
 
 from asyncteach.arguments import Awaitable
 from asyncteach.checks.check import Check, check
+from asyncteach.checks.error_hints import find_line
+from asyncteach.checks.results import count_try, show
 from asyncteach.course import progress
-from asyncteach.course.exercises import Exercise, describe_kind, failed, find_exercise
-from asyncteach.places import is_users
+from asyncteach.course.exercises import Exercise, failed, find_exercise
 
 __all__ = ["check_answer"]
 
@@ -17,12 +18,12 @@ __all__ = ["check_answer"]
 def check_answer(name: str, *answer: Any) -> Coroutine[Any, Any, Any]:
     """Run your answer to an exercise and check what it does: `await check_answer(name, answer)`.
 
-    `name` is the name of the exercise, and the answer is what you have written: functions without
-    brackets, classes or values. They run on the notebook's own loop, perhaps several times; an
-    answer that hangs or never ends is stopped. Returns a `Check`, which shows itself at the end of
-    a cell: `All right.`, or what is missing with a hint, and a stronger hint at the second try. As
-    long as the cell above is unchanged, the exercise is open. `show_progress()` lists the solved
-    exercises. Raises ValueError for an unknown exercise and TypeError for wrong arguments.
+    `name` is the name of the exercise, and the answer is what you have written: a function without
+    brackets, a class or a value. It runs on the notebook's own loop, perhaps several times; an
+    answer that hangs is stopped. Returns a `Check`, which shows itself at the end of a cell:
+    `All right.`, or what is missing with a hint, and a stronger hint from the second try on. While
+    the cell above is unchanged, the exercise is open. `show_progress()` lists solved exercises.
+    Raises ValueError for an unknown exercise and TypeError for wrong arguments.
 
     >>> import asyncio
     >>> asyncio.run(check_answer("the printer", ...))  # no answer yet
@@ -34,9 +35,18 @@ def check_answer(name: str, *answer: Any) -> Coroutine[Any, Any, Any]:
             "check_answer() takes the exercise's name first and then your answer, as in "
             f'`await check_answer("the printer", serve)`, and got {type(name).__name__} first.'
         )
-    found = find_exercise(name)
-    _check_arguments(found, answer)
-    return Awaitable(_grade(found, answer), found.call, "verdict")
+    exercise = find_exercise(name)
+    if len(answer) != 1:
+        raise TypeError(
+            f'The exercise "{name}" needs {exercise.argument}: write `await {exercise.call}`.'
+        )
+    if inspect.iscoroutine(answer[0]):
+        answer[0].close()  # or Python would warn that it was never awaited
+        raise TypeError(
+            f"check_answer() runs {answer[0].__name__} itself, perhaps several times: pass the "
+            f"function, as in `await {exercise.call}`, without brackets after {exercise.argument}."
+        )
+    return Awaitable(_grade(exercise, answer[0]), exercise.call, "verdict")
 
 
 class Open:
@@ -54,79 +64,46 @@ class Open:
         return f"Open: {self._exercise.name}. {self._exercise.task}"
 
 
-def _check_arguments(exercise: Exercise, answer: tuple[Any, ...]) -> None:
-    """Raise TypeError for arguments that can't be an answer."""
-    __tracebackhide__ = True
-    if len(answer) != len(exercise.arguments):
-        wanted = " and ".join(exercise.arguments)
-        raise TypeError(
-            f'The exercise "{exercise.name}" needs {wanted}: write `await {exercise.call}`.'
-        )
-    for one, argument in zip(answer, exercise.arguments, strict=True):
-        if inspect.iscoroutine(one):
-            one.close()  # or Python would warn that it was never awaited
-            raise TypeError(
-                f"check_answer() runs {one.__name__} itself, perhaps several times: pass the "
-                f"function, as in `await {exercise.call}`, without brackets after {argument}."
-            )
-
-
-async def _grade(exercise: Exercise, answer: tuple[Any, ...]) -> Any:
+async def _grade(exercise: Exercise, answer: Any) -> Any:
     if _is_open(exercise, answer):
         return Open(exercise)
     try:
-        verdict = await _find_wrong_kind(exercise, answer)
-        if verdict is None:
-            verdict = await exercise.grader(*answer)
+        if callable(answer) or exercise.value is not None:
+            verdict = await exercise.grader(answer)
+        else:
+            verdict = await _reject_kind(exercise, answer)
     except Exception as error:
-        verdict = await _explain(error)
-    if trouble := progress.keep(exercise.name, solved=bool(verdict)):
-        print(trouble)
+        if find_line(error) is None:
+            raise  # the grader itself has failed
+        verdict = await check(_fail(error), name=exercise.name)
+    if not verdict and count_try(exercise.name) > 1:
+        verdict.add_hint(exercise.stronger)
+    progress.keep(exercise.name, solved=bool(verdict))
     return verdict
 
 
-def _is_open(exercise: Exercise, answer: tuple[Any, ...]) -> bool:
-    """Tell if there is nothing to grade: the cell as it was, or `...` in place of an answer."""
-    if any(one is Ellipsis for one in answer):
-        return True
-    if exercise.value is not None:
-        return list(answer) == [exercise.value]
-    return any(_cell_of(one).strip() == exercise.starter.strip() for one in answer)
+async def _fail(error: Exception) -> None:
+    raise error
 
 
-def _cell_of(one: Any) -> str:
-    """Return the source of the cell that defines a function or class, or of its file."""
-    for part in (one, *vars(one).values()) if isinstance(one, type) else (one,):
+async def _reject_kind(exercise: Exercise, answer: Any) -> Check:
+    """Return the failed Check of an answer that can't be called."""
+    name = exercise.argument
+    return await failed(
+        exercise.name,
+        f"{name} is a {'class' if exercise.starter.startswith('class') else 'function'}",
+        hint=f"{name} is {show(answer)}. Run the cell with your answer, and then this one again.",
+    )
+
+
+def _is_open(exercise: Exercise, answer: Any) -> bool:
+    """Return whether there is nothing to grade: the cell as it was, or `...` as the answer."""
+    if answer is ... or exercise.value is not None:
+        return answer is ... or bool(answer == exercise.value)
+    # The source of the cell that defines a function, or the methods of a class
+    for part in (answer, *vars(answer).values()) if isinstance(answer, type) else (answer,):
         code = getattr(inspect.unwrap(part) if callable(part) else part, "__code__", None)
         if inspect.iscode(code):
-            return "".join(linecache.getlines(code.co_filename))
-    return ""
-
-
-async def _find_wrong_kind(exercise: Exercise, answer: tuple[Any, ...]) -> Check | None:
-    """Return a failed Check if a function or class is wanted and the answer can't be called."""
-    for name, one in zip(exercise.arguments, answer, strict=True):
-        kind = "class" if f"class {name}:" in exercise.starter else "function"
-        if not callable(one) and exercise.value is None:
-            return await failed(
-                exercise.name,
-                f"{name} is a {kind}",
-                hint=f"{name} is {describe_kind(one)}. Run the cell with your answer, and then "
-                "this one again.",
-                stronger=f"A later `{name} = ...` replaces the {kind} that you have defined.",
-            )
-    return None
-
-
-async def _explain(error: Exception) -> Check:
-    """Return the Check of an answer that raised outside of what its grader ran."""
-    traceback = error.__traceback__
-    while traceback and not is_users(traceback.tb_frame.f_code.co_filename):
-        traceback = traceback.tb_next
-    if traceback is None:  # the grader itself has failed
-        raise error
-
-    async def fail() -> None:
-        raise error
-
-    return await check(fail)
+            cell = "".join(linecache.getlines(code.co_filename))
+            return cell.strip() == exercise.starter.strip()
+    return False

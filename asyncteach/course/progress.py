@@ -1,10 +1,8 @@
 """Progress in the exercises: kept in a small file beside the notebooks, and shown."""
 
-import contextlib
+import functools
 import json
-import os
 from pathlib import Path
-from typing import Any
 
 from asyncteach.course.exercises import Exercise, all_exercises
 
@@ -14,7 +12,6 @@ FILE = ".asyncteach-progress.json"
 OPEN, TRIED, SOLVED = "open", "tried", "solved"
 
 _here: dict[str, str] = {}  # what this process knows, even if the file can't be written
-_told: set[str] = set()  # each problem with the file is reported once
 
 
 def show_progress(lesson: int | None = None) -> None:
@@ -51,21 +48,27 @@ def describe(exercises: list[Exercise], states: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-def keep(name: str, *, solved: bool) -> str:
-    """Note that an exercise was tried or solved; return a sentence if that can't be written.
-
-    A solved exercise stays solved.
-    """
+def keep(name: str, *, solved: bool) -> None:
+    """Note that an exercise was tried or solved; a solved one stays solved."""
     states, trouble = _read(Path(FILE))
     states = {**states, **_here}
-    state = SOLVED if solved or states.get(name) == SOLVED else TRIED
-    _here[name] = state
-    if not trouble and states.get(name) != state:
-        trouble = _write(Path(FILE), {**states, name: state})
-    if not trouble or trouble in _told:
-        return ""
-    _told.add(trouble)
-    return f"{trouble} Your progress is kept only until the kernel is restarted."
+    _here[name] = SOLVED if solved or states.get(name) == SOLVED else TRIED
+    if not trouble and states.get(name) != _here[name]:
+        kept = {"version": 1, "exercises": dict(sorted({**states, **_here}.items()))}
+        try:
+            Path(FILE).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            trouble = (
+                f"Your progress can't be written to {Path(FILE).absolute()} ({error.strerror})."
+            )
+    if trouble:
+        report(f"{trouble} Your progress is kept only until the kernel is restarted.")
+
+
+@functools.cache
+def report(trouble: str) -> None:
+    """Print a problem with the file, once."""
+    print(trouble)
 
 
 def describe_folder(folder: Path) -> str:
@@ -91,29 +94,9 @@ def describe_folder(folder: Path) -> str:
 def _read(path: Path) -> tuple[dict[str, str], str]:
     """Return the states of the exercises in a file, and a sentence if it can't be read."""
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        states = json.loads(path.read_text(encoding="utf-8"))["exercises"].items()
     except FileNotFoundError:
         return {}, ""
-    except OSError as error:
-        return {}, f"Your progress can't be read from {path} ({error.strerror})."
-    except ValueError:
-        content = None
-    states = content.get("exercises") if isinstance(content, dict) else None
-    if not isinstance(states, dict):
-        return {}, f"{path} was not written by check_answer(): delete it to begin again."
-    return {str(n): s for n, s in states.items() if s in (TRIED, SOLVED)}, ""
-
-
-def _write(path: Path, states: dict[str, str]) -> str:
-    """Write a new file in place of the old one; return a sentence if that fails."""
-    text = json.dumps({"version": 1, "exercises": dict(sorted(states.items()))}, indent=1)
-    whole = path.with_name(f"{path.name}.{os.urandom(4).hex()}.tmp")
-    try:
-        whole.write_text(text + "\n", encoding="utf-8")
-        whole.replace(path)
-    except OSError as error:
-        return f"Your progress can't be written to {path.absolute()} ({error.strerror})."
-    finally:
-        with contextlib.suppress(OSError):
-            whole.unlink(missing_ok=True)
-    return ""
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return {}, f"{path} isn't a file that check_answer() wrote: delete it to begin again."
+    return {name: state for name, state in states if state in (TRIED, SOLVED)}, ""

@@ -1,17 +1,19 @@
 """The exercises of the lessons: what is asked, and how an answer is graded by what it does."""
 
-import ast
+import asyncio
 import difflib
 import functools
 import importlib
 import inspect
+import math
 import pkgutil
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from asyncteach.checks.check import Check, check
-from asyncteach.formatting import article
+from asyncteach.checks.results import show
+from asyncteach.course.server.behaviour import Request, Server
 
 Grader = TypeVar("Grader", bound=Callable[..., Awaitable[Any]])
 
@@ -26,49 +28,40 @@ class Exercise:
     """The source of the cell that the learner changes, as it stands in the notebook."""
     task: str
     """What to do, in one sentence."""
+    stronger: str
+    """A hint for the second try: what a right answer does."""
     grader: Callable[..., Awaitable[Any]]
-    """Runs an answer, its arguments, and returns a Check."""
+    """Runs an answer, its argument, and returns a Check."""
     value: Any = None
     """What the starter makes, if the answer is neither a function nor a class."""
 
     @property
-    def arguments(self) -> list[str]:
-        """The names of what the grader needs of an answer."""
-        return list(inspect.signature(self.grader).parameters)
+    def argument(self) -> str:
+        """The name of the answer."""
+        return next(iter(inspect.signature(self.grader).parameters))
 
     @property
     def call(self) -> str:
         """How a cell asks for the check."""
-        return f'check_answer("{self.name}", {", ".join(self.arguments)})'
+        return f'check_answer("{self.name}", {self.argument})'
 
 
 _registry: dict[str, Exercise] = {}
 
 
 def exercise(
-    name: str, *, lesson: int, starter: str, task: str = "", value: Any = None
+    name: str, *, lesson: int, starter: str, stronger: str, value: Any = None
 ) -> Callable[[Grader], Grader]:
     """Make an exercise of an async function that grades its answer, and return that function.
 
-    The grader's arguments are the answer: functions, classes or values. It runs them with tools of
-    its own and returns a `Check`. `task` says in one sentence what to do; without it the first
-    line of the grader's docstring does. Raises ValueError where the name is taken, SyntaxError
-    where the starter isn't Python, TypeError where the grader is no async function.
+    The first line of the grader's docstring is the task. Its argument is the answer: a function, a
+    class or a value. It runs that with tools of its own and returns a `Check`. From the second
+    failed try on, `stronger` is shown below the hint of the condition that has failed.
     """
-    ast.parse(starter)
 
     def register(grader: Grader) -> Grader:
-        is_async: bool = inspect.iscoroutinefunction(grader)
-        if not is_async:
-            raise TypeError(f"the grader of {name!r} runs answers: define it with `async def`")
-        other = _registry.get(name)
-        if other and other.grader.__module__ != grader.__module__:
-            raise ValueError(
-                f"two exercises are called {name!r}, in lessons {other.lesson} and {lesson}: "
-                "progress is kept by their names, so give one of them another"
-            )
-        what = task or (inspect.getdoc(grader) or "Change the cell above").splitlines()[0]
-        _registry[name] = Exercise(name, lesson, starter, what.rstrip(".") + ".", grader, value)
+        task = (grader.__doc__ or "").splitlines()[0]
+        _registry[name] = Exercise(name, lesson, starter, task, stronger, grader, value)
         return grader
 
     return register
@@ -113,23 +106,70 @@ async def grade_in_turn(*runs: Coroutine[Any, Any, Check]) -> Check:
     return verdict
 
 
-async def failed(name: str, condition: str, *, hint: str, stronger: str) -> Check:
+async def failed(name: str, condition: str, *, hint: str) -> Check:
     """Return a Check that has failed without running anything."""
+    return (await check(asyncio.sleep(0), virtual=True, name=name)).that(
+        False, condition, hint=hint
+    )
 
-    async def do_nothing() -> None:
-        pass
 
-    verdict = await check(do_nothing, virtual=True, name=name)
-    return verdict.that(False, condition, hint=hint, stronger=stronger)
+async def end_of(
+    call: Awaitable[Any], *errors: type[Exception], cancel_after: float = math.inf, name: str
+) -> str:
+    """Run a call of the answer as a task, cancel it after so many seconds, and return how it ended.
+
+    `returned 'rain'`, `was cancelled`, `went on after cancel()`, or for one of these errors, also
+    in a group, `raised ValueError`. Other errors are raised.
+    """
+
+    async def run() -> Any:
+        return await call
+
+    task = asyncio.create_task(run(), name=name)
+    await asyncio.wait([task], timeout=None if cancel_after == math.inf else cancel_after)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=30)
+    if not task.done():
+        return "went on after cancel()"
+    if task.cancelled():
+        return "was cancelled"
+    end = ""
+    try:
+        end = f"returned {show(task.result())}"
+    except* errors as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        end = f"raised {type(error).__name__}"
+    return end
+
+
+class AtOnce:
+    """Counts how often the block `with at_once:` is under way at the same time."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.most = 0
+
+    def __enter__(self) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+
+    def __exit__(self, *_: object) -> None:
+        self.now -= 1
+
+
+def find_retries(server: Server) -> Iterator[tuple[Request, float]]:
+    """Yield each request that failed, with the seconds until its page was asked for again."""
+    failed: dict[str, Request] = {}
+    for request in server.log:
+        if before := failed.pop(request.path, None):
+            yield before, request.start - before.end
+        if request.status != 200:
+            failed[request.path] = request
 
 
 def as_list(value: Any) -> Any:
     """Return a list for a tuple: where a list is asked for a tuple is as good."""
     return list(value) if isinstance(value, tuple) else value
-
-
-def describe_kind(one: Any) -> str:
-    """Return `None`, `3` or `a list`: what stands where something else is wanted."""
-    if one is None or isinstance(one, bool | int | float):
-        return repr(one)
-    return article(type(one).__name__)

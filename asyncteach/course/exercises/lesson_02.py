@@ -17,6 +17,8 @@ async def breakfast(brew):
     toast = await brew("toast", 120)
     return [egg, tea, toast]
 """,
+    stronger="`asyncio.gather(...)` makes tasks of several coroutines and, awaited, gives the list "
+    "of their results.",
 )
 async def grade_breakfast(breakfast: Any) -> Check:
     """Rewrite `breakfast` so that everything is on the table after 4 minutes."""
@@ -37,23 +39,15 @@ async def _eat(breakfast: Any, text: str) -> Check:
     verdict = await check(eat, virtual=True, name="breakfast")
     wanted = [("egg water", 240), ("tea", 180), ("toast", 120)]
     return (
-        verdict.result(
-            [text.format(name) for name, _ in wanted],
-            hint="look at the return: are the three results there, and in their order?",
-            stronger="`await` gives a result, a call alone gives only a coroutine; and what "
-            "`asyncio.gather` gives is a list already.",
-        )
+        verdict.result([text.format(name) for name, _ in wanted])
         .that(
             sorted(brewed) == wanted,
             "each of the three was brewed once, and for its own time",
             hint="egg, tea and toast take the time that they take: change only when each begins.",
-            stronger="write the three calls of brew() as they were given, and begin them together.",
         )
         .took(
             seconds=240,
             hint="what starts when? The tea needn't wait until the egg is done.",
-            stronger="two awaits in a row are two waits in a row: what makes tasks of several "
-            "coroutines and waits for all?",
         )
         .nothing_left_running()
     )

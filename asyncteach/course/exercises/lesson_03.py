@@ -14,6 +14,7 @@ from asyncteach.course.exercises import exercise, grade_in_turn
 def job(fetch):
     return asyncio.run(fetch("news"))
 """,
+    stronger="an `async def` can `await fetch(...)`, and `return` hands on what that gave.",
 )
 async def grade_job(job: Any) -> Check:
     """Rewrite `job` so that it works in this notebook, where a cell awaits it."""
@@ -26,9 +27,4 @@ async def _do(job: Any, text: str, seconds: float) -> Check:
         return text.format(page)
 
     verdict = await check(lambda: job(fetch), virtual=True, name="job")
-    return verdict.result(
-        text.format("news"),
-        hint="what does fetch(...) give, what runs it, and what hands on its result?",
-        stronger="`return` hands on what `await` has given; without `await` that is only a "
-        "coroutine.",
-    ).nothing_left_running()
+    return verdict.result(text.format("news")).nothing_left_running()

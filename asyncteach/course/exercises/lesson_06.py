@@ -15,6 +15,8 @@ from asyncteach.course.exercises import exercise, grade_in_turn
 def hold(number, gate):
     return []  # change this line
 """,
+    stronger="each task is made by an `asyncio.create_task` of its own, from a `gate.wait()` of "
+    "its own; the list of them is what `hold` returns.",
 )
 async def grade_hold(hold: Any) -> Check:
     """Write `hold` so that it starts `number` tasks that wait for the gate, and returns them."""
@@ -25,10 +27,9 @@ async def _open_gate(hold: Any, number: int) -> Check:
     gate = asyncio.Event()
     early = late = 0
     tasks: list[Any] = []
-    held: Any = None
 
-    async def hold_them() -> None:
-        nonlocal early, late, held
+    async def hold_them() -> Any:
+        nonlocal early, late
         held = hold(number, gate)
         if inspect.iscoroutine(held):
             held = await held
@@ -39,38 +40,31 @@ async def _open_gate(hold: Any, number: int) -> Check:
         gate.set()
         await asyncio.sleep(60)
         late = sum(not task.done() for task in tasks)
+        return held
 
     verdict = await check(hold_them, virtual=True, name="hold")
     return (
         verdict.that(
-            isinstance(held, list | tuple | set),
+            isinstance(verdict.value, list | tuple | set),
             "hold() has returned a list",
             hint="what does your function give back? Look at its return.",
-            stronger="the caller needs all the tasks: collect them in a list and return that.",
         )
         .that(
             len(tasks) == number,
-            f"hold() has returned {number:,} different tasks{_but(number, len(tasks))}",
-            hint="gate.wait() gives a coroutine that nothing runs yet. What makes a task of it?",
-            stronger="each task needs a call of gate.wait() of its own, and asyncio.create_task "
-            "around it.",
+            f"hold() has returned {number:,} different tasks",
+            hint=f"there are {len(tasks):,} tasks in what it has returned. What makes a task of "
+            "gate.wait(), which gives a coroutine?",
         )
         .that(
             early == 0,
-            f"no task is through before the gate opens{_but(0, early)}",
-            hint="what does each of your tasks wait for?",
-            stronger="each of them has to await gate.wait(), and nothing else lets it go on.",
+            "no task is through before the gate opens",
+            hint=f"{early:,} tasks were through already. What does each of them wait for?",
         )
         .that(
             late == 0,
-            f"no task waits any more when the gate is open{_but(0, late)}",
-            hint="what do they wait for still?",
-            stronger="the gate is the one that hold() is given: no other is ever opened.",
+            "no task waits any more when the gate is open",
+            hint=f"{late:,} tasks still wait. For what? hold() is given the gate that opens.",
         )
         .never_blocked(1)
         .nothing_left_running()
     )
-
-
-def _but(wanted: int, found: int) -> str:
-    return "" if found == wanted else f" (here it's {found:,})"

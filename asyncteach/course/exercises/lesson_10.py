@@ -3,7 +3,6 @@
 import contextlib
 import sqlite3
 import tempfile
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +27,8 @@ async def count_sales(open_till, names):
         database.close()
     return counts
 """,
+    stronger="one plain function opens a till, asks it and closes it in a `finally`; a thread "
+    "calls it for each till, and `gather` gives the numbers in the order of the names.",
 )
 async def grade_tills(count_sales: Any) -> Check:
     """Change `count_sales` so that all tills are asked at once and the loop is never held."""
@@ -51,7 +52,7 @@ async def _ask(count_sales: Any, sales: Mapping[str, int]) -> Check:
             path = Path(folder, name)
             if name not in sales:
                 raise ValueError(f"there is no till {name!r}: the names are {', '.join(sales)}")
-            opened.append(sqlite3.connect(path, factory=_Till, check_same_thread=False))
+            opened.append(sqlite3.connect(path, factory=_Till))
             return opened[-1]
 
         names = list(sales)
@@ -63,20 +64,13 @@ async def _ask(count_sales: Any, sales: Mapping[str, int]) -> Check:
     still_open = sum(not till.is_closed for till in opened)
     return (
         verdict.never_blocked(
-            hint="which call takes 2 seconds, and in which thread is it made?",
-            stronger="hand over a plain function that opens, asks and closes, and let a thread "
-            "call it.",
+            hint=f"which call takes {ANSWER_TIME} seconds, and in which thread is it made?"
         )
-        .result(
-            dict(sales),
-            hint="it returns a dictionary: the name of each till, and how much it has sold.",
-            stronger="gather gives the numbers in the order of the names: zip puts them together.",
-        )
+        .result(dict(sales))
         .that(
             opened and not still_open,
             "every database that was opened is closed again",
             hint=f"{len(opened)} were opened, and {still_open} are still open.",
-            stronger="close it in the same function that has opened it, in a finally.",
         )
         .took(seconds=ANSWER_TIME)
         .nothing_left_running()
@@ -87,35 +81,22 @@ class _Cursor(sqlite3.Cursor):
     """A cursor whose answers take their time."""
 
     def execute(self, *args: Any) -> "_Cursor":
-        _check_thread(self.connection)
         time.sleep(ANSWER_TIME)
         super().execute(*args)
         return self
 
 
 class _Till(sqlite3.Connection):
-    """A connection for one thread, as SQLite's are, that any thread may forget."""
+    """A connection for one thread, as SQLite's are, that knows whether it was closed."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.thread = threading.get_ident()
-        self.is_closed = False
+    is_closed = False
 
     def cursor(self, factory: Any = _Cursor) -> Any:
-        _check_thread(self)
         return super().cursor(factory)
 
     def execute(self, *args: Any) -> Any:
         return self.cursor().execute(*args)
 
     def close(self) -> None:
-        _check_thread(self)
         super().close()
         self.is_closed = True
-
-
-def _check_thread(till: Any) -> None:
-    if threading.get_ident() != till.thread:
-        raise sqlite3.ProgrammingError(
-            "SQLite objects created in a thread can only be used in that same thread"
-        )

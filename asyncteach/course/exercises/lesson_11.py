@@ -6,7 +6,7 @@ from typing import Any
 
 from asyncteach.checks.check import Check, check
 from asyncteach.checks.results import unfinished
-from asyncteach.course.exercises import exercise, grade_in_turn
+from asyncteach.course.exercises import AtOnce, exercise, grade_in_turn
 
 _Ask = Callable[[], Awaitable[Any]]
 
@@ -18,6 +18,8 @@ _Ask = Callable[[], Awaitable[Any]]
 async def ask_all(sources):
     return {name: await ask() for name, ask in sources.items()}
 """,
+    stronger="`gather(..., return_exceptions=True)` lets the others go on and puts the errors with "
+    "the results; leave out what is an instance of Exception, and nothing else.",
 )
 async def grade_ask_all(ask_all: Any) -> Check:
     """Write `ask_all`, which asks all at the same time and returns the answers that came."""
@@ -33,7 +35,7 @@ async def _ask(
     ask_all: Any, seconds: dict[str, float], *, failing: list[str], silent: str = ""
 ) -> Check:
     answers = {name: None if name == silent else f"the answer of {name}" for name in seconds}
-    raised_at: float | None = None
+    raised: list[Exception] = []
 
     def source(name: str) -> _Ask:
         async def ask() -> Any:
@@ -45,45 +47,35 @@ async def _ask(
         return ask
 
     async def main() -> Any:
-        nonlocal raised_at
-        clock = asyncio.get_running_loop().time
-        began = clock()
         try:
             return await ask_all({name: source(name) for name in seconds})
-        except (ConnectionError, ExceptionGroup):
-            raised_at = clock() - began
+        except (ConnectionError, ExceptionGroup) as error:
+            raised.append(error)
 
     verdict = await check(main, virtual=True, name="ask_all")
-    value = verdict.value
-    # Of answers that aren't there yet the general hints know more.
-    is_done = isinstance(value, dict) and not unfinished(value)
-    more = [name for name in failing if is_done and name in value]
-    less = [name for name in seconds if is_done and name not in {**value, **dict.fromkeys(failing)}]
-    nothing = ", with None" if less and answers[less[0]] is None else ""
+    good = {name: answer for name, answer in answers.items() if name not in failing}
+    # About answers that aren't there yet, result() says more.
+    is_done = isinstance(verdict.value, dict) and not unfinished(verdict.value)
+    found = verdict.value if is_done else good
+    more = [name for name in failing if name in found]
+    less = [f"{name!r} has answered {good[name]!r}" for name in good if name not in found]
     return (
         verdict.that(
-            raised_at is None,
+            not raised,
             "the error of one source leaves the others alone",
             hint="Which way of starting lets the others go on, and puts errors with the results?",
-            stronger="Look at gather's return_exceptions, or let each task catch its own error.",
-            start=raised_at,
-            end=raised_at,
         )
         .that(
             not more,
             "those that failed are left out",
-            hint=f"{more[0]!r} failed and is there. How can you tell a failure?" if more else "",
-            stronger="Take over a result only if it is not an instance of Exception. A failure has "
-            "no place in the dict, not even with None or a text.",
+            hint=f"{', '.join(map(repr, more))} failed and is there. How can you tell a failure?",
         )
         .that(
             not less,
             "every answer that came is there",
-            hint=f"{less[0]!r} has answered{nothing}, and is missing." if less else "",
-            stronger="Wait for all of them, and deal with each failure by itself: only an "
-            "exception is a failure, and None is an answer.",
+            hint=f"{', '.join(less)}, and is missing.",
         )
-        .result({name: answer for name, answer in answers.items() if name not in failing})
+        .result(good)
         .took(seconds=max(seconds.values()))
         .nothing_left_running()
     )
@@ -95,6 +87,8 @@ async def _ask(
     starter="""\
 async def ask_fastest(mirrors): ...
 """,
+    stronger="start a task for each mirror, await them as they are done, and catch each one's "
+    "error there; at the end cancel the others and await them too, or raise the last error.",
 )
 async def grade_ask_fastest(ask_fastest: Any) -> Check:
     """Write `ask_fastest`, which returns the first answer that comes and cancels the others."""
@@ -107,58 +101,39 @@ async def grade_ask_fastest(ask_fastest: Any) -> Check:
     )
 
 
-class _Mirrors:
-    """Mirrors that take so many seconds, some of which fail, and what is done with them."""
+async def _race(ask_fastest: Any, seconds: list[float], *, failing: list[int]) -> Check:
+    working = [number for number in range(len(seconds)) if number not in failing]
+    asked = AtOnce()
+    still_asked = 0
 
-    def __init__(self, seconds: list[float], failing: list[int]) -> None:
-        self.seconds = seconds
-        self.failing = failing
-        self.started: list[int] = []
-        self.still_at_work: list[int] = []
-        """Those that hadn't ended when ask_fastest was over."""
-        self.over_at: float | None = None
-        self._ended: list[int] = []
-
-    def mirror(self, number: int) -> _Ask:
+    def mirror(number: int) -> _Ask:
         async def ask() -> str:
-            self.started.append(number)
-            try:
-                await asyncio.sleep(self.seconds[number])
-                if number in self.failing:
+            with asked:
+                await asyncio.sleep(seconds[number])
+                if number in failing:
                     raise ConnectionError(f"mirror {number} does not answer")
                 return f"the file, from mirror {number}"
-            finally:
-                self._ended.append(number)
 
         return ask
 
-    async def run(self, ask_fastest: Any) -> Any:
-        clock = asyncio.get_running_loop().time
-        began = clock()
+    async def main() -> Any:
+        nonlocal still_asked
         try:
-            return await ask_fastest([self.mirror(number) for number in range(len(self.seconds))])
-        except (ConnectionError, ExceptionGroup) as error:
-            return error
+            return await ask_fastest([mirror(number) for number in range(len(seconds))])
         except Exception as error:
-            if len(self.failing) == len(self.seconds):  # any error is as good
-                return error
-            raise
+            if working and not isinstance(error, ConnectionError | ExceptionGroup):
+                raise
+            return error
         finally:
-            self.still_at_work = sorted(set(self.started) - set(self._ended))
-            self.over_at = clock() - began
+            still_asked = asked.now
 
-
-async def _race(ask_fastest: Any, seconds: list[float], *, failing: list[int]) -> Check:
-    mirrors = _Mirrors(seconds, failing)
-    verdict = await check(lambda: mirrors.run(ask_fastest), virtual=True, name="the fastest mirror")
+    verdict = await check(main, virtual=True, name="the fastest mirror")
     is_error = isinstance(verdict.value, Exception)
-    working = [number for number in range(len(seconds)) if number not in failing]
     if not working:
         return verdict.that(
             is_error,
             "an error is raised if every mirror fails",
             hint="What happens after your loop, when no mirror had an answer?",
-            stronger="Keep the error that you have caught, and raise it at the end.",
         ).nothing_left_running()
     best, *slower = sorted(working, key=lambda number: seconds[number])
     return (
@@ -166,26 +141,19 @@ async def _race(ask_fastest: Any, seconds: list[float], *, failing: list[int]) -
             not is_error,
             "a mirror that fails doesn't end the race",
             hint="An error is no answer: which mirrors may still have one?",
-            stronger="Catch the error of each one where you await it, and wait for the next.",
-            start=mirrors.over_at,
-            end=mirrors.over_at,
         )
         .that(
             verdict.value not in [f"the file, from mirror {number}" for number in slower],
             "the answer is the one that comes first",
             hint="If all are asked at once, which of the good answers is there first?",
-            stronger="Start a task for each mirror before you await one; then take the first that "
-            "is done and has not failed.",
         )
         .result(f"the file, from mirror {best}")
         .took(seconds=seconds[best])
         .that(
-            not mirrors.still_at_work,
+            not still_asked,
             "the others have ended when it returns",
-            hint=f"mirrors {mirrors.still_at_work} were still at work when it returned.",
-            stronger="`cancel()` only asks for it: await the cancelled tasks, too.",
-            start=mirrors.over_at,
-            end=mirrors.over_at,
+            hint=f"{still_asked} of them were still at work when it returned: `cancel()` only asks "
+            "for it.",
         )
         .nothing_left_running()
     )

@@ -2,20 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from inspect import isasyncgen, isawaitable
+from inspect import isawaitable
 from typing import Any
 
 from asyncteach.checks.check import Check, check
-from asyncteach.course.exercises import exercise, grade_in_turn
+from asyncteach.course.exercises import end_of, exercise, grade_in_turn
 
 _Page = tuple[list[str], int | None]
-
-_MOST = 50
-"""Pages after which a stream counts as endless."""
-
-
-class _EnoughError(Exception):
-    """Pages are fetched without an end."""
 
 
 @exercise(
@@ -27,6 +20,8 @@ async def read_items(fetch):
     for item in page[0]:
         yield item
 """,
+    stronger="a loop around the fetch goes on as long as there is a next page, which may be empty, "
+    "and yields all items of one page before it fetches the next.",
 )
 async def grade_read_items(read_items: Any) -> Check:
     """Write the generator `read_items`, which yields the items of all pages, one by one."""
@@ -45,72 +40,45 @@ async def grade_read_items(read_items: Any) -> Check:
 
 async def _read(read_items: Any, pages: dict[int, _Page]) -> Check:
     log: list[str] = []
-    wrong: list[str] = []
+    is_stream = True
 
     async def fetch(page: int) -> _Page:
-        log.append(f"page {page}")
-        if len(log) > _MOST:
-            raise _EnoughError
-        await asyncio.sleep(1)
         if page not in pages:
-            wrong.append("no such page")
-            return [], None
+            raise LookupError(f"there is no page {page}")
+        if f"page {page}" in log:
+            raise LookupError(f"page {page} was fetched already")
+        log.append(f"page {page}")
+        await asyncio.sleep(1)
         items, following = pages[page]
         return list(items), following
 
     async def main() -> Any:
+        nonlocal is_stream
         stream = read_items(fetch)
-        if not hasattr(stream, "__aiter__"):
-            wrong.append("no stream")
+        is_stream = hasattr(stream, "__aiter__")
+        if not is_stream:
             return await stream if isawaitable(stream) else stream
-        found: list[Any] = []
-        try:
-            async for item in stream:
-                log.append(item)
-                found.append(item)
-                if len(found) > 20:
-                    break
-                await asyncio.sleep(0.25)  # an answer that fetches ahead has the time for it
-        except _EnoughError:
-            pass
-        finally:
-            if isasyncgen(stream):
-                await stream.aclose()
+        found = []
+        async for item in stream:
+            log.append(item)
+            found.append(item)
+            await asyncio.sleep(0.25)  # an answer that fetches ahead has the time for it
         return found
 
     verdict = await check(main, virtual=True, name="read_items")
-    everything = [item for items, _ in pages.values() for item in items]
     expected = [one for page, (items, _) in pages.items() for one in (f"page {page}", *items)]
     return (
         verdict.that(
-            "no stream" not in wrong,
+            is_stream,
             "read_items gives something that `async for` can go through",
             hint="What makes a generator of an `async def`?",
-            stronger="Yield each item instead of collecting them in a list.",
         )
-        .that(
-            "no such page" not in wrong,
-            "it fetches no page that there isn't",
-            hint="The number of the next page comes with the page itself.",
-            stronger="And after the last page that number is None: what ends your loop?",
-        )
-        .that(
-            not isinstance(verdict.value, list)
-            or not any(isinstance(item, list | tuple) for item in verdict.value),
-            "it yields items, one by one",
-            hint="A whole page came at once, as a list: what takes the items out of it?",
-            stronger="`for item in items:`, and a `yield` for each.",
-        )
-        .result(
-            everything,
-            hint="After a page the next one is fetched: again and again, and until when?",
-            stronger="A loop around the fetch, as long as there is a next page; it may be empty.",
-        )
+        .result([item for items, _ in pages.values() for item in items])
         .that(
             log == expected,
             "a page is fetched only when its first item is asked for",
-            hint="What is fetched before the first item is handed over? And is any fetched twice?",
-            stronger="Yield all items of one page before you fetch the next.",
+            hint=f"It went {', '.join(map(str, log))}. What is fetched before the items of the "
+            "page before it are handed over?",
         )
         .nothing_left_running()
     )
@@ -126,34 +94,31 @@ async def find_first(open_stream, fits):
             return item
     return None
 """,
+    stronger="`async with aclosing(open_stream()) as stream:` closes the stream however the block "
+    "is left, by `return` or by an error, which it lets through.",
 )
 async def grade_find_first(find_first: Any) -> Check:
     """Change `find_first` so that the stream is closed when it returns or fails."""
     words = ["pear", "plum", "fig", "kiwi", "date"]
     return await grade_in_turn(
-        _find(find_first, words, lambda word: len(word) < 4, "fig", reads=3),
-        _find(find_first, words, lambda word: word > "z", None, reads=5),
+        _find(find_first, words, lambda word: len(word) < 4, "returned 'fig'", reads=3),
+        _find(find_first, words, lambda word: word > "z", "returned None", reads=5),
         # The first of all, and one that an `if` takes for nothing.
-        _find(find_first, [0, 1, 2], lambda n: n < 1, 0, reads=1),
-        _find(find_first, ["a", "b", 3, "d"], _is_upper, None, reads=3),
+        _find(find_first, [0, 1, 2], lambda n: n < 1, "returned 0", reads=1),
+        # A number has no such method.
+        _find(find_first, ["a", 3, "d"], lambda s: s.isupper(), "raised AttributeError", reads=2),
     )
 
 
-def _is_upper(item: Any) -> bool:
-    return bool(item.isupper())  # a number has no such method
-
-
 async def _find(
-    find_first: Any, items: list[Any], fits: Callable[[Any], bool], expected: Any, *, reads: int
+    find_first: Any, items: list[Any], fits: Callable[[Any], bool], expected: str, *, reads: int
 ) -> Check:
-    fails = fits is _is_upper
+    errors = (AttributeError,) if expected.startswith("raised") else ()
     log: list[str] = []
     opened: list[Any] = []
     closed = 0
-    left_at: float | None = None
 
     async def stream() -> AsyncIterator[Any]:
-        log.append("open")
         try:
             for item in items:
                 await asyncio.sleep(1)
@@ -163,62 +128,43 @@ async def _find(
             await asyncio.sleep(1)
             log.append("closed")
 
-    def open_stream() -> AsyncIterator[Any]:
+    def open_stream() -> Any:
         opened.append(stream())  # held here too, or forgetting it would close it
-        return opened[-1]  # type: ignore[no-any-return]
+        return opened[-1]
 
-    async def main() -> Any:
-        nonlocal closed, left_at
-        clock = asyncio.get_running_loop().time
-        began = clock()
+    async def main() -> str:
+        nonlocal closed
         try:
-            return await find_first(open_stream, fits)
-        except AttributeError as error:
-            if fails:
-                return error
-            raise
+            return await end_of(find_first(open_stream, fits), *errors, name="find_first")
         finally:
             closed = log.count("closed")
-            left_at = clock() - began
             for one in opened:
                 await one.aclose()
 
     verdict = await check(main, virtual=True, name="find_first")
-    if fails:
-        verdict.that(
-            isinstance(verdict.value, AttributeError),
-            "an error of fits reaches the caller of find_first",
-            hint="Close the stream, but don't catch the error.",
-            stronger="`async with` and `finally` both let an error through.",
-        )
-    elif expected is not None and not expected and verdict.value is None:
-        verdict.result(
-            expected,
-            hint=f"{expected!r} fits, and None came back. What is {expected!r} to an `if`?",
-            stronger=f"`if found:` isn't true for {expected!r}, and `found or None` is None then.",
-        )
-    else:
-        verdict.result(expected)
     return (
         verdict.that(
-            log.count("open") == 1,
+            verdict.value == expected,
+            f"find_first {expected}",
+            hint=f"of the items {', '.join(map(str, items))} it {verdict.value}. "
+            + ("Close the stream, but don't catch the error." if errors else "")
+            + ("What is 0 to an `if`?" if expected == "returned 0" else ""),
+        )
+        .that(
+            len(opened) == 1,
             "the stream is opened once",
-            hint=f"open_stream() was called {log.count('open')} times. Keep what it gives you.",
-            stronger="The one that you read is the one that has to be closed.",
+            hint=f"open_stream() was called {len(opened)} times. Keep what it gives you: that is "
+            "what has to be closed.",
         )
         .that(
             log.count("read") == reads,
             f"it reads {reads} of {len(items)} items",
             hint=f"it has read {log.count('read')}. Once you have found one you need no more.",
-            stronger="Return from inside the loop.",
         )
         .that(
             closed == 1,
-            "the stream is closed " + ("when it fails" if fails else "when it returns"),
+            "the stream is closed " + ("when it fails" if errors else "when it returns"),
             hint="`return` in the loop leaves the stream paused at its yield: what closes it?",
-            stronger="`aclosing()` around the stream, or a `finally` that awaits its aclose().",
-            start=left_at,
-            end=left_at,
         )
         .nothing_left_running()
     )

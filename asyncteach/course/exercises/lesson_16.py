@@ -15,14 +15,8 @@ Get = Callable[[str], Awaitable[Any]]
 Ring = Callable[[str], Any]
 
 
-def _name(test: Any) -> str:
-    return getattr(test, "__name__", "the test")
-
-
-async def _pass_good(
-    test: Any, good_ones: Sequence[Any], which: str = "good ones", why: str = ""
-) -> Check:
-    """Judge if the test passes for all of them; what it raises is reported."""
+async def _accept(test: Any, *good_ones: Any, which: str = "good ones") -> Check:
+    """Judge if the test passes for all of them."""
     red: list[str] = []
 
     async def main() -> None:
@@ -33,19 +27,17 @@ async def _pass_good(
                 red.append(at(find_line(error)))
                 return
 
-    # Whatever else it raises has failed already by now.
-    return (await check(main, name=_name(test))).that(
+    # Any other error has failed the check already.
+    return (await check(main, name=getattr(test, "__name__", "the test"))).that(
         not red,
         f"it passes for {which}",
-        hint=f"a good one raised an AssertionError{''.join(red)}. "
-        + (why or "Does the task ask for what is compared there?"),
-        stronger="Does that line ask for more than the task does, such as an order of the calls, "
-        "or a machine that is never busy? In `virtual_time()` a busy machine takes no time.",
+        hint=f"an AssertionError was raised{''.join(red)}. Does that line ask for more than the "
+        "task does, such as an order of the calls, or a machine that is never busy?",
     )
 
 
-async def _stop_bad(test: Any, bad: Any, what: str, hint: str, stronger: str) -> Check:
-    """Judge if the test fails for a bad one, by whatever exception."""
+async def _reject(test: Any, bad: Any, hint: str) -> Check:
+    """Judge if the test fails for a bad one, by any exception. Its name says what is bad."""
 
     async def main() -> bool:
         try:
@@ -54,9 +46,63 @@ async def _stop_bad(test: Any, bad: Any, what: str, hint: str, stronger: str) ->
             return True
         return False
 
-    verdict = await check(main, name=_name(test))
-    # Of a test that hangs for a bad one it can't be said that it lets it through.
-    return verdict.that(verdict.value is True, f"it stops {what}", hint=hint, stronger=stronger)
+    verdict = await check(main, name=getattr(test, "__name__", "the test"))
+    return verdict.that(
+        verdict.value is True, f"it stops one that {bad.__name__.replace('_', ' ')}", hint=hint
+    )
+
+
+# Of fetch_all(): good ones and bad ones
+
+
+async def _fetch_together(get: Get, pages: Sequence[str]) -> list[Any]:
+    return list(await asyncio.gather(*(get(page) for page in pages)))
+
+
+async def _fetch_the_last_one_first(get: Get, pages: Sequence[str]) -> list[Any]:
+    async with asyncio.TaskGroup() as group:
+        tasks = {page: group.create_task(_await(get(page))) for page in reversed(pages)}
+    return [tasks[page].result() for page in pages]
+
+
+async def _await(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+async def leaves_out_the_last_page(get: Get, pages: Sequence[str]) -> list[Any]:
+    return await _fetch_together(get, pages[:-1])
+
+
+async def fetches_one_page_after_another(get: Get, pages: Sequence[str]) -> list[Any]:
+    return [await get(page) for page in pages]
+
+
+async def returns_the_answers_as_they_come(get: Get, pages: Sequence[str]) -> list[Any]:
+    return [await one for one in asyncio.as_completed([get(page) for page in pages])]
+
+
+async def fetches_each_page_twice_at_the_same_time(get: Get, pages: Sequence[str]) -> list[Any]:
+    return (await _fetch_together(get, [*pages, *pages]))[: len(pages)]
+
+
+async def fetches_two_pages_at_a_time_and_no_more(get: Get, pages: Sequence[str]) -> list[Any]:
+    turn = asyncio.Semaphore(2)
+
+    async def get_one(page: str) -> Any:
+        async with turn:
+            return await get(page)
+
+    return await _fetch_together(get_one, pages)
+
+
+async def leaves_a_task_behind(get: Get, pages: Sequence[str]) -> list[Any]:
+    found = await _fetch_together(get, pages)
+    _kept[:] = [asyncio.ensure_future(asyncio.sleep(1))]
+    return found
+
+
+_kept: list[Any] = []
+"""So that the task that is left behind isn't lost before the test can see it."""
 
 
 @exercise(
@@ -69,145 +115,31 @@ async def test_fetch_all(fetch_all):
 
     assert await fetch_all(get, ["a", "b"]) == ["A", "B"]
 """,
-    task="Change `test_fetch_all` so that it passes for good ones and fails for every bad one",
+    stronger="in `virtual_time()` and `record()`, let three pages take different times, the first "
+    "the longest and the others together longer; note each call; assert the result, the calls, how "
+    "long it took, and `check(recording).nothing_left_running()`.",
 )
 async def grade_inspector(test_fetch_all: Any) -> Check:
-    """Hand it good ones, which must pass, and bad ones, which must not."""
+    """Change `test_fetch_all` so that it passes for good ones and fails for every bad one."""
+    hints = {
+        leaves_out_the_last_page: "compare what comes back with what was asked for, in an "
+        "`assert`. And is fetch_all(...) awaited?",
+        fetches_one_page_after_another: "the fake is so fast that no difference shows; how long "
+        "should it take in all?",
+        returns_the_answers_as_they_come: "all answers of the fake come at the same time, or in "
+        "the order of the pages.",
+        fetches_each_page_twice_at_the_same_time: "how often is get() called for a page?",
+        fetches_two_pages_at_a_time_and_no_more: "could two at a time be as quick with the pages "
+        "of your test as all at the same time?",
+        leaves_a_task_behind: "what still runs when fetch_all has returned?",
+    }
     return await grade_in_turn(
-        _pass_good(test_fetch_all, (_with_group, _with_gather, _with_tasks)),
-        *(
-            _stop_bad(test_fetch_all, bad, f"a fetch_all that {does}", hint, stronger)
-            for bad, does, hint, stronger in _BAD_ONES
-        ),
+        _accept(test_fetch_all, _fetch_together, _fetch_the_last_one_first),
+        *(_reject(test_fetch_all, bad, hint) for bad, hint in hints.items()),
     )
 
 
-async def _with_group(get: Get, pages: Sequence[str]) -> list[Any]:
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_await(get(page))) for page in pages]
-    return [task.result() for task in tasks]
-
-
-async def _with_gather(get: Get, pages: Sequence[str]) -> list[Any]:
-    return list(await asyncio.gather(*(get(page) for page in pages)))
-
-
-async def _with_tasks(get: Get, pages: Sequence[str]) -> list[Any]:
-    # The last one first: the task doesn't ask for an order of the calls.
-    tasks = {page: asyncio.ensure_future(get(page)) for page in reversed(pages)}
-    return [await tasks[page] for page in pages]
-
-
-async def _await(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable
-
-
-async def _in_turn(get: Get, pages: Sequence[str]) -> list[Any]:
-    return [await get(page) for page in pages]
-
-
-async def _as_they_come(get: Get, pages: Sequence[str]) -> list[Any]:
-    return [await one for one in asyncio.as_completed([get(page) for page in pages])]
-
-
-async def _twice_at_once(get: Get, pages: Sequence[str]) -> list[Any]:
-    return (await _with_gather(get, [*pages, *pages]))[: len(pages)]
-
-
-async def _two_at_a_time(get: Get, pages: Sequence[str]) -> list[Any]:
-    turn = asyncio.Semaphore(2)
-
-    async def get_one(page: str) -> Any:
-        async with turn:
-            return await get(page)
-
-    return await _with_gather(get_one, pages)
-
-
-async def _without_the_last(get: Get, pages: Sequence[str]) -> list[Any]:
-    return await _with_gather(get, pages[:-1])
-
-
-async def _with_a_leftover(get: Get, pages: Sequence[str]) -> list[Any]:
-    found = await _with_gather(get, pages)
-    _kept.append(asyncio.ensure_future(asyncio.sleep(1)))
-    _kept[:-1] = []
-    return found
-
-
-_kept: list[Any] = []
-"""So that the task that is left behind isn't lost before the test can see it."""
-
-_BAD_ONES = (
-    (
-        _without_the_last,
-        "leaves out the last page",
-        "compare what comes back with what was asked for.",
-        "without an `assert` a test looks and says nothing; is fetch_all(...) awaited?",
-    ),
-    (
-        _in_turn,
-        "fetches one page after another",
-        "the fake is so fast that no difference shows; how long should it take in all?",
-        "let get() sleep for some seconds, and look how many went by: `virtual_time()`.",
-    ),
-    (
-        _as_they_come,
-        "returns the answers as they come",
-        "all answers of the fake come at the same time, or in the order of the pages.",
-        "let the first page take the longest.",
-    ),
-    (
-        _twice_at_once,
-        "fetches each page twice at the same time",
-        "how often is get() called for a page?",
-        "note each call in a list, and look at that list at the end.",
-    ),
-    (
-        _two_at_a_time,
-        "fetches two pages at a time and no more",
-        "could two at a time be as quick with the pages of your test as all at the same time?",
-        "ask for three pages or more, and let the two shortest take longer than the longest.",
-    ),
-    (
-        _with_a_leftover,
-        "leaves a task behind",
-        "what still runs when fetch_all has returned?",
-        "`check(recording).nothing_left_running()` tells, with an `assert` in front.",
-    ),
-)
-
-
-@exercise(
-    "the reminder",
-    lesson=16,
-    starter="""\
-async def test_reminder(remind):
-    rung = []
-    task = asyncio.create_task(remind(0.1, rung.append))
-    await asyncio.sleep(0.05)
-    assert rung == []
-    await asyncio.sleep(0.06)
-    assert rung == ["ring"]
-    await task
-""",
-    task="Mend `test_reminder` so that it passes on a busy machine, and fails for a bad `remind`",
-)
-async def grade_reminder(test_reminder: Any) -> Check:
-    """Hand it good ones, one of them on a busy machine, and bad ones."""
-    return await grade_in_turn(
-        _pass_good(test_reminder, (_remind, _remind_by_timer)),
-        _pass_good(
-            test_reminder,
-            (_remind_on_a_busy_machine,),
-            "a good one on a busy machine",
-            "The machine was busy with something else for a moment.",
-        ),
-        *(
-            _stop_bad(test_reminder, bad, f"a remind that {does}", hint, stronger)
-            for bad, does, hint, stronger in _BAD_REMINDERS
-        ),
-    )
+# Of remind(): good ones and bad ones
 
 
 async def _remind(seconds: float, ring: Ring) -> None:
@@ -236,60 +168,56 @@ def _be_busy() -> None:
         one.recv(1)
 
 
-async def _never(seconds: float, ring: Ring) -> None:
+async def never_rings(seconds: float, ring: Ring) -> None:
     await asyncio.sleep(seconds)
 
 
-async def _a_bit_early(seconds: float, ring: Ring) -> None:
-    await asyncio.sleep(seconds * 0.8)
-    ring("ring")
+async def rings_a_bit_early(seconds: float, ring: Ring) -> None:
+    await _remind(seconds * 0.8, ring)
     await asyncio.sleep(seconds * 0.2)
 
 
-async def _late(seconds: float, ring: Ring) -> None:
-    await asyncio.sleep(seconds * 1.25)
-    ring("ring")
+async def rings_too_late(seconds: float, ring: Ring) -> None:
+    await _remind(seconds * 1.25, ring)
 
 
-async def _again(seconds: float, ring: Ring) -> None:
+async def rings_twice(seconds: float, ring: Ring) -> None:
     await _remind(seconds, ring)
     ring("ring")
 
 
-async def _in_other_words(seconds: float, ring: Ring) -> None:
-    await asyncio.sleep(seconds)
-    ring("")
+async def rings_with_another_word(seconds: float, ring: Ring) -> None:
+    await _remind(seconds, lambda _: ring(""))
 
 
-_BAD_REMINDERS = (
-    (
-        _never,
-        "never rings",
-        "what has to be in `rung` at the end?",
-        "without an `assert` a test looks and says nothing; is remind(...) awaited?",
-    ),
-    (
-        _a_bit_early,
-        "rings a bit early",
-        "how close do you look? In virtual time a test may be exact.",
-        "`ring` may be a function of yours that notes `clock.seconds`.",
-    ),
-    (
-        _late,
-        "rings too late",
-        "when was it rung? A test that only waits for the end doesn't notice that it came late.",
-        "`ring` may be a function of yours that notes `clock.seconds`.",
-    ),
-    (
-        _again,
-        "rings twice",
-        "how often was it rung?",
-        "compare the whole list, and only when remind(...) has ended.",
-    ),
-    (
-        _in_other_words,
-        "rings with another word",
-        "which word was `ring` called with?",
-        "compare what is in the list with ['ring'], and not only its length.",
-    ),
+@exercise(
+    "the reminder",
+    lesson=16,
+    starter="""\
+async def test_reminder(remind):
+    rung = []
+    task = asyncio.create_task(remind(0.1, rung.append))
+    await asyncio.sleep(0.05)
+    assert rung == []
+    await asyncio.sleep(0.06)
+    assert rung == ["ring"]
+    await task
+""",
+    stronger="in `virtual_time()` a busy machine takes no time, and a test may be exact: await "
+    "remind(...) with a `ring` of yours that notes the word and `clock.seconds`, and compare the "
+    "whole list.",
 )
+async def grade_reminder(test_reminder: Any) -> Check:
+    """Mend `test_reminder` so that it passes on a busy machine, and fails for a bad `remind`."""
+    hints = {
+        never_rings: "what has to be in `rung` at the end? And is remind(...) awaited?",
+        rings_a_bit_early: "how close do you look? In virtual time a test may be exact.",
+        rings_too_late: "when was it rung? A test that only waits for the end doesn't notice.",
+        rings_twice: "how often was it rung, until remind(...) has ended?",
+        rings_with_another_word: "which word was `ring` called with?",
+    }
+    return await grade_in_turn(
+        _accept(test_reminder, _remind, _remind_by_timer),
+        _accept(test_reminder, _remind_on_a_busy_machine, which="a good one on a busy machine"),
+        *(_reject(test_reminder, bad, hint) for bad, hint in hints.items()),
+    )
