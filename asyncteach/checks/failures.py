@@ -58,9 +58,9 @@ def judge_stop(deadline: float, run: Run, trace: Trace) -> Judgement:
     where = f"; it was{at(run.place)}" if run.place else ""
     clause = f"still going after {_seconds(deadline)}, so it was stopped{where}"
     # What waits for the work of a task that has failed waits for ever.
-    for row in trace.rows:
-        if row.outcome.startswith("raised ") and not row.was_there:
-            clause += f"; {name_task(row)} {row.outcome.rstrip('.')}"
+    rows = (row for row in trace.rows if row.outcome.startswith("raised ") and not row.was_there)
+    if row := next(rows, None):
+        clause += f"; {name_task(row)} {row.outcome.rstrip('.')}"
     if run.left:
         clause += f". {run.left.rstrip('.')}"
     elif any(row.kind == "thread" and row.outcome == "still running" for row in trace.rows):

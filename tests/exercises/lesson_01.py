@@ -1,10 +1,25 @@
 """Answers to the exercise of lesson 1."""
 
-from . import read_answers
-
 ANSWERS = {
-    "six things to do": read_answers(
-        """
+    "six things to do": """
+### a chore left for last | 140
+tonight = CHORES[1:] + LEISURE + CHORES[:1]
+
+### a list of lists | isn't true that tonight is a list
+tonight = [CHORES, LEISURE]
+
+### a quicker rice cooker | each of the six
+tonight = [*LEISURE, *(chore(one.name, 0.001) for one in CHORES)]
+
+### the number of minutes | it's 100
+tonight = 100
+
+### sorted in place | it's None
+tonight = [*CHORES, *LEISURE].sort(key=lambda one: one.minutes)
+
+### nothing at all | it's []
+tonight = []
+
 ### right
 tonight = [*CHORES, *LEISURE]
 
@@ -16,27 +31,5 @@ tonight = LEISURE[:1] + CHORES + LEISURE[1:]
 
 ### right
 tonight = tuple(reversed(LEISURE + CHORES))
-
-### a chore left for last | 140
-tonight = CHORES[1:] + LEISURE + CHORES[:1]
-
-### something twice | each of the six
-tonight = CHORES + LEISURE + CHORES
-
-### a list of lists | one of the activities
-tonight = [CHORES, LEISURE]
-
-### a quicker rice cooker | each of the six
-tonight = [*LEISURE, *(chore(one.name, 0.001) for one in CHORES)]
-
-### the number of minutes | it's 100
-tonight = 100
-
-### sorted in place | give back
-tonight = [*CHORES, *LEISURE].sort(key=lambda one: one.minutes)
-
-### nothing at all | one of the activities
-tonight = []
-"""
-    ),
+""",
 }

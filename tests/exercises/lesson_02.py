@@ -1,10 +1,45 @@
 """Answers to the exercise of lesson 2."""
 
-from . import read_answers
-
 ANSWERS = {
-    "breakfast": read_answers(
-        """
+    "breakfast": """
+### awaits in a row | 540
+async def breakfast(brew):
+    tea = await brew("tea", 180)
+    egg = await brew("egg water", 240)
+    toast = await brew("toast", 120)
+    return [egg, tea, toast]
+
+### a forgotten await | coroutine
+async def breakfast(brew):
+    egg = brew("egg water", 240)
+    tea = brew("tea", 180)
+    toast = brew("toast", 120)
+    return [egg, tea, toast]
+
+### nothing returned | the result is None
+async def breakfast(brew):
+    await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
+
+### a written result | some egg water for you
+async def breakfast(brew):
+    await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
+    return ["a pot of egg water", "a pot of tea", "a pot of toast"]
+
+### quicker tea | for its own time
+async def breakfast(brew):
+    egg = await brew("egg water", 200)
+    tea = await brew("tea", 20)
+    toast = await brew("toast", 20)
+    return [egg, tea, toast]
+
+### as they come | in another order
+async def breakfast(brew):
+    plans = [brew("egg water", 240), brew("tea", 180), brew("toast", 120)]
+    return [await plan for plan in asyncio.as_completed(plans)]
+
+### no function at all | breakfast is None
+breakfast = None
+
 ### right
 async def breakfast(brew):
     egg, tea, toast = await asyncio.gather(
@@ -30,56 +65,5 @@ breakfast = Kitchen()
 breakfast = lambda brew: asyncio.gather(
     brew("egg water", 240), brew(name="tea", seconds=180), brew("toast", seconds=120)
 )
-
-### awaits in a row | 540
-async def breakfast(brew):
-    tea = await brew("tea", 180)
-    egg = await brew("egg water", 240)
-    toast = await brew("toast", 120)
-    return [egg, tea, toast]
-
-### a forgotten await | coroutine
-async def breakfast(brew):
-    egg = brew("egg water", 240)
-    tea = brew("tea", 180)
-    toast = brew("toast", 120)
-    return [egg, tea, toast]
-
-### gather without await | GatheringFuture
-async def breakfast(brew):
-    return asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
-
-### nothing returned | the result is None
-async def breakfast(brew):
-    await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
-
-### a written result | some egg water for you
-async def breakfast(brew):
-    await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
-    return ["a pot of egg water", "a pot of tea", "a pot of toast"]
-
-### quicker tea | for its own time
-async def breakfast(brew):
-    egg = await brew("egg water", 200)
-    tea = await brew("tea", 20)
-    toast = await brew("toast", 20)
-    return [egg, tea, toast]
-
-### as they come | A hint: look at the return
-async def breakfast(brew):
-    plans = [brew("egg water", 240), brew("tea", 180), brew("toast", 120)]
-    return [await plan for plan in asyncio.as_completed(plans)]
-
-### a wait for what never comes | stopped
-async def breakfast(brew):
-    table = []
-    task = asyncio.create_task(brew("tea", 180))
-    while len(table) < 3:
-        await asyncio.sleep(1)
-    return table
-
-### no function at all | breakfast is None
-breakfast = None
-"""
-    ),
+""",
 }

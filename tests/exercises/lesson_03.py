@@ -1,23 +1,7 @@
 """Answers to the exercise of lesson 3."""
 
-from . import read_answers
-
 ANSWERS = {
-    "the job": read_answers(
-        """
-### right
-async def job(fetch):
-    page = await fetch("news")
-    return page
-
-### right
-def job(fetch):
-    return fetch("news")
-
-### right
-async def job(fetch):
-    return await asyncio.create_task(fetch("news"))
-
+    "the job": """
 ### asyncio.run in a coroutine | RuntimeError
 async def job(fetch):
     return asyncio.run(fetch("news"))
@@ -35,21 +19,21 @@ async def job(fetch):
     await fetch("news")
     return "the news page"
 
-### a task that nobody waits for | task
+### right
 async def job(fetch):
-    task = asyncio.create_task(fetch("news"))
-    return task
+    page = await fetch("news")
+    return page
+
+### right
+def job(fetch):
+    return fetch("news")
 
 ### no function that can be awaited | Not yet
 def job(fetch):
     return "the news page"
 
-### a spin until the task is done | stopped
+### right
 async def job(fetch):
-    task = asyncio.create_task(fetch("news"))
-    while not task.done():
-        pass
-    return task.result()
-"""
-    ),
+    return await asyncio.create_task(fetch("news"))
+""",
 }

@@ -1,10 +1,33 @@
 """Answers to the exercise of lesson 6."""
 
-from . import read_answers
-
 ANSWERS = {
-    "ten thousand at the gate": read_answers(
-        """
+    "ten thousand at the gate": """
+### plans that nobody carries out | different tasks
+def hold(number, gate):
+    return [gate.wait() for _ in range(number)]
+
+### one task, many times | there is 1 task
+def hold(number, gate):
+    return [asyncio.create_task(gate.wait())] * number
+
+### nothing returned | returned a list
+def hold(number, gate):
+    for _ in range(number):
+        asyncio.create_task(gate.wait())
+
+### a sleep in place of the gate | before the gate opens
+def hold(number, gate):
+    return [asyncio.create_task(asyncio.sleep(30)) for _ in range(number)]
+
+### a gate of its own | when the gate is open
+def hold(number, gate):
+    gate = asyncio.Event()
+    return [asyncio.create_task(gate.wait()) for _ in range(number)]
+
+### the number of the task text | 10,000 different tasks
+def hold(number, gate):
+    return [asyncio.create_task(gate.wait()) for _ in range(10)]
+
 ### right
 def hold(number, gate):
     async def one():
@@ -27,37 +50,10 @@ def hold(number, gate):
 async def hold(number, gate):
     return [asyncio.create_task(gate.wait()) for _ in range(number)]
 
-### plans that nobody carries out | different tasks
-def hold(number, gate):
-    return [gate.wait() for _ in range(number)]
-
-### one task, many times | here it's 1
-def hold(number, gate):
-    return [asyncio.create_task(gate.wait())] * number
-
-### nothing returned | returned a list
-def hold(number, gate):
-    for _ in range(number):
-        asyncio.create_task(gate.wait())
-
-### a sleep in place of the gate | before the gate opens
-def hold(number, gate):
-    return [asyncio.create_task(asyncio.sleep(30)) for _ in range(number)]
-
-### a gate of its own | when the gate is open
-def hold(number, gate):
-    gate = asyncio.Event()
-    return [asyncio.create_task(gate.wait()) for _ in range(number)]
-
-### the number of the task text | 10,000 different tasks
-def hold(number, gate):
-    return [asyncio.create_task(gate.wait()) for _ in range(10)]
-
 ### hold waits itself | stopped
 async def hold(number, gate):
     tasks = [asyncio.create_task(gate.wait()) for _ in range(number)]
     await asyncio.gather(*tasks)
     return tasks
-"""
-    ),
+""",
 }

@@ -1,18 +1,54 @@
 """Answers to the exercise of lesson 8."""
 
-from . import read_answers
-
-OVEN = """\
-class Oven:
-    def __init__(self, make_future):
-        self.make_future = make_future
-        self.is_taken = False
-        self.queue = deque()
-"""
-
 ANSWERS = {
-    "one oven": read_answers(
-        """
+    "one oven": """
+### nobody waits | only one cake
+-        if self.is_taken:
+-            my_turn = self.make_future()
+-            self.queue.append(my_turn)
+-            await my_turn
+
+-        if self.queue:
+-            self.queue.popleft().set_result(None)
+-        else:
+-            self.is_taken = False
++        self.is_taken = False
+
+### free in between, looked at again | Who came first
+-        if self.is_taken:
++        while self.is_taken:
+-    def give_back(self):
++    def give_back(self):
++        self.is_taken = False
+-        else:
+-            self.is_taken = False
+
+### looks again without a pause for the clock | Don't look again and again
+-        if self.is_taken:
+-            my_turn = self.make_future()
+-            self.queue.append(my_turn)
+-            await my_turn
++        while self.is_taken:
++            await asyncio.sleep(0)
+-        if self.queue:
+-            self.queue.popleft().set_result(None)
+-        else:
+-            self.is_taken = False
++        self.is_taken = False
+
+### nobody is woken | stopped
+-        if self.queue:
+-            self.queue.popleft().set_result(None)
+-        else:
+-            self.is_taken = False
++        self.is_taken = False
+
+### take is no coroutine function | has to be a coroutine
+-    async def take(self):
++    def take(self):
+-            await my_turn
++            return my_turn
+
 ### right
 class Oven:
     def __init__(self, make_future):
@@ -29,6 +65,36 @@ class Oven:
 
     def give_back(self):
         self.current.set_result(None)
+
+### asyncio's own lock | make_future
+class Oven:
+    def __init__(self, make_future):
+        self.lock = asyncio.Lock()
+
+    async def take(self):
+        await self.lock.acquire()
+
+    def give_back(self):
+        self.lock.release()
+
+### one queue for all ovens | as soon as it is given back
+class Oven:
+    queue = deque()
+
+    def __init__(self, make_future):
+        self.make_future = make_future
+
+    async def take(self):
+        turn = self.make_future()
+        self.queue.append(turn)
+        if len(self.queue) == 1:
+            turn.set_result(None)
+        await turn
+
+    def give_back(self):
+        self.queue.popleft()
+        if self.queue:
+            self.queue[0].set_result(None)
 
 ### right
 class Oven:
@@ -50,106 +116,5 @@ class Oven:
         for ticket in self.tickets[:1]:
             self.tickets.remove(ticket)
             ticket.set_result("your turn")
-
-### nobody waits | only one cake
-
-    async def take(self):
-        self.is_taken = True
-
-    def give_back(self):
-        self.is_taken = False
-
-### free in between, looked at again | Who came first
-
-    async def take(self):
-        while self.is_taken:
-            my_turn = self.make_future()
-            self.queue.append(my_turn)
-            await my_turn
-        self.is_taken = True
-
-    def give_back(self):
-        self.is_taken = False
-        if self.queue:
-            self.queue.popleft().set_result(None)
-
-### looks again and again | Don't look again and again
-
-    async def take(self):
-        while self.is_taken:
-            await asyncio.sleep(0.1)
-        self.is_taken = True
-
-    def give_back(self):
-        self.is_taken = False
-
-### looks again without a pause for the clock | Don't look again and again
-
-    async def take(self):
-        while self.is_taken:
-            await asyncio.sleep(0)
-        self.is_taken = True
-
-    def give_back(self):
-        self.is_taken = False
-
-### nobody is woken | stopped
-
-    async def take(self):
-        if self.is_taken:
-            my_turn = self.make_future()
-            self.queue.append(my_turn)
-            await my_turn
-        self.is_taken = True
-
-    def give_back(self):
-        self.is_taken = False
-
-### asyncio's own lock | make_future
-class Oven:
-    def __init__(self, make_future):
-        self.lock = asyncio.Lock()
-
-    async def take(self):
-        await self.lock.acquire()
-
-    def give_back(self):
-        self.lock.release()
-
-### take is no coroutine function | has to be a coroutine
-
-    def take(self):
-        if self.is_taken:
-            my_turn = self.make_future()
-            self.queue.append(my_turn)
-            return my_turn
-        self.is_taken = True
-
-    def give_back(self):
-        if self.queue:
-            self.queue.popleft().set_result(None)
-        else:
-            self.is_taken = False
-
-### one queue for all ovens | as soon as it is given back
-class Oven:
-    queue = deque()
-
-    def __init__(self, make_future):
-        self.make_future = make_future
-
-    async def take(self):
-        turn = self.make_future()
-        self.queue.append(turn)
-        if len(self.queue) == 1:
-            turn.set_result(None)
-        await turn
-
-    def give_back(self):
-        self.queue.popleft()
-        if self.queue:
-            self.queue[0].set_result(None)
 """,
-        OVEN,
-    ),
 }

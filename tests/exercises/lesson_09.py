@@ -1,10 +1,96 @@
 """Answers to the exercise of lesson 9."""
 
-from . import read_answers
-
 ANSWERS = {
-    "the polite reader": read_answers(
-        """
+    "the polite reader": """
+### one after another, with all manners | the most were 1
+async def fetch_all(client, urls):
+    texts = []
+    for url in urls:
+        response = await client.get(url)
+        while response.status_code == 429:
+            await asyncio.sleep(int(response.headers["Retry-After"]))
+            response = await client.get(url)
+        texts.append(response.text)
+    return texts
+
+### everything at once | the most were 8
+async def fetch_one(client, url):
+    response = await client.get(url)
+    while response.status_code == 429:
+        await asyncio.sleep(int(response.headers["Retry-After"]))
+        response = await client.get(url)
+    return response.text
+
+
+async def fetch_all(client, urls):
+    return await asyncio.gather(*(fetch_one(client, url) for url in urls))
+
+### a refusal taken for a page | refusal
+async def fetch_one(client, url, limit):
+    async with limit:
+        response = await client.get(url)
+    return response.text
+
+
+async def fetch_all(client, urls):
+    limit = asyncio.Semaphore(5)
+    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
+
+### a second, whatever the server says | before the time
+-    while True:
+-        async with limit:
++    async with limit:
++        response = await client.get(url)
++        while response.status_code == 429:
++            await asyncio.sleep(1)
+-        if response.status_code != 429:
+-            return response.text
+-        await asyncio.sleep(int(response.headers["Retry-After"]))
++    return response.text
+
+### a pause that holds the loop | held the loop
+import time
+
+
+async def fetch_one(client, url, limit):
+    async with limit:
+        response = await client.get(url)
+    if response.status_code == 429:
+        time.sleep(int(response.headers["Retry-After"]))
+        return await fetch_one(client, url, limit)
+    return response.text
+
+
+async def fetch_all(client, urls):
+    limit = asyncio.Semaphore(5)
+    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
+
+### a blocking client | `client`
+async def fetch_one(url, limit):
+    async with limit:
+        return httpx2.get(url).text
+
+
+async def fetch_all(client, urls):
+    limit = asyncio.Semaphore(5)
+    return await asyncio.gather(*(fetch_one(url, limit) for url in urls))
+
+### in the order of their coming | another order
+-    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
++    first = [fetch_one(client, url, limit) for url in urls]
++    return [await one for one in asyncio.as_completed(first)]
+
+### a semaphore that is never released | stopped
+async def fetch_one(client, url, limit):
+    await limit.acquire()
+    response = await client.get(url)
+    return response.text
+
+
+async def fetch_all(client, urls):
+    limit = asyncio.Semaphore(5)
+    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
+
 ### right
 async def fetch_all(client, urls):
     texts = {}
@@ -40,107 +126,5 @@ async def fetch_all(client, urls):
             await asyncio.sleep(max(waits))
             left = refused + left
     return [texts[url] for url in urls]
-
-### one after another, with all manners | several requests
-async def fetch_all(client, urls):
-    texts = []
-    for url in urls:
-        response = await client.get(url)
-        while response.status_code == 429:
-            await asyncio.sleep(int(response.headers["Retry-After"]))
-            response = await client.get(url)
-        texts.append(response.text)
-    return texts
-
-### everything at once | at most 5 requests
-async def fetch_one(client, url):
-    response = await client.get(url)
-    while response.status_code == 429:
-        await asyncio.sleep(int(response.headers["Retry-After"]))
-        response = await client.get(url)
-    return response.text
-
-
-async def fetch_all(client, urls):
-    return await asyncio.gather(*(fetch_one(client, url) for url in urls))
-
-### a refusal taken for a page | refusal
-async def fetch_one(client, url, limit):
-    async with limit:
-        response = await client.get(url)
-    return response.text
-
-
-async def fetch_all(client, urls):
-    limit = asyncio.Semaphore(5)
-    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
-
-### a second, whatever the server says | before the time
-async def fetch_one(client, url, limit):
-    async with limit:
-        response = await client.get(url)
-        while response.status_code == 429:
-            await asyncio.sleep(1)
-            response = await client.get(url)
-    return response.text
-
-
-async def fetch_all(client, urls):
-    limit = asyncio.Semaphore(5)
-    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
-
-### a pause that holds the loop | held the loop
-import time
-
-
-async def fetch_one(client, url, limit):
-    async with limit:
-        response = await client.get(url)
-    if response.status_code == 429:
-        time.sleep(int(response.headers["Retry-After"]))
-        return await fetch_one(client, url, limit)
-    return response.text
-
-
-async def fetch_all(client, urls):
-    limit = asyncio.Semaphore(5)
-    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
-
-### a blocking client | `client`
-async def fetch_one(url, limit):
-    async with limit:
-        return httpx2.get(url).text
-
-
-async def fetch_all(client, urls):
-    limit = asyncio.Semaphore(5)
-    return await asyncio.gather(*(fetch_one(url, limit) for url in urls))
-
-### in the order of their coming | another order
-async def fetch_one(client, url, limit):
-    while True:
-        async with limit:
-            response = await client.get(url)
-        if response.status_code != 429:
-            return response.text
-        await asyncio.sleep(int(response.headers["Retry-After"]))
-
-
-async def fetch_all(client, urls):
-    limit = asyncio.Semaphore(5)
-    first = [fetch_one(client, url, limit) for url in urls]
-    return [await one for one in asyncio.as_completed(first)]
-
-### a semaphore that is never released | stopped
-async def fetch_one(client, url, limit):
-    await limit.acquire()
-    response = await client.get(url)
-    return response.text
-
-
-async def fetch_all(client, urls):
-    limit = asyncio.Semaphore(5)
-    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
-"""
-    ),
+""",
 }

@@ -1,10 +1,60 @@
 """Answers to the exercise of lesson 10."""
 
-from . import read_answers
-
 ANSWERS = {
-    "the tills": read_answers(
-        """
+    "the tills": """
+### async def around what blocks | held the loop
+async def count_one(open_till, name):
+    with closing(open_till(name)) as database:
+        return database.execute("select count(*) from sales").fetchone()[0]
+
+
+async def count_sales(open_till, names):
+    counts = await asyncio.gather(*(count_one(open_till, name) for name in names))
+    return dict(zip(names, counts))
+
+### opened here, asked there | A connection belongs to the thread
+async def count_one(open_till, name):
+    with closing(open_till(name)) as database:
+        cursor = await asyncio.to_thread(database.execute, "select count(*) from sales")
+        return cursor.fetchone()[0]
+
+
+async def count_sales(open_till, names):
+    counts = await asyncio.gather(*(count_one(open_till, name) for name in names))
+    return dict(zip(names, counts))
+
+### one thread after another | 6 s
+def count_one(open_till, name):
+    with closing(open_till(name)) as database:
+        return database.execute("select count(*) from sales").fetchone()[0]
+
+
+async def count_sales(open_till, names):
+    return {name: await asyncio.to_thread(count_one, open_till, name) for name in names}
+
+### a forgotten await | Is there an `await`?
+def count_one(open_till, name):
+    with closing(open_till(name)) as database:
+        return database.execute("select count(*) from sales").fetchone()[0]
+
+
+async def count_sales(open_till, names):
+    return {name: asyncio.to_thread(count_one, open_till, name) for name in names}
+
+### nothing is closed | closed
+def count_one(open_till, name):
+    return open_till(name).execute("select count(*) from sales").fetchone()[0]
+
+
+async def count_sales(open_till, names):
+    jobs = [asyncio.to_thread(count_one, open_till, name) for name in names]
+    return dict(zip(names, await asyncio.gather(*jobs)))
+
+### numbers that were right once | closed
+async def count_sales(open_till, names):
+    await asyncio.sleep(2)
+    return {"front": 3, "back": 5, "door": 2}
+
 ### right
 def count(open_till, name, counts):
     database = open_till(name)
@@ -36,72 +86,5 @@ async def count_one(open_till, name):
 
 async def count_sales(open_till, names):
     return dict(await asyncio.gather(*(count_one(open_till, name) for name in names)))
-
-### async def around what blocks | held the loop
-async def count_one(open_till, name):
-    with closing(open_till(name)) as database:
-        return database.execute("select count(*) from sales").fetchone()[0]
-
-
-async def count_sales(open_till, names):
-    counts = await asyncio.gather(*(count_one(open_till, name) for name in names))
-    return dict(zip(names, counts))
-
-### opened here, asked there | A connection belongs to the thread
-async def count_one(open_till, name):
-    with closing(open_till(name)) as database:
-        cursor = await asyncio.to_thread(database.execute, "select count(*) from sales")
-        return cursor.fetchone()[0]
-
-
-async def count_sales(open_till, names):
-    counts = await asyncio.gather(*(count_one(open_till, name) for name in names))
-    return dict(zip(names, counts))
-
-### one thread after another | 6 s
-def count_one(open_till, name):
-    with closing(open_till(name)) as database:
-        return database.execute("select count(*) from sales").fetchone()[0]
-
-
-async def count_sales(open_till, names):
-    return {name: await asyncio.to_thread(count_one, open_till, name) for name in names}
-
-### a forgotten await | dictionary
-def count_one(open_till, name):
-    with closing(open_till(name)) as database:
-        return database.execute("select count(*) from sales").fetchone()[0]
-
-
-async def count_sales(open_till, names):
-    return {name: asyncio.to_thread(count_one, open_till, name) for name in names}
-
-### nothing is closed | closed
-def count_one(open_till, name):
-    return open_till(name).execute("select count(*) from sales").fetchone()[0]
-
-
-async def count_sales(open_till, names):
-    jobs = [asyncio.to_thread(count_one, open_till, name) for name in names]
-    return dict(zip(names, await asyncio.gather(*jobs)))
-
-### numbers that were right once | closed
-async def count_sales(open_till, names):
-    await asyncio.sleep(2)
-    return {"front": 3, "back": 5, "door": 2}
-
-### an event that nobody sets | stopped
-def count_one(open_till, name):
-    with closing(open_till(name)) as database:
-        return database.execute("select count(*) from sales").fetchone()[0]
-
-
-async def count_sales(open_till, names):
-    done = asyncio.Event()
-    jobs = [asyncio.to_thread(count_one, open_till, name) for name in names]
-    counts = await asyncio.gather(*jobs)
-    await done.wait()
-    return dict(zip(names, counts))
-"""
-    ),
+""",
 }

@@ -1,10 +1,38 @@
 """Answers to the exercises of lesson 11."""
 
-from . import read_answers
-
 ANSWERS = {
-    "what worked": read_answers(
-        """
+    "what worked": """
+### gather without return_exceptions | lets the others go on
+async def ask_all(sources):
+    answers = await asyncio.gather(*(ask() for ask in sources.values()))
+    return dict(zip(sources, answers))
+
+### errors among the answers | in it, and failed: weather
+async def ask_all(sources):
+    answers = await asyncio.gather(*(ask() for ask in sources.values()), return_exceptions=True)
+    return dict(zip(sources, answers))
+
+### tasks in place of answers | Not yet
+async def ask_all(sources):
+    return {name: asyncio.create_task(ask()) for name, ask in sources.items()}
+
+### None taken for a failure | missing: c, which answered None
+async def ask_all(sources):
+    async def ask_one(ask):
+        try:
+            return await ask()
+        except Exception:
+            return None
+
+    answers = await asyncio.gather(*(ask_one(ask) for ask in sources.values()))
+    return {name: one for name, one in zip(sources, answers) if one is not None}
+
+### only those that are there first | missing: news
+async def ask_all(sources):
+    tasks = {name: asyncio.create_task(ask()) for name, ask in sources.items()}
+    done, left = await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+    return {n: task.result() for n, task in tasks.items() if task in done and not task.exception()}
+
 ### right
 async def ask_all(sources):
     answers = {}
@@ -20,6 +48,16 @@ async def ask_all(sources):
             group.create_task(ask_one(name, ask))
     return answers
 
+### one after another | it took 8 s
+async def ask_all(sources):
+    answers = {}
+    for name, ask in sources.items():
+        try:
+            answers[name] = await ask()
+        except Exception:
+            pass
+    return answers
+
 ### right
 async def ask_all(sources):
     async def ask_one(name):
@@ -33,63 +71,58 @@ async def ask_all(sources):
             continue
         worked[name] = answer
     return worked
+""",
+    "the fastest mirror": """
+### the first one that is done | which mirrors may still have one
+-            try:
+-                return await next_one
+-            except Exception as error:
+-                last_error = error
+-        raise last_error
++            return await next_one
 
-### one after another | it took 8 s
-async def ask_all(sources):
-    answers = {}
-    for name, ask in sources.items():
+### cancelled, and not awaited | were still at work when it returned
+-                last_error = error
+-        raise last_error
++                last = error
++        raise last
+-        await asyncio.gather(*tasks, return_exceptions=True)
+
+### waits for all | it took 5 s
+async def ask_fastest(mirrors):
+    tasks = [asyncio.create_task(ask()) for ask in mirrors]
+    answers = []
+    for next_one in asyncio.as_completed(tasks):
         try:
-            answers[name] = await ask()
+            answers.append(await next_one)
         except Exception:
             pass
-    return answers
+    return answers[0]
 
-### gather without return_exceptions | lets the others go on
-async def ask_all(sources):
-    answers = await asyncio.gather(*(ask() for ask in sources.values()))
-    return dict(zip(sources, answers))
-
-### errors among the answers | failed and is there
-async def ask_all(sources):
-    answers = await asyncio.gather(*(ask() for ask in sources.values()), return_exceptions=True)
-    return dict(zip(sources, answers))
-
-### tasks in place of answers | Not yet
-async def ask_all(sources):
-    return {name: asyncio.create_task(ask()) for name, ask in sources.items()}
-
-### waits for nobody | stopped
-async def ask_all(sources):
-    tasks = {name: asyncio.create_task(ask()) for name, ask in sources.items()}
-    while not all(task.done() for task in tasks.values()):
-        pass
-    return {n: t.result() for n, t in tasks.items() if not t.exception()}
-
-### None taken for a failure | 'c' has answered, with None
-async def ask_all(sources):
-    async def ask_one(ask):
+### one after another | is there first
+async def ask_fastest(mirrors):
+    for ask in mirrors:
         try:
             return await ask()
+        except Exception as error:
+            last = error
+    raise last
+
+### nobody has an answer, and nobody says so | every mirror fails
+async def ask_fastest(mirrors):
+    tasks = [asyncio.create_task(ask()) for ask in mirrors]
+    answer = None
+    for next_one in asyncio.as_completed(tasks):
+        try:
+            answer = await next_one
+            break
         except Exception:
-            return None
+            pass
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return answer
 
-    answers = await asyncio.gather(*(ask_one(ask) for ask in sources.values()))
-    return {name: one for name, one in zip(sources, answers) if one is not None}
-
-### the texts of the errors | failed and is there
-async def ask_all(sources):
-    answers = await asyncio.gather(*(ask() for ask in sources.values()), return_exceptions=True)
-    return {name: str(one) for name, one in zip(sources, answers)}
-
-### only those that are there first | 'news' has answered, and is missing
-async def ask_all(sources):
-    tasks = {name: asyncio.create_task(ask()) for name, ask in sources.items()}
-    done, left = await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
-    return {n: task.result() for n, task in tasks.items() if task in done and not task.exception()}
-"""
-    ),
-    "the fastest mirror": read_answers(
-        """
 ### right
 async def ask_fastest(mirrors):
     pending = {asyncio.create_task(ask()) for ask in mirrors}
@@ -131,86 +164,5 @@ async def ask_fastest(mirrors):
     if answer is None:
         raise RuntimeError("no mirror answers")
     return answer
-
-### the first one that is done | which mirrors may still have one
-async def ask_fastest(mirrors):
-    tasks = [asyncio.create_task(ask()) for ask in mirrors]
-    try:
-        for next_one in asyncio.as_completed(tasks):
-            return await next_one
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-### cancelled, and not awaited | were still at work when it returned
-async def ask_fastest(mirrors):
-    tasks = [asyncio.create_task(ask()) for ask in mirrors]
-    try:
-        for next_one in asyncio.as_completed(tasks):
-            try:
-                return await next_one
-            except Exception as error:
-                last = error
-        raise last
-    finally:
-        for task in tasks:
-            task.cancel()
-
-### waits for all | it took 5 s
-async def ask_fastest(mirrors):
-    tasks = [asyncio.create_task(ask()) for ask in mirrors]
-    answers = []
-    for next_one in asyncio.as_completed(tasks):
-        try:
-            answers.append(await next_one)
-        except Exception:
-            pass
-    return answers[0]
-
-### one after another | is there first
-async def ask_fastest(mirrors):
-    for ask in mirrors:
-        try:
-            return await ask()
-        except Exception as error:
-            last = error
-    raise last
-
-### nobody has an answer, and nobody says so | every mirror fails
-async def ask_fastest(mirrors):
-    tasks = [asyncio.create_task(ask()) for ask in mirrors]
-    answer = None
-    for next_one in asyncio.as_completed(tasks):
-        try:
-            answer = await next_one
-            break
-        except Exception:
-            pass
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    return answer
-
-### waits for an answer for ever | stopped
-async def ask_fastest(mirrors):
-    answer = asyncio.get_running_loop().create_future()
-
-    async def ask_one(ask):
-        try:
-            result = await ask()
-            if not answer.done():
-                answer.set_result(result)
-        except Exception:
-            pass
-
-    tasks = [asyncio.create_task(ask_one(ask)) for ask in mirrors]
-    try:
-        return await answer
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-"""
-    ),
+""",
 }

@@ -1,10 +1,46 @@
 """Answers to the exercises of lesson 12."""
 
-from . import read_answers
-
 ANSWERS = {
-    "the connection": read_answers(
-        """
+    "the connection": """
+### nobody catches the TimeoutError | it raised TimeoutError
+-    except TimeoutError:
+-        return None
+
+### closed only when all went well | after 60 s: 0; closed: 0
+-            return await connection.read()
++            text = await connection.read()
+-    finally:
+-        await connection.close()
++    await connection.close()
++    return text
+
+### the alarm stands around close() too | it returned None. Only the reading
+-            return await connection.read()
++            try:
++                return await connection.read()
++            finally:
++                await connection.close()
+-    finally:
+-        await connection.close()
+
+### closed twice | after 60 s: 2; closed: 2
+-    except TimeoutError:
++    except TimeoutError:
++        await connection.close()
+
+### the reading is left alone | its read() went on
+-    connection = connect(page)
++    connection = connect(page)
++    reading = asyncio.create_task(connection.read())
+-            return await connection.read()
++            return await asyncio.shield(reading)
+
+### nothing returned | return
+-            return await connection.read()
++            await connection.read()
+-        return None
++        pass
+
 ### right
 async def read_page(connect, page):
     connection = connect(page)
@@ -14,6 +50,24 @@ async def read_page(connect, page):
         return None
     finally:
         await connection.close()
+
+### no timeout | it returned 'rain'
+-        return await asyncio.wait_for(connection.read(), timeout=5)
+-    except asyncio.TimeoutError:
+-        return None
++        return await connection.read()
+
+### a cancellation swallowed | was cancelled when it is cancelled
+-        return await asyncio.wait_for(connection.read(), timeout=5)
+-    except asyncio.TimeoutError:
++        return await asyncio.wait_for(connection.read(), 5)
++    except (TimeoutError, asyncio.CancelledError):
+
+### every error swallowed | raised ConnectionError when
+-        return await asyncio.wait_for(connection.read(), timeout=5)
+-    except asyncio.TimeoutError:
++        return await asyncio.wait_for(connection.read(), 5)
++    except Exception:
 
 ### right
 async def read_page(connect, page):
@@ -27,114 +81,49 @@ async def read_page(connect, page):
             reading.cancel()
             await asyncio.wait([reading])
         await connection.close()
+""",
+    "ask again": """
+### a bare except | 15 s after cancel() it returned 'enough'
+-        except Exception:
++        except:
 
-### no timeout | 60 seconds
-async def read_page(connect, page):
-    connection = connect(page)
-    try:
-        return await connection.read()
-    finally:
-        await connection.close()
+### only some errors | it raised ConnectionError after 5 s
+-        except Exception:
++        except ValueError:
 
-### nobody catches the TimeoutError | no TimeoutError
-async def read_page(connect, page):
-    connection = connect(page)
-    try:
-        async with asyncio.timeout(5):
-            return await connection.read()
-    finally:
-        await connection.close()
+### a cancellation taken for an answer | 0 s after cancel() it returned None
+-            return await ask()
++            return await ask()
++        except asyncio.CancelledError:
++            return None
 
-### closed only when all went well | left open
-async def read_page(connect, page):
-    connection = connect(page)
-    try:
-        async with asyncio.timeout(5):
-            text = await connection.read()
-    except TimeoutError:
-        return None
-    await connection.close()
-    return text
+### it stops later | 2 s after cancel() it was cancelled
+-            return await ask()
++            return await ask()
++        except asyncio.CancelledError:
++            await asyncio.sleep(2)
++            raise
 
-### the alarm stands around close() too | within 5 seconds
-async def read_page(connect, page):
-    connection = connect(page)
-    try:
-        async with asyncio.timeout(5):
-            try:
-                return await connection.read()
-            finally:
-                await connection.close()
-    except TimeoutError:
-        return None
+### no pause | 14 seconds
+-            await asyncio.sleep(1)
++            pass
 
-### closed twice | only once
-async def read_page(connect, page):
-    connection = connect(page)
-    try:
-        async with asyncio.timeout(5):
-            return await connection.read()
-    except TimeoutError:
-        await connection.close()
-        return None
-    finally:
-        await connection.close()
+### a pause that blocks | held the loop
+-            await asyncio.sleep(1)
++            time.sleep(1)
 
-### a cancellation swallowed | as if nothing had happened
-async def read_page(connect, page):
-    connection = connect(page)
-    try:
-        return await asyncio.wait_for(connection.read(), 5)
-    except (TimeoutError, asyncio.CancelledError):
-        return None
-    finally:
-        await connection.close()
+### a question that is shielded | its ask() went on
+-            return await ask()
++            return await asyncio.shield(ask())
 
-### every error swallowed | and read_page didn't
-async def read_page(connect, page):
-    connection = connect(page)
-    try:
-        return await asyncio.wait_for(connection.read(), 5)
-    except Exception:
-        return None
-    finally:
-        await connection.close()
+### three tries | calls of ask(): 3
+-    while True:
++    for _ in range(3):
 
-### the reading is left alone | its read() went on
-async def read_page(connect, page):
-    connection = connect(page)
-    reading = asyncio.create_task(connection.read())
-    try:
-        async with asyncio.timeout(5):
-            return await asyncio.shield(reading)
-    except TimeoutError:
-        return None
-    finally:
-        await connection.close()
+### no brackets, and a mistake that is caught | calls of ask(): 0
+-            return await ask()
++            return await ask
 
-### nothing returned | return
-async def read_page(connect, page):
-    connection = connect(page)
-    try:
-        async with asyncio.timeout(5):
-            await connection.read()
-    except TimeoutError:
-        pass
-    finally:
-        await connection.close()
-
-### a wait for the clock that never ends | stopped
-async def read_page(connect, page):
-    connection = connect(page)
-    reading = asyncio.create_task(connection.read())
-    while not reading.done():
-        pass
-    await connection.close()
-    return reading.result()
-"""
-    ),
-    "ask again": read_answers(
-        """
 ### right
 async def ask_until_answered(ask, pause=1):
     try:
@@ -161,83 +150,5 @@ async def ask_until_answered(ask):
         with suppress(Exception):
             return await ask()
         await asyncio.sleep(1)
-
-### a bare except | still asking
-async def ask_until_answered(ask):
-    while True:
-        try:
-            return await ask()
-        except:
-            await asyncio.sleep(1)
-
-### only some errors | gave up at a ConnectionError
-async def ask_until_answered(ask):
-    while True:
-        try:
-            return await ask()
-        except ValueError:
-            await asyncio.sleep(1)
-
-### a cancellation taken for an answer | as if it had not been
-async def ask_until_answered(ask):
-    while True:
-        try:
-            return await ask()
-        except asyncio.CancelledError:
-            return None
-        except Exception:
-            await asyncio.sleep(1)
-
-### it stops later | 2 s
-async def ask_until_answered(ask):
-    while True:
-        try:
-            return await ask()
-        except asyncio.CancelledError:
-            await asyncio.sleep(2)
-            raise
-        except Exception:
-            await asyncio.sleep(1)
-
-### no pause | 14 seconds
-async def ask_until_answered(ask):
-    while True:
-        try:
-            return await ask()
-        except Exception:
-            pass
-
-### a pause that blocks | held the loop
-async def ask_until_answered(ask):
-    while True:
-        try:
-            return await ask()
-        except Exception:
-            time.sleep(1)
-
-### a question that is shielded | its ask() went on
-async def ask_until_answered(ask):
-    while True:
-        try:
-            return await asyncio.shield(ask())
-        except Exception:
-            await asyncio.sleep(1)
-
-### three tries | called 3 times
-async def ask_until_answered(ask):
-    for _ in range(3):
-        try:
-            return await ask()
-        except Exception:
-            await asyncio.sleep(1)
-
-### no brackets, and a mistake that is caught | called 0 times
-async def ask_until_answered(ask):
-    while True:
-        try:
-            return await ask
-        except Exception:
-            await asyncio.sleep(1)
-"""
-    ),
+""",
 }

@@ -1,10 +1,65 @@
 """Answers to the exercises of lesson 14."""
 
-from . import read_answers
-
 ANSWERS = {
-    "a stream of items": read_answers(
-        """
+    "a stream of items": """
+### everything is fetched first | It went page 1, page 2, page 3, bread
+async def read_items(fetch):
+    everything, page = [], 1
+    while page is not None:
+        items, page = await fetch(page)
+        everything += items
+    for item in everything:
+        yield item
+
+### a list | async for
+async def read_items(fetch):
+    everything, page = [], 1
+    while page is not None:
+        items, page = await fetch(page)
+        everything += items
+    return everything
+
+### whole pages | the result is [['bread', 'butter']
+-        for item in items:
+-            yield item
++        yield items
+
+### an empty page ends it | the result is ['a']
+async def read_items(fetch):
+    items, page = await fetch(1)
+    while items:
+        for item in items:
+            yield item
+        if page is None:
+            return
+        items, page = await fetch(page)
+
+### the pages counted | there is no page 2
+async def read_items(fetch):
+    page = 1
+    while True:
+        items, following = await fetch(page)
+        for item in items:
+            yield item
+        if following is None:
+            return
+        page += 1
+
+### the next page fetched ahead | only when its first item is asked for
+async def read_items(fetch):
+    items, page = await fetch(1)
+    while page:
+        following = asyncio.create_task(fetch(page))
+        for item in items:
+            yield item
+        items, page = await following
+    for item in items:
+        yield item
+
+### on and on behind the last page | there is no page None
+-    while page is not None:
++    while True:
+
 ### right
 async def read_pages(fetch):
     page = 1
@@ -36,118 +91,8 @@ class ItemStream:
 
 def read_items(fetch):
     return ItemStream(fetch)
-
-### everything is fetched first | before the first item
-async def read_items(fetch):
-    everything, page = [], 1
-    while page is not None:
-        items, page = await fetch(page)
-        everything += items
-    for item in everything:
-        yield item
-
-### a list | async for
-async def read_items(fetch):
-    everything, page = [], 1
-    while page is not None:
-        items, page = await fetch(page)
-        everything += items
-    return everything
-
-### whole pages | A whole page came at once
-async def read_items(fetch):
-    page = 1
-    while page is not None:
-        items, page = await fetch(page)
-        yield items
-
-### an empty page ends it | again and again
-async def read_items(fetch):
-    items, page = await fetch(1)
-    while items:
-        for item in items:
-            yield item
-        if page is None:
-            return
-        items, page = await fetch(page)
-
-### the pages counted | number of the next page
-async def read_items(fetch):
-    page = 1
-    while True:
-        items, following = await fetch(page)
-        for item in items:
-            yield item
-        if following is None:
-            return
-        page += 1
-
-### never an item | stopped
-async def read_items(fetch):
-    await asyncio.Event().wait()
-    yield
-
-### the next page fetched ahead | only when its first item is asked for
-async def read_items(fetch):
-    items, page = await fetch(1)
-    while page:
-        following = asyncio.create_task(fetch(page))
-        for item in items:
-            yield item
-        items, page = await following
-    for item in items:
-        yield item
-
-### on and on behind the last page | no page that there isn't
-async def read_items(fetch):
-    page = 1
-    while True:
-        items, page = await fetch(page)
-        for item in items:
-            yield item
-
-### the first page for ever | the next one is fetched
-async def read_items(fetch):
-    while True:
-        items, page = await fetch(1)
-    yield items
-"""
-    ),
-    "the first that fits": read_answers(
-        """
-### right
-async def find_first(open_stream, fits):
-    found = None
-    async with aclosing(open_stream()) as stream:
-        async for item in stream:
-            if fits(item):
-                found = item
-                break
-    return found
-
-### right
-@asynccontextmanager
-async def opened(open_stream):
-    stream = open_stream()
-    try:
-        yield stream
-    finally:
-        await stream.aclose()
-
-
-async def find_first(open_stream, fits):
-    async with opened(open_stream) as stream:
-        return await anext((item async for item in stream if fits(item)), None)
-
-### left in the middle by break | what closes it
-async def find_first(open_stream, fits):
-    found = None
-    async for item in open_stream():
-        if fits(item):
-            found = item
-            break
-    return found
-
+""",
+    "the first that fits": """
 ### read to its end | need no more
 async def find_first(open_stream, fits):
     found = [item async for item in open_stream() if fits(item)]
@@ -172,16 +117,14 @@ async def find_first(open_stream, fits):
                 return item
 
 ### closed by a task, some day | Not yet
-async def find_first(open_stream, fits):
-    stream = open_stream()
-    try:
-        async for item in stream:
-            if fits(item):
-                return item
-    finally:
-        asyncio.create_task(stream.aclose())
+-    async with aclosing(open_stream()) as stream:
++    stream = open_stream()
++    try:
+-    return None
++    finally:
++        asyncio.create_task(stream.aclose())
 
-### the error is swallowed | don't catch
+### the error is swallowed | but don't catch
 async def find_first(open_stream, fits):
     async with aclosing(open_stream()) as stream:
         async for item in stream:
@@ -191,7 +134,7 @@ async def find_first(open_stream, fits):
             except Exception:
                 return None
 
-### what is found is nothing to an if | 0 fits, and None came back
+### right
 async def find_first(open_stream, fits):
     found = None
     async with aclosing(open_stream()) as stream:
@@ -199,7 +142,33 @@ async def find_first(open_stream, fits):
             if fits(item):
                 found = item
                 break
-    return found or None
-"""
-    ),
+    return found
+
+### left in the middle by break | what closes it
+async def find_first(open_stream, fits):
+    found = None
+    async for item in open_stream():
+        if fits(item):
+            found = item
+            break
+    return found
+
+### what is found is nothing to an if | What is 0 to an `if`?
+-    return found
++    return found or None
+
+### right
+@asynccontextmanager
+async def opened(open_stream):
+    stream = open_stream()
+    try:
+        yield stream
+    finally:
+        await stream.aclose()
+
+
+async def find_first(open_stream, fits):
+    async with opened(open_stream) as stream:
+        return await anext((item async for item in stream if fits(item)), None)
+""",
 }

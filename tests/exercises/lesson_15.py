@@ -1,10 +1,33 @@
 """Answers to the exercises of lesson 15."""
 
-from . import read_answers
-
 ANSWERS = {
-    "the newspaper": read_answers(
-        """
+    "the newspaper": """
+### awaits in a row | number 3 of the table
+-    pages = await asyncio.gather(*(fetch_page(topic) for topic in topics))
++    pages = []
++    for topic in topics:
++        pages.append(await fetch_page(topic))
+-    return list(pages)
++    return pages
+
+### the archive is a plan still | number 4 of the table
+-        await archive(page)
+-    return list(pages)
++        archive(page)
++    return pages
+
+### the printer holds the loop | held the loop
+-        await asyncio.to_thread(print_page, page)
++        print_page(page)
+-    return list(pages)
++    return pages
+
+### a thread that is forgotten | every page is printed once
+-        await asyncio.to_thread(print_page, page)
++        asyncio.to_thread(print_page, page)
+-    return list(pages)
++    return pages
+
 ### right
 async def make_page(topic, fetch_page, print_page, archive):
     page = await fetch_page(topic)
@@ -27,49 +50,9 @@ async def make_paper(topics, fetch_page, print_page, archive):
         await archive(page)
         pages.append(page)
     return tuple(pages)
+""",
+    "the journey": """
 
-### awaits in a row | number 3 of the table
-async def make_paper(topics, fetch_page, print_page, archive):
-    pages = []
-    for topic in topics:
-        pages.append(await fetch_page(topic))
-    for page in pages:
-        await asyncio.to_thread(print_page, page)
-        await archive(page)
-    return pages
-
-### the archive is a plan still | number 4 of the table
-async def make_paper(topics, fetch_page, print_page, archive):
-    pages = await asyncio.gather(*(fetch_page(topic) for topic in topics))
-    for page in pages:
-        await asyncio.to_thread(print_page, page)
-        archive(page)
-    return pages
-
-### the printer holds the loop | held the loop
-async def make_paper(topics, fetch_page, print_page, archive):
-    pages = await asyncio.gather(*(fetch_page(topic) for topic in topics))
-    for page in pages:
-        print_page(page)
-        await archive(page)
-    return pages
-
-### a thread that is forgotten | every page is printed once
-async def make_paper(topics, fetch_page, print_page, archive):
-    pages = await asyncio.gather(*(fetch_page(topic) for topic in topics))
-    for page in pages:
-        asyncio.to_thread(print_page, page)
-        await archive(page)
-    return pages
-
-### it never comes out | stopped
-async def make_paper(topics, fetch_page, print_page, archive):
-    await asyncio.gather(*(fetch_page(topic) for topic in topics))
-    await asyncio.Event().wait()
-"""
-    ),
-    "the journey": read_answers(
-        """
 ### right
 async def travel(book_flight, book_hotel, send_tickets):
     flight = asyncio.create_task(book_flight())
@@ -83,6 +66,28 @@ async def travel(book_flight, book_hotel, send_tickets):
         return None
     await send_tickets(tickets)
     return tickets
+
+### gather and its siblings | number 6 of the table
+async def travel(book_flight, book_hotel, send_tickets):
+    try:
+        tickets = await asyncio.gather(book_flight(), book_hotel())
+    except ValueError:
+        return None
+    await send_tickets(tickets)
+    return tickets
+
+### one booking after the other | number 3 of the table
+async def travel(book_flight, book_hotel, send_tickets):
+    try:
+        tickets = [await book_flight(), await book_hotel()]
+    except ValueError:
+        return None
+    await send_tickets(tickets)
+    return tickets
+
+### a shield around the bookings | booked later: flight, hotel
+-        tickets = await asyncio.gather(flight, hotel)
++        tickets = list(await asyncio.shield(asyncio.gather(flight, hotel)))
 
 ### right
 async def travel(book_flight, book_hotel, send_tickets):
@@ -108,15 +113,6 @@ async def travel(book_flight, book_hotel, send_tickets):
     await send_tickets(tickets)
     return tickets
 
-### gather and its siblings | number 6 of the table
-async def travel(book_flight, book_hotel, send_tickets):
-    try:
-        tickets = await asyncio.gather(book_flight(), book_hotel())
-    except ValueError:
-        return None
-    await send_tickets(tickets)
-    return tickets
-
 ### a mail that nobody waits for | number 10 of the table
 async def travel(book_flight, book_hotel, send_tickets):
     try:
@@ -138,35 +134,5 @@ async def travel(book_flight, book_hotel, send_tickets):
         return None
     await send_tickets([flight.result(), hotel.result()])
     return [flight.result(), hotel.result()]
-
-### one booking after the other | number 3 of the table
-async def travel(book_flight, book_hotel, send_tickets):
-    try:
-        tickets = [await book_flight(), await book_hotel()]
-    except ValueError:
-        return None
-    await send_tickets(tickets)
-    return tickets
-
-### errors taken for tickets | is booked when
-async def travel(book_flight, book_hotel, send_tickets):
-    tickets = await asyncio.gather(book_flight(), book_hotel(), return_exceptions=True)
-    await send_tickets(tickets)
-    return tickets
-
-### a shield around the bookings | nothing is booked after
-async def travel(book_flight, book_hotel, send_tickets):
-    flight = asyncio.create_task(book_flight())
-    hotel = asyncio.create_task(book_hotel())
-    try:
-        tickets = list(await asyncio.shield(asyncio.gather(flight, hotel)))
-    except ValueError:
-        flight.cancel()
-        hotel.cancel()
-        await asyncio.wait([flight, hotel])
-        return None
-    await send_tickets(tickets)
-    return tickets
-"""
-    ),
+""",
 }

@@ -1,12 +1,9 @@
-"""Answers to the exercise of lesson 17.
+"""Answers to the exercise of lesson 17."""
 
-A good crawler is written once, and each mistake is one change in it: the crawler would be rejected
-for nothing else. One is written in another way altogether.
-"""
+ANSWERS = {
+    "the crawler": """
 
-from . import Answers
-
-GOOD = """
+### right
 async def get_page(client, path):
     for attempt in range(5):
         pause = 0.1 * 2**attempt
@@ -46,15 +43,66 @@ async def crawl(client, start, most=10, show=None):
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
     return pages
-"""
 
-STOP = """\
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
-"""
+### one page after another | several pages at the same time
+-    workers = [asyncio.create_task(work()) for _ in range(most)]
++    workers = [asyncio.create_task(work()) for _ in range(1)]
 
-SEMAPHORE = """
+### only the start page's own links | all 30 pages are there
+-                for link in find_links(text):
++                for link in find_links(text) if path == start else []:
+
+### pages visited twice | each page is got once
+-                    if link not in known:
++                    if link not in pages:
+
+### no second try | dropped
+-    for attempt in range(5):
++    for attempt in range(1):
+
+### a dropped connection ends it all | work raised RemoteProtocolError
+-        except (httpx2.HTTPError, TimeoutError):
++        except TimeoutError:
+
+### whatever comes is a page | has the text of its page
+-            if response.status_code == 200:
++            if response.status_code:
+
+### no pause | there is a pause
+-        await asyncio.sleep(pause)
+
+### no timeout | stopped
+-            response = await asyncio.wait_for(client.get(path), 1)
++            response = await client.get(path)
+
+### no ear for Retry-After | as long as Retry-After says
+-            pause = float(response.headers.get("Retry-After", pause))
+
+### a swallowed cancellation | ends as cancelled
+-        await queue.join()
++        await queue.join()
++    except BaseException:
++        pass
+
+### a bare except around each request | it still went on
+-        except (httpx2.HTTPError, TimeoutError):
++        except:
+
+### workers that nobody stops | were left running
+-        for worker in workers:
+-            worker.cancel()
+-        await asyncio.gather(*workers, return_exceptions=True)
++        pass
+
+### a blocking client | seen no request
+-            response = await asyncio.wait_for(client.get(path), 1)
++            response = httpx2.get(f"{client.base_url}{path}", verify=False)
+
+### no word of how far it is | show is called
+-            if show:
+-                show(len(pages), len(known))
+
+### right
 async def crawl(client, start, most=10, show=None):
     pages, known, limit = {}, {start}, asyncio.Semaphore(most)
 
@@ -86,118 +134,9 @@ async def crawl(client, start, most=10, show=None):
     async with asyncio.TaskGroup() as group:
         group.create_task(visit(start))
     return pages
-"""
 
-
-def change(*pairs: tuple[str, str]) -> str:
-    """Return the good crawler with changes."""
-    source = GOOD
-    for old, new in pairs:
-        assert source.count(old) == 1, old
-        source = source.replace(old, new)
-    return source
-
-
-ANSWERS = {
-    "the crawler": Answers(
-        right=[GOOD, SEMAPHORE],
-        wrong=[
-            (
-                "everything at once",
-                SEMAPHORE.replace("asyncio.Semaphore(most)", "asyncio.Semaphore(1000)"),
-                "never more than 10 requests open",
-            ),
-            (
-                "one page after another",
-                change(("range(most)", "range(1)")),
-                "several pages at the same time",
-            ),
-            (
-                "only the start page's own links",
-                change(
-                    (
-                        "                for link in find_links(text):",
-                        "                for link in find_links(text) if path == start else []:",
-                    )
-                ),
-                "all 30 pages are there",
-            ),
-            (
-                "pages visited twice",
-                change(
-                    (
-                        "                    if link not in known:",
-                        "                    if link not in pages:",
-                    )
-                ),
-                "each page is got once",
-            ),
-            (
-                "no second try",
-                change(("range(5)", "range(1)")),
-                "dropped",
-            ),
-            (
-                "a dropped connection ends it all",
-                change(("(httpx2.HTTPError, TimeoutError)", "TimeoutError")),
-                "it had to be stopped since work",
-            ),
-            (
-                "whatever comes is a page",
-                change(("response.status_code == 200", "response.status_code")),
-                "has the text of its page",
-            ),
-            (
-                "no pause",
-                change(("        await asyncio.sleep(pause)\n", "")),
-                "there is a pause",
-            ),
-            (
-                "no timeout",
-                change(("await asyncio.wait_for(client.get(path), 1)", "await client.get(path)")),
-                "stopped",
-            ),
-            (
-                "no ear for Retry-After",
-                change(
-                    ('            pause = float(response.headers.get("Retry-After", pause))\n', "")
-                ),
-                "as long as Retry-After says",
-            ),
-            (
-                "a swallowed cancellation",
-                change(
-                    ("    finally:\n", "    except BaseException:\n        pass\n    finally:\n")
-                ),
-                "it ends as cancelled",
-            ),
-            (
-                "a bare except around each request",
-                change(("        except (httpx2.HTTPError, TimeoutError):", "        except:")),
-                "within a second when it is cancelled",
-            ),
-            (
-                "workers that nobody stops",
-                change((STOP, "        pass\n")),
-                "were left running",
-            ),
-            (
-                "a blocking client",
-                change(
-                    (
-                        "await asyncio.wait_for(client.get(path), 1)",
-                        'httpx2.get(f"{client.base_url}{path}", verify=False)',
-                    )
-                ),
-                "seen no request",
-            ),
-            (
-                "no word of how far it is",
-                change(
-                    ("            if show:\n                show(len(pages), len(known))\n", "")
-                ),
-                "show is called",
-            ),
-        ],
-    )
+### everything at once | never more than 10 requests open
+-    pages, known, limit = {}, {start}, asyncio.Semaphore(most)
++    pages, known, limit = {}, {start}, asyncio.Semaphore(1000)
+""",
 }

@@ -118,7 +118,7 @@ async def end_of(
 ) -> str:
     """Run a call of the answer as a task, cancel it after so many seconds, and return how it ended.
 
-    `returned 'rain'`, `was cancelled`, `went on after cancel()`, or for one of these errors, also
+    `returned 'rain'`, `was cancelled`, `still went on`, or for one of these errors, also
     in a group, `raised ValueError`. Other errors are raised.
     """
 
@@ -131,7 +131,7 @@ async def end_of(
         task.cancel()
         await asyncio.wait([task], timeout=30)
     if not task.done():
-        return "went on after cancel()"
+        return "still went on"
     if task.cancelled():
         return "was cancelled"
     end = ""

@@ -6,6 +6,7 @@ from typing import Any
 
 from asyncteach.checks.check import Check, check
 from asyncteach.course.exercises import exercise, grade_in_turn
+from asyncteach.formatting import count
 
 
 @exercise(
@@ -52,8 +53,8 @@ async def _open_gate(hold: Any, number: int) -> Check:
         .that(
             len(tasks) == number,
             f"hold() has returned {number:,} different tasks",
-            hint=f"there are {len(tasks):,} tasks in what it has returned. What makes a task of "
-            "gate.wait(), which gives a coroutine?",
+            hint=f"in what it has returned there {'is' if len(tasks) == 1 else 'are'} "
+            f"{count(len(tasks), 'task')}. What makes a task of gate.wait(), a coroutine?",
         )
         .that(
             early == 0,

@@ -51,7 +51,7 @@ async def _read(fetch_all: Any, pages: Mapping[str, str], rate: tuple[int, float
     texts = verdict.value if isinstance(verdict.value, list) else []
     most = server.most_at_once
     early = [
-        f"{request.path} was asked for again after {pause:.3g} s; Retry-After: {request.retry_after} s"
+        f"{request.path} was asked for again after {pause:.3g} s, expected {request.retry_after} s"
         for request, pause in find_retries(server)
         if pause < request.retry_after - 1e-6
     ]

@@ -58,7 +58,7 @@ async def _ask(
     is_done = isinstance(verdict.value, dict) and not unfinished(verdict.value)
     found = verdict.value if is_done else good
     more = [name for name in failing if name in found]
-    less = [f"{name!r} has answered {good[name]!r}" for name in good if name not in found]
+    less = [f"{name}, which answered {good[name]!r}" for name in good if name not in found]
     return (
         verdict.that(
             not raised,
@@ -68,12 +68,12 @@ async def _ask(
         .that(
             not more,
             "those that failed are left out",
-            hint=f"{', '.join(map(repr, more))} failed and is there. How can you tell a failure?",
+            hint=f"in it, and failed: {', '.join(more)}. How can you tell a failure?",
         )
         .that(
             not less,
             "every answer that came is there",
-            hint=f"{', '.join(less)}, and is missing.",
+            hint=f"missing: {', '.join(less)}.",
         )
         .result(good)
         .took(seconds=max(seconds.values()))

@@ -245,5 +245,5 @@ async def _break_one(pack_all: Any) -> Check:
     return verdict.that(
         end == "raised ValueError",
         "an error of pack() reaches the caller",
-        hint=f"a parcel fell apart, and pack_all {end}. What awaits the worker that has failed?",
+        hint=f"a parcel fell apart, and pack_all {end}. Where does the worker's error go?",
     ).nothing_left_running()

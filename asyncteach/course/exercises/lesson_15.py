@@ -178,8 +178,8 @@ async def _stop_travelling(
         verdict.that(
             not agency.booked,
             f"nothing more is booked {when}",
-            hint=f"the {' and the '.join(agency.booked)} was booked later. See number 6 of the "
-            "table: what happens to the other booking?",
+            hint=f"booked later: {', '.join(agency.booked)}. See number 6 of the table: what "
+            "happens to the other booking?",
         )
         .that(
             not agency.sent,
