@@ -8,7 +8,8 @@ lock, a queue, a pause (`await asyncio.sleep(...)` in the block itself), a condi
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import combinations
 from math import isnan
 from typing import NamedTuple
 
@@ -32,7 +33,6 @@ _SHARE, _SECONDS = 0.2, 0.02
 # At least this share of the time must be waiting: running and ready can't overlap.
 _WAITED = 0.8
 _SIMPLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Return)
-_LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
 # Something else decides whether and when an await inside of these happens.
 _DECIDING = (
@@ -40,7 +40,10 @@ _DECIDING = (
     *(*_COMPREHENSIONS, ast.GeneratorExp),
 )
 # A loop that contains one of these may end early, or catch errors.
-_STOPS = (*_LOOPS, ast.Break, ast.Return, ast.Raise, ast.Try, ast.With, ast.Match)
+_STOPS = (
+    *(ast.For, ast.AsyncFor, ast.While, ast.Break, ast.Return, ast.Raise),
+    *(ast.Try, ast.With, ast.AsyncWith, ast.Match),
+)
 _OUTSIDE = ("sleep", "socket", "subprocess", "thread", "process", "future", "tasks")
 """The kinds of waits for something that goes on by itself, meanwhile."""
 # A conversation on one stream has its order.
@@ -59,23 +62,19 @@ class Part:
     start: float
     end: float
     waited: float = 0.0
-    outside: bool = False
-    """Whether any of it was waiting for something outside."""
-    pause: bool = False
-    """Whether it was a sleep that the function itself awaits."""
-    stream: bool = False
-    """Whether any of it was waiting for a stream."""
+    kinds: set[str] = field(default_factory=set)
+    """What its waits were: `outside`, `stream`, or `pause`: a sleep of the function itself."""
 
     def shape(self) -> object:
         """Return all that is the same each time the same thing is awaited at the same line."""
         child = self.child and (self.child.path, self.child.function)
-        return self.place.line, child, self.outside, self.pause, self.stream
+        return self.place.line, child, tuple(sorted(self.kinds))
 
 
 class Awaited(NamedTuple):
-    """One `await`, or the call of an `async with`, and what its order may depend on."""
+    """One `await`, and what its order may depend on."""
 
-    node: ast.expr
+    node: ast.Await
     numbers: list[int]
     """Which parts of the call it is."""
     objects: set[str]
@@ -91,7 +90,7 @@ class Awaited(NamedTuple):
 class Series(NamedTuple):
     """Awaits that followed each other, in straight code or as the rounds of a loop."""
 
-    nodes: list[ast.expr]
+    nodes: list[ast.Await]
     loop: ast.For | ast.expr | None
     shared: set[str]
     """Objects that all of them use."""
@@ -128,47 +127,38 @@ def _list_calls(trace: Trace) -> Iterator[tuple[int, list[Part]]]:
 
     Calls that awaited only one thing are left out.
     """
-    by_task: dict[int, list[Wait]] = {}
-    for wait in sorted(trace.waits, key=lambda wait: wait.start):
-        by_task.setdefault(wait.task, []).append(wait)
-    for task, waits in by_task.items():
-        calls: dict[tuple[int, int], list[Part]] = {}
-        for number, wait in enumerate(waits):
-            # A comprehension with an await in it is a coroutine of its own on older Pythons.
-            pairs = zip(wait.places, wait.calls, strict=False)
-            links = [pair for pair in pairs if not pair[0].function.endswith("comp>")]
-            is_direct = len(wait.calls) == len(wait.places)
-            inner = (_child(trace, wait, by_task), -1 - number if is_direct else wait.calls[-1])
-            for depth, (place, call) in enumerate(links):
-                is_last = depth + 1 == len(links)
-                child, key = inner if is_last else links[depth + 1]
-                parts = calls.setdefault((depth, call), [])
-                if not parts or parts[-1].key != key or parts[-1].place.line != place.line:
-                    parts.append(Part(place, child, key, wait.start, wait.end))
-                _add(parts[-1], wait, is_pause=is_last and is_direct)
-        yield from ((task, parts) for parts in calls.values() if len(parts) > 1)
+    calls: dict[tuple[int, int, int], list[Part]] = {}
+    for number, wait in enumerate(sorted(trace.waits, key=lambda wait: wait.start)):
+        # A comprehension with an await in it is a coroutine of its own on older Pythons.
+        pairs = zip(wait.places, wait.calls, strict=False)
+        links = [pair for pair in pairs if not pair[0].function.endswith("comp>")]
+        library = wait.calls[len(wait.places) :]
+        inner = [*links[1:], (None, library or ("no call", number))]
+        for depth, ((place, call), (child, key)) in enumerate(zip(links, inner, strict=False)):
+            parts = calls.setdefault((wait.task, depth, call), [])
+            if not parts or parts[-1].key != key or parts[-1].place.line != place.line:
+                parts.append(Part(place, child, key, wait.start, wait.end))
+            part = parts[-1]
+            part.end = wait.end
+            part.waited += wait.end - wait.start
+            # A function that gathers waits for tasks of its own.
+            is_call = wait.kind in _OUTSIDE and (wait.kind != "tasks" or child)
+            if is_call or (wait.kind == "task" and _is_own_task(trace, wait)):
+                part.kinds.add("outside")
+            if wait.kind == "sleep" and child is None and not library:
+                part.kinds.add("pause")
+            if wait.what in _STREAMS:
+                part.kinds.add("stream")
+    yield from ((task, parts) for (task, *_), parts in calls.items() if len(parts) > 1)
 
 
-def _add(part: Part, wait: Wait, *, is_pause: bool) -> None:
-    part.end = wait.end
-    part.waited += wait.end - wait.start
-    # A parent that gathers waits for others; a task of its own is as good as a call.
-    others = wait.kind == "tasks" and part.child is None
-    mine = wait.kind == "task" and part.child is not None
-    part.outside |= mine or (wait.kind in _OUTSIDE and not others)
-    part.pause |= wait.kind == "sleep" and is_pause
-    part.stream |= wait.what in _STREAMS
-
-
-def _child(trace: Trace, wait: Wait, by_task: dict[int, list[Wait]]) -> Place | None:
-    """Return a line of the coroutine of a task that was awaited where it was spawned."""
-    if wait.kind != "task" or wait.target not in by_task or not wait.places:
-        return None
-    target, here = trace.rows[wait.target], wait.places[-1]
-    if target.parent != wait.task or target.place is None or target.place[:2] != here[:2]:
-        return None
-    places = by_task[wait.target][0].places
-    return places[0] if places else None
+def _is_own_task(trace: Trace, wait: Wait) -> bool:
+    """Return whether a task was awaited at the line that started it: it is as good as a call."""
+    if wait.target is None or not wait.places:
+        return False
+    target = trace.rows[wait.target]
+    is_here = target.place is not None and target.place[:2] == wait.places[-1][:2]
+    return target.parent == wait.task and is_here
 
 
 class _Call:
@@ -199,7 +189,8 @@ class _Call:
                         one = node.generators[0]
                         if not (node.generators[1:] or one.is_async or one.ifs):
                             awaits = self._awaits(node) or []
-                            yield from self._rounds(awaits, node, names_in(one.target))
+                            if len(awaits) == 1:
+                                yield from self._rounds(awaits[0], node, names_in(one.target))
 
     def _straight(self, block: list[ast.stmt]) -> Iterator[Series]:
         """Yield the rows of statements in which no await needs a result of an earlier one."""
@@ -208,89 +199,63 @@ class _Call:
         for statement in block:
             if isinstance(statement, (*FUNCTIONS, ast.ClassDef, ast.Pass)):
                 continue
-            awaits = self._awaits(statement)
-            if awaits is None or not isinstance(statement, _SIMPLE):
+            awaits = self._awaits(statement) if isinstance(statement, _SIMPLE) else None
+            if awaits is None:
                 groups.append([])
                 results = set()
                 continue
             for one in awaits:
-                if names_in(one.node) & results or any(
-                    _is_order_meant(one, two) for two in groups[-1]
-                ):
+                is_meant = any(_is_order_meant(one, other) for other in groups[-1])
+                if is_meant or names_in(one.node) & results:
                     groups.append([])
                     results = set()
                 groups[-1].append(one)
             if awaits or names_in(statement) & results:
                 results |= self._changed_by(statement)
         for group in groups:
-            seen = [one for one in group if any(self.parts[n].outside for n in one.numbers)]
+            seen = [one for one in group if self._is_outside(one.numbers)]
             if len(seen) > 1:
-                shared = {name for one in seen for two in seen if one is not two
-                          for name in one.objects & two.objects}  # fmt: skip
+                pairs = combinations(seen, 2)
+                shared = set().union(*(one.objects & other.objects for one, other in pairs))
                 yield Series([one.node for one in seen], None, shared, [o.numbers for o in seen])
 
     def _loop(self, loop: ast.For) -> Iterator[Series]:
-        """Yield the rounds of a loop if none needs what an earlier one has left."""
+        """Yield the rounds of a loop with one await, if that needs nothing of an earlier round."""
         inside = [node for part in loop.body for node in (part, *walk_own(part))]
-        if loop.orelse or any(isinstance(node, _STOPS) for node in inside):
+        own = [part for part in loop.body if isinstance(part, _SIMPLE)]
+        awaits = [one for part in own for one in self._awaits(part) or []]
+        count = sum(isinstance(node, ast.Await) for node in inside)
+        if loop.orelse or any(isinstance(node, _STOPS) for node in inside) or count > 1:
             return
+        changed = set().union(*(self._changed_by(part) for part in loop.body))
         fresh = names_in(loop.target)
-        carried = set().union(*(self._changed_by(statement) for statement in loop.body))
-        found: list[Awaited] = []
-        for statement in _flat(loop.body):
-            awaits = self._awaits(statement)
-            if awaits is None or any(names_in(one.node) & carried - fresh for one in awaits):
-                return
-            if len(awaits) > 1 or (awaits and not isinstance(statement, (*_SIMPLE, ast.AsyncWith))):
-                return
-            found += awaits
-            # What a round has made for itself, it may use.
-            made = statement.items if isinstance(statement, ast.AsyncWith) else [statement]
-            for part in made if isinstance(statement, (ast.Assign, ast.AsyncWith)) else ():
-                names = [n for n in walk_own(part) if isinstance(n, ast.Name)]
-                if not {n.id for n in names if not stores(n)} & (carried - fresh):
-                    fresh |= self._changed_by(part)
-        yield from self._rounds(found, loop, fresh)
+        if awaits and not names_in(awaits[0].node) & (changed - fresh):
+            yield from self._rounds(awaits[0], loop, fresh)
 
-    def _rounds(
-        self, awaits: list[Awaited], loop: ast.For | ast.expr, fresh: set[str]
-    ) -> Iterator[Series]:
-        """Yield the rounds in which these awaits happened if all rounds waited alike."""
-        shared = set().union(*(one.objects - fresh for one in awaits))
-        for one in awaits:
-            is_tied = not (one.can_repeat and names_in(one.node) & fresh) and one.objects - fresh
-            if one.touched or is_tied or not any(self.parts[n].outside for n in one.numbers):
-                return
-        units: list[list[int]] = []
-        before = 0
-        for number in sorted({number for one in awaits for number in one.numbers}):
-            line = self.parts[number].place.line
-            if line <= before or not units:
-                units.append([])
-            units[-1].append(number)
-            before = line
-        units = [unit for unit in units if any(self.parts[n].outside for n in unit)]
-        if len(units) > 1:
-            yield Series([one.node for one in awaits], loop, shared, units)
+    def _rounds(self, one: Awaited, loop: ast.For | ast.expr, fresh: set[str]) -> Iterator[Series]:
+        """Yield the rounds of one await if it may happen several times at once."""
+        shared = one.objects - fresh
+        may_share = one.can_repeat and names_in(one.node) & fresh
+        units = [[number] for number in one.numbers if self._is_outside([number])]
+        if len(units) > 1 and not one.touched and (may_share or not shared):
+            yield Series([one.node], loop, shared, units)
+
+    def _is_outside(self, numbers: list[int]) -> bool:
+        return any("outside" in self.parts[number].kinds for number in numbers)
 
     def _awaits(self, top: ast.stmt | ast.expr) -> list[Awaited] | None:
         """Return what a statement or a comprehension awaits; None where its order is meant."""
+        nodes = [node for node in walk_own(top) if isinstance(node, ast.Await)]
         here = [n for n, part in enumerate(self.parts) if covers(top, part.place.line)]
-        if isinstance(top, ast.AsyncWith):
-            nodes = [item.context_expr for item in top.items]
-        else:
-            nodes = [node for node in walk_own(top) if isinstance(node, ast.Await)]
-            is_meant = any(self._is_decided(node, top) for node in nodes)
-            if nodes and (is_meant or any(self.parts[number].pause for number in here)):
+        if nodes and any("pause" in self.parts[number].kinds for number in here):
+            return None
+        for node in nodes:
+            # Neither a lock, nor a task that was started before.
+            if self._is_decided(node, top) or not isinstance(node.value, ast.Call):
                 return None
-        if not all(isinstance(getattr(node, "value", node), ast.Call) for node in nodes):
-            return None  # a lock, or a task that was started before
-        if len(nodes) > 1:  # perhaps at one line
-            return [self._read(node, [n]) for node, n in zip(nodes, here, strict=False)]
-        return [
-            self._read(node, [n for n in here if covers(node, self.parts[n].place.line)])
-            for node in nodes
-        ]
+        if len(nodes) == 1:
+            return [self._read(nodes[0], here)]
+        return [self._read(node, [n]) for node, n in zip(nodes, here, strict=False)]
 
     def _is_decided(self, node: ast.AST, top: ast.AST) -> bool:
         """Return whether something between the two decides if and when the node happens."""
@@ -299,7 +264,7 @@ class _Call:
                 return True
         return False
 
-    def _read(self, node: ast.expr, numbers: list[int]) -> Awaited:
+    def _read(self, node: ast.Await, numbers: list[int]) -> Awaited:
         parts = [self.parts[number] for number in numbers]
         touched: set[str] = set()
         used: set[str] = set()
@@ -309,23 +274,20 @@ class _Call:
             if source and isinstance(function, FUNCTIONS):
                 touched |= source.touched(function)
                 used |= names_in(function)
-        is_result = not isinstance(self.source.parents[node], ast.Expr)
-        can_repeat = is_result and not any(part.stream for part in parts)
-        return Awaited(node, numbers, self._objects(node), touched, used, can_repeat)
-
-    def _objects(self, node: ast.expr) -> set[str]:
-        """Return what is passed on as it is, the name of a file too, and whose methods are called.
-
-        What the calls make of other names can't be told from a plain value.
-        """
         passed: list[ast.expr] = []
         for call in ast.walk(node):
             if isinstance(call, ast.Call):
                 passed += [*call.args, *(keyword.value for keyword in call.keywords)]
                 passed += [call.func] if isinstance(call.func, ast.Attribute) else []
-        names = {root_of(one) for one in passed} - {f.name for f in self.source.functions} - {""}
+        known = {"", *(function.name for function in self.source.functions)}
+        names = {root_of(one) for one in passed} - known
+        # Two that are given the same text may mean the same file.
         texts = {repr(one.value) for one in passed if isinstance(one, ast.Constant)}
-        return {n for n in names if not self.source.is_module(n)} | {t for t in texts if "'" in t}
+        objects = {name for name in names if not self.source.is_module(name)}
+        objects |= {text for text in texts if "'" in text}
+        is_result = not isinstance(self.source.parents[node], ast.Expr)
+        can_repeat = is_result and not any("stream" in part.kinds for part in parts)
+        return Awaited(node, numbers, objects, touched, used, can_repeat)
 
     def _changed_by(self, node: ast.AST) -> set[str]:
         """Return the names that a statement binds or may change: `x.append(...)` changes x.
@@ -347,14 +309,6 @@ def _is_order_meant(one: Awaited, other: Awaited) -> bool:
     return bool(one.objects & other.objects) and not (one.can_repeat and other.can_repeat)
 
 
-def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements of a block and of each `async with` in it."""
-    for statement in body:
-        yield statement
-        if isinstance(statement, ast.AsyncWith):
-            yield from _flat(statement.body)
-
-
 def _describe(trace: Trace, place: Place, times: list[tuple[int, Series, float, float]]) -> Finding:
     """Return the finding about awaits in a row; with many calls, about the average one."""
     task, series, *_ = times[0]
@@ -362,21 +316,17 @@ def _describe(trace: Trace, place: Place, times: list[tuple[int, Series, float, 
     total = sum(one[2] for one in times) / len(times)
     together = sum(one[3] for one in times) / len(times)
     often, average = (f", {spell(len(times))} times", " on average") if times[1:] else ("", "")
-    texts = [ast.unparse(getattr(node, "value", node)) for node in series.nodes]
+    texts = [ast.unparse(node.value) for node in series.nodes]
     if series.loop is None:
         last = series.nodes[-1].end_lineno or series.nodes[-1].lineno
         until = f" (to line {last})" if last != place.line else ""
         what, condition = f"These {spell(parts)} awaits", "none needs what another does"
         calls = ", ".join(texts)
     else:
-        # What an `async with` waits for when it is left looks like one more round.
-        is_exact = all(isinstance(node, ast.Await) for node in series.nodes)
-        what = f"The {f'{spell(parts)} ' if is_exact else ''}rounds of the loop"
         until, condition = "", "no round needs what another does"
+        what = f"The {spell(parts)} rounds of the loop"
         one = getattr(series.loop, "generators", [series.loop])[0]
-        is_single = is_exact and len(texts) == len(getattr(series.loop, "body", [0])) == 1
-        call = texts[0] if is_single else "..."
-        calls = f"*({call} for {ast.unparse(one.target)} in {ast.unparse(one.iter)})"
+        calls = f"*({texts[0]} for {ast.unparse(one.target)} in {ast.unparse(one.iter)})"
     if shared := sorted({f"`{n}`" for _, s, *_ in times for n in s.shared if n.isidentifier()}):
         condition += f" and all can use {join_words(shared)} at the same time"
     where = called(place.function)

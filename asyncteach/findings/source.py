@@ -94,22 +94,12 @@ class Source:
             return []
         nodes = [statement, *walk_own(statement)]
         awaited = {part for n in nodes if isinstance(n, ast.Await) for part in ast.walk(n)}
-        return [
-            self.name(node.func)
+        names = [
+            ast.unparse(node.func).partition(".")
             for node in nodes
             if isinstance(node, ast.Call) and covers(node, place.line) and node not in awaited
         ]
-
-    def name(self, node: ast.expr) -> str:
-        """Return the dotted name as if nothing were renamed by imports: `time.sleep`.
-
-        What a method is called on may be any expression: `.read` then.
-        """
-        if isinstance(node, ast.Name):
-            return self.imports.get(node.id, node.id)
-        if isinstance(node, ast.Attribute):
-            return f"{self.name(node.value)}.{node.attr}"
-        return f"{self.name(node.func)}()" if isinstance(node, ast.Call) else ""
+        return [f"{self.imports.get(root, root)}{dot}{rest}" for root, dot, rest in names]
 
     def is_module(self, name: str) -> bool:
         """Return whether the name is a module's; another cell may have imported it."""
