@@ -3,6 +3,7 @@
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asyncteach.domains import CODE
 from asyncteach.findings import Finding, name_task
@@ -10,10 +11,10 @@ from asyncteach.findings.blocking import describe_block, find_blocks, group_bloc
 from asyncteach.findings.sequences import find_sequences
 from asyncteach.findings.source import look_again
 from asyncteach.findings.task_errors import find_task_errors
-from asyncteach.formatting import at, count, format_duration, spell
+from asyncteach.formatting import at, count, format_duration
 from asyncteach.intervals import covered, sweep
 from asyncteach.thread_recorder.thread_trace import ThreadTrace, explain_threads
-from asyncteach.trace import READY, RUNNING, STATES, WAITING, Slices, Trace
+from asyncteach.trace import READY, STATES, WAITING, Slices, Trace
 
 _FOR_TASKS = ("task", "tasks", "lock", "semaphore", "queue", "condition", "event", "barrier")
 """The kinds of waits for other tasks: these waits overlap by themselves."""
@@ -27,11 +28,8 @@ def find(trace: Trace) -> list[Finding]:
     if trace.domain is not CODE:
         return []  # all findings are about tasks
     look_again()
-    found = [*find_blocks(trace), *find_sequences(trace)]
-    found += find_task_errors(trace)
-    return sorted(
-        dict.fromkeys(found), key=lambda f: (-f.seconds, f.file or "", f.line or 0, f.kind)
-    )
+    found = {*find_blocks(trace), *find_sequences(trace), *find_task_errors(trace)}
+    return sorted(found, key=lambda f: (-f.seconds, f.file or "", f.line or 0, f.kind, f.message))
 
 
 def explain(trace: Trace) -> str:
@@ -53,7 +51,7 @@ def explain(trace: Trace) -> str:
 def _list_totals(trace: Trace) -> list[str]:
     """Return how long it took, in which states the tasks were, and what limits the recording."""
     amount = partial(trace.domain.format, rough=True)
-    tasks = np.array([row.kind == "task" for row in trace.rows], dtype=bool)
+    tasks = _are_tasks(trace)
     jobs = [row.kind for row in trace.rows if row.kind != "task"]
     subjects = count(int(tasks.sum()), "task")
     for kind, kinds in (("thread", "threads"), ("process", "processes")):
@@ -61,11 +59,12 @@ def _list_totals(trace: Trace) -> list[str]:
             subjects += f" and {count(jobs.count(kind), 'job')} in {kinds}"
     if "worker" in jobs:
         subjects += f" on {count(jobs.count('worker'), 'worker')}"
-    totals = {s: float(trace.slices.total(len(trace.rows), s)[tasks].sum()) for s in STATES}
+    running, ready, waiting = (
+        amount(float(trace.slices.total(len(trace.rows), state)[tasks].sum())) for state in STATES
+    )
     lines = [
-        f"{amount(trace.duration)}, {subjects}. Added up, they were running for "
-        f"{amount(totals[RUNNING])}, ready for {amount(totals[READY])} and waiting "
-        f"for {amount(totals[WAITING])}."
+        f"{amount(trace.duration)}, {subjects}. Added up, they were running for {running}, ready "
+        f"for {ready} and waiting for {waiting}."
     ]
     for event in trace.events:
         if event.kind == "loop-not-watched":
@@ -82,46 +81,42 @@ def _list_totals(trace: Trace) -> list[str]:
 
 def _praise(trace: Trace, *, held_up: bool) -> str:
     """Return how much waiting overlapped, and that no task was delayed if that is true."""
+    if not trace.rows:
+        return "No task ran."
     amount = partial(trace.domain.format, rough=True)
     own = _own_waiting(trace)
-    total = float(own.seconds().sum())
-    took = covered(own.start, own.end)
+    total, took = float(own.seconds().sum()), covered(own.start, own.end)
     most = int(sweep(own.start, own.end)[1].max(initial=0))
-    sentences = []
     if most > 1 and total > 1.05 * took:
-        sentences.append(
+        praise = (
             f"{count(most, 'task')} waited at the same time: {amount(total)} of waiting "
             f"took {amount(took)}"
         )
-    elif not trace.rows:
-        # uvloop's, for one, can't be.
-        where = " on an event loop that record() can watch" if trace.domain is CODE else ""
-        return f"No task ran{where}."
     elif total > 0.5 * trace.duration:
-        share = f"{amount(total)} of {amount(trace.duration)}"
-        jobs = any(row.kind != "task" for row in trace.rows)  # it may be one of them beside it
-        sentences.append(f"{share} was waiting{'' if jobs else ', for one thing at a time'}")
+        # A job may have run beside the only wait.
+        alone = "" if any(row.kind != "task" for row in trace.rows) else ", for one thing at a time"
+        praise = f"{amount(total)} of {amount(trace.duration)} was waiting{alone}"
     else:
-        tasks = [row.kind == "task" for row in trace.rows]
-        running = float(trace.slices.total(len(trace.rows), RUNNING)[tasks].sum())
-        sentences.append(f"{amount(running)} of {amount(trace.duration)} was work of your own")
+        praise = f"{amount(trace.attention)} of {amount(trace.duration)} was work of your own"
     if trace.domain is CODE and not held_up:
         longest = format_duration(trace.threshold, rough=True)
-        sentences.append(f"the loop was never held for longer than {longest}")
-    return "; ".join(sentences) + "."
+        praise += f"; the loop was never held for longer than {longest}"
+    return f"{praise}."
+
+
+def _are_tasks(trace: Trace) -> NDArray[np.bool_]:
+    return np.array([row.kind == "task" for row in trace.rows], dtype=bool)
 
 
 def _own_waiting(trace: Trace) -> Slices:
     """Return the waiting for something outside, not for another task or for its own turn."""
     waiting = trace.slices.of(WAITING)
     kinds = {(wait.task, wait.start): wait.kind for wait in trace.waits}
-    parents = {row.parent for row in trace.rows if row.kind == "task"}
-    kept = []
-    for task, start in zip(waiting.task.tolist(), waiting.start.tolist(), strict=True):
-        # If it is unknown what a parent waited for, it counts as waiting for its children.
-        kind = kinds.get((task, start), "tasks" if task in parents else "")
-        kept.append(trace.rows[task].kind == "task" and kind not in _FOR_TASKS)
-    return waiting[np.array(kept, dtype=bool)]
+    # If it is unknown what a parent waited for, it counts as waiting for its children.
+    parents = {row.parent: "tasks" for row in trace.rows if row.kind == "task"}
+    pairs = zip(waiting.task.tolist(), waiting.start.tolist(), strict=True)
+    kept = [kinds.get(pair, parents.get(pair[0], "")) not in _FOR_TASKS for pair in pairs]
+    return waiting[np.array(kept, dtype=bool) & _are_tasks(trace)[waiting.task]]
 
 
 def _describe_held(trace: Trace) -> list[str]:
@@ -131,23 +126,16 @@ def _describe_held(trace: Trace) -> list[str]:
         for group in group_blocks(trace)
         if not any(block.delayed for block in group)
     ]
-    if trace.stalls:
-        lost = max(stall.lost for stall in trace.stalls)
-        longest = f"for {format_duration(lost, rough=True)}"
-        if len(trace.stalls) > 1:
-            longest = f"{spell(len(trace.stalls))} times, {longest} at the longest"
-        sentences.append(f"The computer gave this program no time {longest}.")
-        return sentences
     ready = trace.slices.of(READY)
-    ready = ready[np.array([row.kind == "task" for row in trace.rows] or [False])[ready.task]]
-    long = ready.seconds()
-    if len(ready) and long.max() > trace.threshold and not trace.blocks:
-        name, late = (
-            name_task(trace.rows[int(ready.task[long.argmax()])]),
-            format_duration(float(long.max()), rough=True),
-        )
+    ready = ready[_are_tasks(trace)[ready.task]]
+    late = float(ready.seconds().max(initial=0.0))
+    if trace.stalls:
+        lost = format_duration(sum(stall.lost for stall in trace.stalls), rough=True)
+        sentences.append(f"The computer gave this program no time for {lost}.")
+    elif late > trace.threshold and not trace.blocks:
+        name = name_task(trace.rows[int(ready.task[ready.seconds().argmax()])])
         sentences.append(
-            f"{name} was ready for {late} before it ran, though no step took longer than "
-            f"{format_duration(trace.threshold, rough=True)}."
+            f"{name} was ready for {format_duration(late, rough=True)} before it ran, though no "
+            f"step took longer than {format_duration(trace.threshold, rough=True)}."
         )
     return sentences

@@ -26,7 +26,7 @@ from asyncteach.findings.source import (
 )
 from asyncteach.formatting import at, called, format_duration, join_words, spell
 from asyncteach.places import Place
-from asyncteach.trace import Trace, Wait
+from asyncteach.trace import Trace
 
 # A finding has to save this share of the task's life, and so many seconds.
 _SHARE, _SECONDS = 0.2, 0.02
@@ -141,24 +141,17 @@ def _list_calls(trace: Trace) -> Iterator[tuple[int, list[Part]]]:
             part = parts[-1]
             part.end = wait.end
             part.waited += wait.end - wait.start
-            # A function that gathers waits for tasks of its own.
-            is_call = wait.kind in _OUTSIDE and (wait.kind != "tasks" or child)
-            if is_call or (wait.kind == "task" and _is_own_task(trace, wait)):
+            # A task that is awaited at the line that started it is as good as a call. A function
+            # that gathers waits for others.
+            target = None if wait.target is None else trace.rows[wait.target].place
+            is_own = wait.kind == "task" and target and target[:2] == wait.places[-1][:2]
+            if is_own or (wait.kind in _OUTSIDE and (child or wait.kind != "tasks")):
                 part.kinds.add("outside")
             if wait.kind == "sleep" and child is None and not library:
                 part.kinds.add("pause")
             if wait.what in _STREAMS:
                 part.kinds.add("stream")
     yield from ((task, parts) for (task, *_), parts in calls.items() if len(parts) > 1)
-
-
-def _is_own_task(trace: Trace, wait: Wait) -> bool:
-    """Return whether a task was awaited at the line that started it: it is as good as a call."""
-    if wait.target is None or not wait.places:
-        return False
-    target = trace.rows[wait.target]
-    is_here = target.place is not None and target.place[:2] == wait.places[-1][:2]
-    return target.parent == wait.task and is_here
 
 
 class _Call:
@@ -281,10 +274,10 @@ class _Call:
                 passed += [call.func] if isinstance(call.func, ast.Attribute) else []
         known = {"", *(function.name for function in self.source.functions)}
         names = {root_of(one) for one in passed} - known
-        # Two that are given the same text may mean the same file.
-        texts = {repr(one.value) for one in passed if isinstance(one, ast.Constant)}
         objects = {name for name in names if not self.source.is_module(name)}
-        objects |= {text for text in texts if "'" in text}
+        # Two that are given the same text may mean the same file.
+        texts = [one.value for one in passed if isinstance(one, ast.Constant)]
+        objects |= {repr(text) for text in texts if isinstance(text, str)}
         is_result = not isinstance(self.source.parents[node], ast.Expr)
         can_repeat = is_result and not any("stream" in part.kinds for part in parts)
         return Awaited(node, numbers, objects, touched, used, can_repeat)
@@ -294,17 +287,19 @@ class _Call:
 
         Not the object whose method is awaited: that is judged by what it shares with others.
         """
-        names = {root_of(part) for part in walk_own(node) if stores(part)}
+        names: set[str] = set()
         for part in walk_own(node):
-            is_awaited = isinstance(self.source.parents[part], (ast.Await, ast.withitem))
+            is_awaited = isinstance(self.source.parents[part], ast.Await)
             if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
                 names |= set() if is_awaited else {root_of(part.func)}
+            elif stores(part):
+                names.add(root_of(part))
         return {name for name in names - {""} if not self.source.is_module(name)}
 
 
 def _is_order_meant(one: Awaited, other: Awaited) -> bool:
     """Return whether the text shows a reason for the order of two awaits."""
-    if one.touched & (other.touched | other.used) or other.touched & one.used:
+    if one.touched & other.used or other.touched & one.used:
         return True
     return bool(one.objects & other.objects) and not (one.can_repeat and other.can_repeat)
 

@@ -70,54 +70,40 @@ def _is_never_worked_on(trace: Trace, event: Event) -> Words:
 
 def _is_lost(trace: Trace, event: Event) -> Words:
     """Return None if a task that was cancelled when main() had returned was in the user's hands."""
-    row = None if event.task is None else trace.rows[event.task]
-    # A server's handlers and a library's helpers aren't the user's to await.
-    if row is None or row.place is None or row.parent is None or event.task is None:
-        return None
-    for wait in trace.waits:
-        # What asyncio.wait() returned as pending isn't forgotten.
-        some = wait.kind == "tasks" and "together" not in wait.what and "group" not in wait.what
-        is_awaited = wait.kind == "task" and wait.target == event.task
-        if is_awaited or (wait.task == row.parent and some):
-            return None
-    if any(r.kind == "siblings-ran-on" and event.task in r.others for r in trace.events):
-        return None
+    if event.task is None or (row := trace.rows[event.task]).place is None or row.parent is None:
+        return None  # a server's handler or a library's helper
+    own = [wait for wait in trace.waits if wait.task == event.task]
     # A task that waited at one place twice is a loop, meant to end with the program.
-    calls = [w.calls[: len(w.places)] for w in trace.waits if w.task == event.task]
-    if len(set(calls)) < len(calls) or not _main_returned(trace, event.task):
+    goes_round = len({wait.calls[: len(wait.places)] for wait in own}) < len(own)
+    awaited = {wait.target for wait in trace.waits if wait.kind == "task"}
+    for other in trace.events:
+        awaited |= set(other.others) if other.kind == "siblings-ran-on" else set()
+    # What asyncio.wait() returned as pending isn't forgotten.
+    pending = any(wait.task == row.parent and wait.what == "tasks" for wait in trace.waits)
+    main = trace.rows[trace.ancestors(event.task)[-1]]
+    if goes_round or pending or event.task in awaited or main.outcome != "returned":
         return None
-    return {"main": name_task(trace.rows[trace.ancestors(event.task)[-1]])}
-
-
-def _main_returned(trace: Trace, task: int) -> bool:
-    """Return whether the task at the root returned: an error there ends all the others."""
-    return trace.rows[[task, *trace.ancestors(task)][-1]].outcome == "returned"
+    return {"main": name_task(main)}
 
 
 def _ran_on(trace: Trace, event: Event) -> Words:
     """Return which siblings outlasted a failed gather() and weren't awaited after it."""
-    cut_off = {r.task for r in trace.events if r.kind == "cancelled-at-exit"}
     later = [wait for wait in trace.waits if wait.start >= event.at]
     if any(wait.task == event.task and wait.kind == "tasks" for wait in later):
         return None  # it may have gathered what was left
-    left = sorted(
-        index
-        for index in set(event.others) - {wait.target for wait in later if wait.kind == "task"}
-        if trace.rows[index].outcome != "cancelled" or index in cut_off
-    )
-    # An error that ended the program has ended them all.
-    if not left or (cut_off & set(left) and not _main_returned(trace, left[0])):
+    awaited = {wait.target for wait in later if wait.kind == "task"}
+    left = [trace.rows[index] for index in sorted(set(event.others) - awaited)]
+    left = [row for row in left if row.outcome != "cancelled"]
+    is_open = any(isnan(row.finished) for row in left)
+    seconds = max((row.finished for row in left if not isnan(row.finished)), default=event.at)
+    seconds = (trace.duration if is_open else seconds) - event.at
+    if not is_open and seconds < _AT_ONCE:
         return None
-    ends = [trace.rows[index].finished for index in left]
-    still = any(isnan(end) for end in ends)
-    seconds = max(trace.duration if isnan(end) else end for end in ends) - event.at
-    if seconds < _AT_ONCE and not still:
-        return None
-    long = format_duration(seconds, rough=True)
+    lasted = f"for {format_duration(seconds, rough=True)}"
     return {
         "seconds": seconds,
-        "siblings": join_words([name_task(trace.rows[index]) for index in left]),
-        "lasted": "past the end of the recording" if still else f"for {long}",
+        "siblings": join_words([name_task(row) for row in left]),
+        "lasted": "past the end of the recording" if is_open else lasted,
     }
 
 
@@ -247,11 +233,11 @@ def _deadlocks(trace: Trace) -> Iterator[Finding]:
     known: set[frozenset[int]] = set()
     for first in (wait for waits in by_task.values() for wait in waits):
         circle = [first]
-        while len(circle) <= len(trace.rows) and circle[-1].target != first.task:
+        while circle[-1].target != first.task:
             # The wait of a circle that ended first has seen all of the others.
             later = by_task.get(circle[-1].target, [])
-            found = [w for w in later if w.start < first.end <= w.end]
-            if not found or found[-1] in circle:
+            found = [w for w in later if w.start < first.end <= w.end and w not in circle]
+            if not found:
                 break
             circle.append(found[-1])
         tasks = frozenset(wait.task for wait in circle)
@@ -261,37 +247,42 @@ def _deadlocks(trace: Trace) -> Iterator[Finding]:
 
 
 def _deadlock(trace: Trace, circle: list[Wait]) -> Finding:
-    first, row = circle[0], trace.rows[circle[0].task]
     parts = []
     for wait in circle:
         other = name_task(trace.rows[wait.target or 0]) if circle[1:] else "it"
         what = f"a lock that {other} held" if wait.kind == "lock" else f"{other} to end"
         where = at(wait.places[-1]) if wait.places else ""
         parts.append(f"{name_task(trace.rows[wait.task])} waited{where} for {what}")
-    end = "none of them could go on" if circle[1:] else "no task can take a lock twice"
-    fix = "Take locks in the same order everywhere; hold none that an awaited task or call needs."
-    place = first.places[-1] if first.places else None
-    seconds = max(wait.end - wait.start for wait in circle)
-    return finding("deadlock", row, seconds, place, f"{'; '.join(parts)}: {end}.", fix)
+    return finding(
+        "deadlock",
+        trace.rows[circle[0].task],
+        max(wait.end - wait.start for wait in circle),
+        circle[0].places[-1] if circle[0].places else None,
+        f"{'; '.join(parts)}: "
+        f"{'none of them could go on' if circle[1:] else 'no task can take a lock twice'}.",
+        "Take locks in the same order everywhere; hold none that an awaited task or call needs.",
+    )
 
 
 def _left_running(trace: Trace) -> Iterator[Finding]:
     """Find tasks that weren't awaited and hadn't finished when the recording ended."""
-    openers = [index for index, row in enumerate(trace.rows) if row.was_there]
-    spared = {*openers, *(up for opener in openers for up in trace.ancestors(opener))}
+    siblings = {one for r in trace.events if r.kind == "siblings-ran-on" for one in r.others}
+    # On a loop of another thread the work may well go on.
+    loops = {row.loop for row in trace.rows if row.was_there}
     # The task that closes the recording runs until the very end.
     closing = trace.slices.of(RUNNING)
-    spared |= {int(task) for task in closing.task[closing.end >= trace.duration]}
-    spared |= {one for r in trace.events if r.kind == "siblings-ran-on" for one in r.others}
-    # On a loop of another thread the work may well go on.
-    loops = {trace.rows[opener].loop for opener in openers}
+    spared = siblings.union(closing.task[closing.end >= trace.duration].tolist())
     for index, row in enumerate(trace.rows):
-        ours = index not in spared and row.loop in loops and row.kind == "task"
-        if ours and row.outcome == "still running" and row.place and row.parent is not None:
-            message = (
+        if index in spared:
+            continue
+        is_left = row.kind == "task" and row.outcome == "still running" and not row.was_there
+        if is_left and row.place and row.parent is not None and row.loop in loops:
+            yield finding(
+                "left-running",
+                row,
+                trace.duration - row.spawned,
+                row.place,
                 f"{name_task(row)} was started{at(row.place)} and hadn't finished when the "
-                "recording ended."
+                "recording ended.",
+                "Await it, or cancel it and then await it: else it goes on beside later code.",
             )
-            seconds = trace.duration - row.spawned
-            fix = "Await it, or cancel it and then await it: else it goes on beside later code."
-            yield finding("left-running", row, seconds, row.place, message, fix)
