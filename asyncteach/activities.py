@@ -15,6 +15,8 @@ MAX_MINUTES = 525_600
 MAX_SECONDS = 7_200
 """The longest wait in real time, in seconds: two hours."""
 
+_NAME, _FIX = "the name of an activity", 'write chore("cook rice", 40)'
+
 
 class Step(NamedTuple):
     """A part of an activity, in story minutes, that either needs you or doesn't."""
@@ -67,7 +69,7 @@ def chore(name: str, minutes: float, *, start: float = 0, finish: float = 0) -> 
     >>> chore("wash clothes", 30, start=2, finish=3).attention
     5.0
     """
-    name = _check_name(name)
+    name = check_text(name, _NAME, fix=_FIX)
     whole = _check_minutes(minutes, "minutes", name)
     first = _check_minutes(start, "start", name)
     last = _check_minutes(finish, "finish", name)
@@ -95,9 +97,8 @@ def leisure(name: str, minutes: float) -> Activity:
     >>> jog.minutes, jog.attention
     (30.0, 30.0)
     """
-    name = _check_name(name)
-    whole = _check_minutes(minutes, "minutes", name)
-    return Activity(name, (Step(True, whole),))
+    name = check_text(name, _NAME, fix=_FIX)
+    return Activity(name, (Step(True, _check_minutes(minutes, "minutes", name)),))
 
 
 async def async_task(name: str = "task", seconds: float = 2) -> float:
@@ -111,7 +112,7 @@ async def async_task(name: str = "task", seconds: float = 2) -> float:
     Doing async tasks: tea
     tea took 2.0 seconds
     """
-    seconds = _check_seconds(seconds, "async_task")
+    seconds = check_number(seconds, "seconds of async_task", most=MAX_SECONDS)
     started = time.perf_counter()
     await asyncio.sleep(seconds / 2)
     print(f"Doing async tasks: {printable(name)}")
@@ -130,7 +131,7 @@ def sync_task(name: str = "task", seconds: float = 2) -> float:
     Doing sync tasks: tea
     tea took 2.0 seconds
     """
-    seconds = _check_seconds(seconds, "sync_task")
+    seconds = check_number(seconds, "seconds of sync_task", most=MAX_SECONDS)
     started = time.perf_counter()
     time.sleep(seconds / 2)
     print(f"Doing sync tasks: {printable(name)}")
@@ -158,20 +159,9 @@ def check_activities(activities: object) -> list[Activity]:
     return found
 
 
-def _check_name(name: object) -> str:
-    __tracebackhide__ = True
-    return check_text(name, "the name of an activity", fix='write chore("cook rice", 40)')
-
-
 def _check_minutes(minutes: object, which: str, name: str) -> float:
     __tracebackhide__ = True
-    what = f"{which} of {clip(repr(name), 60)}"
-    return check_number(minutes, what, most=MAX_MINUTES)
-
-
-def _check_seconds(seconds: object, helper: str) -> float:
-    __tracebackhide__ = True
-    return check_number(seconds, f"seconds of {helper}", most=MAX_SECONDS)
+    return check_number(minutes, f"{which} of {clip(repr(name), 60)}", most=MAX_MINUTES)
 
 
 def _print_elapsed(name: str, started: float) -> float:

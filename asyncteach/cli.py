@@ -22,10 +22,7 @@ COMMANDS = {  # name: (the folder when none is given, what the command does)
     "lab": ("asyncteach-notebooks", "copy the notebooks, open JupyterLab (its options after --)"),
     "notebooks": (None, "only copy the notebooks"),
     "demo": (".", "run the story in the terminal and save its two figures"),
-    "costs": (
-        ".",
-        "measure what tasks, threads and processes cost on this computer (under a minute)",
-    ),
+    "costs": (".", "measure what tasks, threads and processes cost here (under a minute)"),
     "progress": (".", "show which exercises of the lessons are solved"),
 }
 
@@ -34,35 +31,17 @@ class Refusal(Exception):
     """A command can't be carried out: one sentence with the cause and the fix."""
 
 
-def make_folder(folder: Path) -> None:
-    """Make `folder` and its parents."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise Refusal(f"{folder} is, or is inside, a file: name a folder") from error
-    except OSError as error:
-        raise _cannot("make the folder", folder, error) from error
-
-
-def _cannot(what: str, path: Path, error: OSError) -> Refusal:
-    return Refusal(f"cannot {what} {path} ({error.strerror}): name a folder that you can write to")
-
-
 def write_new(target: Path, content: bytes) -> bool:
     """Write a new file and return True; return False if the name is taken, even by a link."""
     try:
         file = target.open("xb")
     except FileExistsError:
         return False
-    except OSError as error:
-        raise _cannot("write", target, error) from error
     try:
         with file:
             file.write(content)
-    except BaseException as error:  # the next run would keep half a file as the user's own
+    except BaseException:  # the next run would keep half a file as the user's own
         target.unlink()
-        if isinstance(error, OSError):
-            raise _cannot("write", target, error) from error
         raise
     return True
 
@@ -77,34 +56,18 @@ def find_notebooks() -> Path:
     raise Refusal(f"the lessons are missing from this installation: {fix}")
 
 
-def lesson_files(source: Path, target: Path) -> list[Path]:
-    """Return the lessons' files, relative to `source`, without hidden ones and caches."""
-    # A target inside the source is left out, or every copy would contain the earlier copies.
-    inside = target.resolve() if source in target.resolve().parents else None
-    names = []
-    for path in sorted(source.rglob("*")):
-        name = path.relative_to(source)
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
-        if path.is_file() and not hidden and inside not in path.parents:
-            names.append(name)
-    return names
-
-
 def copy_notebooks(target: Path) -> None:
     """Copy the lessons into `target` and print their names; existing files are kept."""
-    source = find_notebooks()
-    kept = []
-    names = lesson_files(source, target)
-    make_folder(target)
+    kept, lessons = [], sorted(find_notebooks().glob("*.ipynb"))
+    target.mkdir(parents=True, exist_ok=True)
     print(f"Your notebooks are in {target}")
-    for name in names:
-        make_folder((target / name).parent)
-        if write_new(target / name, (source / name).read_bytes()):
-            print(f"  copied  {name}")
+    for lesson in lessons:
+        if write_new(target / lesson.name, lesson.read_bytes()):
+            print(f"  copied  {lesson.name}")
         else:
-            kept.append(str(name))
+            kept.append(lesson.name)
     if kept:
-        which = f"all {len(kept)}" if len(kept) == len(names) else ", ".join(kept)
+        which = f"all {len(kept)}" if len(kept) == len(lessons) else ", ".join(kept)
         print(f"  kept    {which}: already there; existing files are never overwritten")
 
 
@@ -155,7 +118,7 @@ def demo(folder: Path) -> None:
     """Print how async changes chores and leisure, and save a figure of each in `folder`."""
     from asyncteach import CHORES, LEISURE, compare
 
-    make_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, activities, meaning in (
         ("chores", CHORES, "The machines work side by side: {:g} minutes in turn, {:g} together."),
         ("leisure", LEISURE, "You do every minute yourself: {:g} in turn, still {:g} together."),
@@ -172,7 +135,7 @@ def costs(folder: Path) -> None:
     """Print what tasks, threads and processes cost here, and save the figure in `folder`."""
     from asyncteach import measure_costs
 
-    make_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     print("Measuring for about half a minute.", file=sys.stderr)
     measured = measure_costs()
     print(f"{measured}\n")
@@ -246,19 +209,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"unexpected argument {stray[0]}: {fix}")
     if not options.folder:
         parser.error("FOLDER is empty: name one, such as `my-notebooks`")
-    if isinstance(
-        sys.stdout, io.TextIOWrapper
-    ):  # a folder's name may not fit the terminal's encoding
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a folder's name may not fit its encoding
         sys.stdout.reconfigure(errors="backslashreplace")
+    folder = Path(os.path.abspath(os.path.expanduser(options.folder)))
     try:
-        folder = Path(os.path.abspath(os.path.expanduser(options.folder)))
         if options.command == "lab":
             lab(folder, theirs)
         else:
             does = {"notebooks": copy_notebooks, "demo": demo, "costs": costs, "progress": progress}
             does[options.command](folder)
-    except (Refusal, OSError, ImportError) as refusal:
-        print(f"asyncteach: {refusal}", file=sys.stderr)
+    except OSError as error:
+        cause = f"cannot write {error.filename or folder} ({error.strerror})"
+        print(f"asyncteach: {cause}: name a folder that you can write to", file=sys.stderr)
+        return 1
+    except (Refusal, ImportError) as error:
+        print(f"asyncteach: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
