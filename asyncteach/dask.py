@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import logging
-import multiprocessing
 import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,6 @@ from asyncteach.runners.workers import (
     Interval,
     Plan,
     StateLog,
-    begin_process,
     count_cores,
     hidden_script,
 )
@@ -27,10 +25,6 @@ from asyncteach.virtual_clock.clock import running_clock
 
 if TYPE_CHECKING:
     from distributed import Client
-
-_STARTING = 120  # seconds for workers to start: a busy machine takes long to import Dask
-
-_LOOK = 0.2  # seconds between two looks whether any worker of our own is alive
 
 
 def run_on_dask(
@@ -40,26 +34,23 @@ def run_on_dask(
     """Do the activities on the workers of a Dask cluster, which may be any number of machines.
 
     Without a `client` it starts a cluster of its own on this machine, a worker process for each
-    activity up to the number of cores (at least two), and leaves nothing of it behind; this takes
-    a second or two that do not count. A `client` of yours names any other cluster, which is left
-    as it was; asyncteach must be installed on its workers. A worker does one activity on each of
-    its threads, so a chore holds a thread although a machine does it.
+    activity up to the number of cores (at least two), and leaves nothing of it behind. A `client`
+    of yours names any other cluster, which is left as it was; asyncteach must be installed on its
+    workers, and their clocks must agree. A worker does one activity on each of its threads, so a
+    chore holds a thread although a machine does it.
 
-    In a script it is a plain call that returns the Recording, and so it is with an ordinary client
-    anywhere. Where an event loop is running, as in a notebook, write `await run_on_dask(...)`, and
-    so with an asynchronous client. An interrupt or a cancellation ends the activities as well.
+    It is a plain call that returns the Recording. Where an event loop is running, as in a
+    notebook, and with an asynchronous client, write `await run_on_dask(...)`. An interrupt or a
+    cancellation ends the activities as well.
 
     The Recording is in story minutes since the activities were submitted: a row for each worker,
-    *running*, *ready* or *waiting* as its activities are, and below it a row for each activity that
-    it has done. They are *ready* until a worker begins. The times are those of the workers' clocks,
-    which have to agree where they are on several machines. If a worker dies, another does its
-    activities again, and the title tells how many were lost. If all workers of your client's
-    cluster die, the run waits for new ones, as Dask does; in a cluster of its own there are none to
-    come, and it ends with RuntimeError.
+    and below it a row for each activity that it has done, which is *ready* until a worker begins.
+    If a worker dies, another does its activities again, and the title tells how many were lost.
+    Where all workers die and no new one comes, the run waits, as Dask does.
 
     A story minute takes `minute` real seconds; `clock="virtual"` is refused. Raises TypeError or
-    ValueError for wrong arguments; RuntimeError for a cluster that has no workers; ImportError
-    without Dask: `pip install "asyncteach[dask]"`. Dask's own errors arrive as they are.
+    ValueError for wrong arguments, RuntimeError for a cluster that has no workers, and ImportError
+    without Dask: `pip install "asyncteach[dask]"`.
 
     >>> from asyncteach import LEISURE
     >>> recording = run_on_dask(LEISURE)  # doctest: +SKIP
@@ -75,10 +66,8 @@ def run_on_dask(
     try:
         import distributed
     except ImportError as error:
-        raise ImportError(
-            "run_on_dask needs Dask's distributed, which can't be imported here "
-            f'({error}): pip install "asyncteach[dask]"'
-        ) from error
+        fix = 'pip install "asyncteach[dask]"'
+        raise ImportError(f"run_on_dask needs Dask ({error}): type `{fix}`.") from error
     if client is None:
         work = _run_on_own_cluster(scenario)
         return Awaitable(work, "run_on_dask(...)") if find_loop() else asyncio.run(work)
@@ -88,82 +77,44 @@ def run_on_dask(
             "write run_on_dask(activities, Client(...)) with the cluster or its address inside."
         )
     made: Any = client  # it has types in some versions, and none in others
+    work = _run_on_cluster(scenario, made)
     if made.asynchronous:
-        return Awaitable(_run_on_cluster(scenario, client), "run_on_dask(...)")
-    recording: Recording = made.sync(_run_on_cluster, scenario, client)
+        return Awaitable(work, "run_on_dask(...)")
+    recording: Recording = made.sync(lambda: work)
     return recording
 
 
 async def _run_on_own_cluster(scenario: Scenario) -> Recording:
-    number = max(2, min(len(scenario.activities), count_cores()))
-    async with _open_cluster(number) as (client, processes):
-        return await _run_on_cluster(scenario, client, processes)
-
-
-@contextlib.asynccontextmanager
-async def _open_cluster(number: int) -> AsyncIterator[tuple[Any, Sequence[Any]]]:
-    """Start a cluster and yield a client of it and its workers; leave nothing of it behind.
-
-    Dask's LocalCluster would run a script again that has no `if __name__ == "__main__":`, and an
-    interrupt while it starts would leave processes behind.
-    """
+    """Start a cluster and do the activities there; leave nothing of it behind."""
     import dask.config
-    from distributed import Client, Scheduler
-    from distributed.utils import silence_logging_cmgr
+    from distributed import Client, LocalCluster
 
-    make_client: Any = Client  # it has types in some versions, and none in others
-    processes: list[Any] = []
+    make_cluster: Any = LocalCluster  # without types, as above
+    make_client: Any = Client
+    number = max(2, min(len(scenario.activities), count_cores()))
     with (
         tempfile.TemporaryDirectory(prefix="asyncteach-", ignore_cleanup_errors=True) as folder,
-        silence_logging_cmgr(logging.CRITICAL + 1),
-    ):
         # A thread that watches the scheduler would stay for as long as the loop does.
-        config = {"temporary-directory": folder, "distributed.worker.profile.enabled": False}
-        with dask.config.set(config):
-            scheduler = Scheduler(
-                host="127.0.0.1", dashboard=False, dashboard_address="127.0.0.1:0"
-            )
+        dask.config.set(
+            {"temporary-directory": folder, "distributed.worker.profile.enabled": False}
+        ),
+        hidden_script(),
+    ):
+        cluster = make_cluster(
+            n_workers=number, threads_per_worker=1, memory_limit=0, local_directory=folder,
+            dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL + 1, asynchronous=True,
+        )  # fmt: skip
+        start = asyncio.ensure_future(cluster)
         try:
-            await scheduler
-            with hidden_script():
-                for _ in range(number):
-                    process = multiprocessing.get_context("spawn").Process(
-                        target=_run_worker, args=(scheduler.address, folder), daemon=True
-                    )
-                    process.start()
-                    processes.append(process)
-            async with make_client(
-                scheduler.address, asynchronous=True, set_as_default=False
-            ) as client:
-                await client.wait_for_workers(number, timeout=_STARTING)
-                yield client, processes
+            await asyncio.shield(start)
+            async with make_client(cluster, asynchronous=True, set_as_default=False) as client:
+                return await _run_on_cluster(scenario, client)
         finally:
-            for process in processes:  # or the scheduler would wait for them
-                process.kill()
-            for process in processes:
-                process.join()
-            await scheduler.close()
+            await asyncio.wait([start])  # only a cluster that has started can be closed
+            await cluster.close()
 
 
-def _run_worker(address: str, folder: str) -> None:
-    """Be a worker of a scheduler: this is what runs in a process of a cluster of our own."""
-    from distributed import Worker
-
-    async def serve() -> None:
-        async with Worker(
-            address, host="127.0.0.1", nthreads=1, memory_limit=0, local_directory=folder,
-            dashboard=False, dashboard_address="127.0.0.1:0",
-        ) as worker:  # fmt: skip
-            await worker.finished()
-
-    begin_process()
-    logging.disable()
-    asyncio.run(serve())
-
-
-async def _run_on_cluster(
-    scenario: Scenario, client: Any, processes: Sequence[Any] = ()
-) -> Recording:
+async def _run_on_cluster(scenario: Scenario, client: Any) -> Recording:
     """Let a cluster do the activities, and return the recording of it and its workers."""
     workers = await client.run(_is_there)  # workers import this module before time counts
     if not workers:
@@ -175,19 +126,10 @@ async def _run_on_cluster(
         client.submit(_do_activity, tuple(map(tuple, activity.steps)), scenario.minute, pure=False)
         for activity in scenario.activities
     ]
-    run = asyncio.ensure_future(client.gather(futures))
     try:
-        while not (await asyncio.wait([run], timeout=_LOOK))[0]:
-            if processes and not any(process.is_alive() for process in processes):
-                raise RuntimeError(
-                    f"all {count(len(processes), 'Dask worker')} of this run have died: look "
-                    "whether the system ended them, as it does when memory is short, and run it "
-                    "again."
-                )
-        results = run.result()
+        results = await client.gather(futures)
         lost = len(workers.keys() - (await client.run(_is_there)).keys())
     finally:
-        run.cancel()
         with contextlib.suppress(Exception):  # the workers need not go on
             async with asyncio.timeout(5):
                 await client.cancel(futures)

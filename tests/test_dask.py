@@ -301,21 +301,6 @@ def test_nothing_is_lost_when_a_worker_is_killed_in_mid_run(client):
     assert recording.title.endswith(", on Dask (2 workers, 1 lost)")
 
 
-@pytest.mark.full
-def test_a_cluster_of_its_own_ends_when_all_its_workers_are_dead():
-    before = set(processes())
-
-    def kill_all():
-        workers = until(lambda: len(mine := set(processes()) - before) == 2 and mine)
-        until(lambda: all(worker.cpu_times().user > 2 for worker in workers))  # it thinks
-        for worker in workers:
-            worker.kill()
-
-    with meanwhile(kill_all), pytest.raises(RuntimeError, match="all 2 Dask workers of this run h"):
-        run_on_dask([leisure("think", 1)] * 2, minute=LONG)
-    assert set(processes()) == before
-
-
 def test_a_cluster_without_workers_is_refused():
     async def main():
         address = {"dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}

@@ -151,7 +151,7 @@ def run_in_pool(
         context = multiprocessing.get_context("spawn")
         board = context.RawArray("b", number + 2)
         make_pool = functools.partial(
-            concurrent.futures.ProcessPoolExecutor, number, context, begin_process, (board,)
+            concurrent.futures.ProcessPoolExecutor, number, context, _begin_process, (board,)
         )
     else:
         name = "ThreadPoolExecutor" if kind == "thread" else "InterpreterPoolExecutor"
@@ -202,7 +202,7 @@ def _take_part(board: Any, index: int, plan: Any, minute: float) -> list[Interva
 _board: Any = None  # in a worker process
 
 
-def begin_process(board: Any = None) -> None:
+def _begin_process(board: Any) -> None:
     """Prepare a worker process: interrupts are for its parent, and it ends when its parent does."""
     global _board
     _board = board
