@@ -15,10 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from jupyter_client import BlockingKernelClient, KernelManager
 
 # How long a hang may last before the test says so; nothing is measured against it.
 TIMEOUT = 120.0
+
+needs_signals = pytest.mark.skipif(
+    sys.platform == "win32", reason="an interrupt is no signal there"
+)
 
 
 @dataclass(frozen=True)
@@ -68,19 +73,15 @@ class LiveKernel:
         self._runs[message] = CellRun(source)
         return message
 
-    def collect(self, messages: Sequence[str], *, timeout: float = TIMEOUT) -> list[CellRun]:
-        """Wait until these cells are answered and their output is in, or the kernel is dead."""
-        self._wait(lambda: all(map(self._done, messages)), timeout)
-        return [self._runs[message] for message in messages]
-
     def run_all(
         self, sources: Sequence[str], *, may_raise: Collection[int] = (), timeout: float = TIMEOUT
     ) -> list[CellRun]:
-        """Queue all the cells at once, then collect them."""
+        """Queue all the cells at once; wait until all have answered or the kernel is dead."""
         messages = [
             self.send(source, may_raise=index in may_raise) for index, source in enumerate(sources)
         ]
-        return self.collect(messages, timeout=timeout)
+        self._wait(lambda: all(map(self._done, messages)), timeout)
+        return [self._runs[message] for message in messages]
 
     def run(
         self, source: str, *, interrupt_at: str | None = None, timeout: float = TIMEOUT,
@@ -91,24 +92,27 @@ class LiveKernel:
         run = self._runs[message]
         if interrupt_at is not None:
             self._wait(lambda: interrupt_at in run.stdout or self._done(message), timeout)
-            self.interrupt()
-        return self.collect([message], timeout=timeout)[0]
+            self.manager.interrupt_kernel()
+        self._wait(lambda: self._done(message), timeout)
+        return run
 
-    def interrupt(self) -> None:
-        """Interrupt the kernel, as the stop button does."""
-        self.manager.interrupt_kernel()
+    def value(self, expression: str) -> str:
+        """Return what an expression is, in a cell of its own."""
+        run = self.run(expression)
+        assert run.status == "ok", run.error
+        return run.displays[0]["text/plain"]
 
-    def wait_until_it_listens(self, *, timeout: float = TIMEOUT) -> None:
+    def wait_until_it_listens(self) -> None:
         """Wait for a whole round trip: output published before we are heard of is never sent."""
-        deadline = time.monotonic() + timeout
-        self._client.wait_for_ready(timeout=timeout)
+        deadline = time.monotonic() + TIMEOUT
+        self._client.wait_for_ready(timeout=TIMEOUT)
         while time.monotonic() < deadline:
             message = self._client.execute("", silent=True)
             self._runs[message] = CellRun("")
             self._wait(lambda message=message: self._done(message), 2)
             if message in self._idle:
                 return
-        raise TimeoutError("the kernel never told that it is idle")
+        raise TimeoutError("the kernel is never idle")
 
     def _done(self, message: str) -> bool:
         return not self._runs[message].lost and message in self._idle
@@ -122,7 +126,7 @@ class LiveKernel:
                 return
 
     def _receive(self, wait: float) -> bool:
-        """Take in one message of each channel; say whether there was any."""
+        """Take in one message of each channel; return whether there was any."""
         received = False
         with suppress(queue.Empty):
             self._take_output(self._client.get_iopub_msg(timeout=wait))
@@ -135,12 +139,11 @@ class LiveKernel:
     def _take_reply(self, message: dict[str, Any]) -> None:
         run = self._runs.get(message["parent_header"].get("msg_id", ""))
         content = message["content"]
-        if run is None or message["msg_type"] != "execute_reply":
-            return
-        run.status = content["status"]
-        run.execution_count = content.get("execution_count")
-        if run.status == "error":
-            run.error = run.error or _error(content)
+        if run is not None and message["msg_type"] == "execute_reply":
+            run.status = content["status"]
+            run.execution_count = content.get("execution_count")
+            if run.status == "error":
+                run.error = run.error or _error(content)
 
     def _take_output(self, message: dict[str, Any]) -> None:
         parent = message["parent_header"].get("msg_id", "")
@@ -177,40 +180,36 @@ def live_kernel(
         *(sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher"),
         *("-f", "{connection_file}"),
     ]
-    client = None
-    manager.start_kernel(
-        **({} if cwd is None else {"cwd": str(cwd)}), **({} if env is None else {"env": env})
-    )
+    options = {"cwd": cwd and str(cwd), "env": env}
+    manager.start_kernel(**{name: value for name, value in options.items() if value})
     try:
         client = manager.blocking_client()
         client.start_channels()
         kernel = LiveKernel(manager, client)
         kernel.wait_until_it_listens()
         yield kernel
+        client.stop_channels()
     finally:
-        if client is not None:
-            client.stop_channels()
         manager.shutdown_kernel(now=True)
         manager.cleanup_resources()
 
 
-def run_all(
-    sources: Sequence[str],
-    *,
-    may_raise: Collection[int] = (),
-    cwd: Path | None = None,
-    timeout: float = TIMEOUT,
-) -> list[CellRun]:
+def run_all(sources: Sequence[str], *, may_raise: Collection[int] = ()) -> list[CellRun]:
     """Queue all the cells at once in a fresh kernel, and return what became of each."""
-    with live_kernel(cwd=cwd) as kernel:
-        return kernel.run_all(sources, may_raise=may_raise, timeout=timeout)
+    with live_kernel() as kernel:
+        return kernel.run_all(sources, may_raise=may_raise)
+
+
+def cells_of(notebook: Path) -> dict[str, dict[str, Any]]:
+    """Return the cells of a notebook by their ids."""
+    return {cell["id"]: cell for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]}
 
 
 def code_cells(notebook: Path) -> tuple[list[str], set[int]]:
     """Return the sources that Run All sends, and which of them are tagged as raising."""
     cells = [
         (source, "raises-exception" in cell.get("metadata", {}).get("tags", []))
-        for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        for cell in cells_of(notebook).values()
         # JupyterLab doesn't send blank cells.
         if cell["cell_type"] == "code" and (source := "".join(cell["source"])).strip()
     ]
@@ -219,17 +218,18 @@ def code_cells(notebook: Path) -> tuple[list[str], set[int]]:
 
 
 def faults(runs: Sequence[CellRun], must_raise: Collection[int] = ()) -> list[str]:
-    """Say in sentences what is wrong with these runs of all the cells of a fresh kernel."""
+    """Return in sentences what is wrong with these runs of all the cells of a fresh kernel."""
     found = []
     for index, run in enumerate(runs):
         cell = f"cell {index + 1} ({run.source.strip().splitlines()[0]!r})"
-        failed = run.error is not None or run.status == "error" or _has_group(run)
+        # IPython prints an ExceptionGroup to stderr and sends no error for it.
+        has_group = "Exception Group Traceback" in run.stderr
+        failed = run.error is not None or run.status == "error" or has_group
         if run.lost:
             found.append(f"{cell} was lost: the kernel never answered it")
         elif run.status == "aborted":
             found.append(f"{cell} never ran: a cell before it failed")
         elif failed and index not in must_raise:
-            # The traceback of an ExceptionGroup is in stderr only.
             reason = run.error.traceback if run.error else ""
             found.append(f"{cell} failed:\n{reason or run.stderr}")
         elif index in must_raise and not failed:
@@ -237,8 +237,3 @@ def faults(runs: Sequence[CellRun], must_raise: Collection[int] = ()) -> list[st
         if not run.lost and run.status != "aborted" and run.execution_count != index + 1:
             found.append(f"{cell} has the execution count {run.execution_count}")
     return found
-
-
-def _has_group(run: CellRun) -> bool:
-    # IPython prints an ExceptionGroup to stderr and sends no error for it.
-    return "Exception Group Traceback" in run.stderr

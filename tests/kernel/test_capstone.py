@@ -1,31 +1,11 @@
 """The crawler of the capstone lesson in a real kernel: the stop button ends it, and all of it."""
 
-import json
 import re
 from pathlib import Path
 
-import pytest
-
-from .harness import faults, live_kernel
-from .watching import needs_signals
+from .harness import cells_of, faults, live_kernel, needs_signals
 
 LESSON = Path(__file__).parents[2] / "notebooks" / "17-capstone-crawler.ipynb"
-
-
-@pytest.fixture(scope="module")
-def cells():
-    """The cells of the lesson by their ids."""
-    return {
-        cell["id"]: "".join(cell["source"])
-        for cell in json.loads(LESSON.read_text(encoding="utf-8"))["cells"]
-    }
-
-
-def solution(cells):
-    """The crawler that is folded away in the lesson."""
-    (source,) = re.findall(r"```python\n(.*?)```", cells["exercise-solution"], re.S)
-    return source
-
 
 OPEN = """
 import threading, time
@@ -58,22 +38,20 @@ print("all:", len(starts) >= 200)
 print("late:", sum(start - starts[0] > lasted + 1 for start in starts))
 print("at once:", server.most_at_once)
 """
+CLOSED = ["left: [] []", "all: False", "late: 0", "at once: 10"]
 
 
 @needs_signals
-def test_the_stop_button_ends_the_crawl_and_nothing_is_left(cells):
+def test_the_stop_button_ends_the_crawl_and_nothing_is_left():
     """No worker goes on, no request begins after it, and the next cells run."""
+    cells = {name: "".join(cell["source"]) for name, cell in cells_of(LESSON).items()}
+    # The crawler that is folded away in the lesson.
+    (solution,) = re.findall(r"```python\n(.*?)```", cells["exercise-solution"], re.S)
     with live_kernel(cwd=LESSON.parent) as kernel:
-        before = [cells["imports"], cells["find-links"], solution(cells), OPEN]
-        assert faults(kernel.run_all(before)) == []
+        assert faults(kernel.run_all([cells["imports"], cells["find-links"], solution, OPEN])) == []
         crawling = kernel.run(CRAWL, interrupt_at="15 pages", timeout=60)
         assert crawling.error is not None
         assert crawling.error.ename in ("KeyboardInterrupt", "CancelledError")
         closing = kernel.run(CLOSE)
         assert closing.error is None, closing.error
-        assert closing.stdout.splitlines() == [
-            "left: [] []",
-            "all: False",
-            "late: 0",
-            "at once: 10",
-        ]
+        assert closing.stdout.splitlines() == CLOSED
