@@ -1,12 +1,11 @@
 """A script that ends in asyncio.run(main()) runs in a cell of a real kernel, queued with others."""
 
-import sys
 import textwrap
 
 import ipykernel
 import pytest
 
-from .harness import faults, live_kernel, run_all
+from .harness import faults, live_kernel, needs_signals, run_all
 
 ON = "from asyncteach import disable_asyncio_run, enable_asyncio_run\nenable_asyncio_run()"
 OFF = "disable_asyncio_run()"
@@ -60,15 +59,11 @@ SNAPSHOT = textwrap.dedent(
 )
 
 
-@pytest.fixture(scope="module")
-def kernel():
-    """One kernel for the tests that leave it as it was."""
-    with live_kernel() as kernel:
-        yield kernel
-
-
 def test_scripts_run_queued_and_undone():
-    """Scripts queued behind each other all run, plain awaits go on working, then all is undone."""
+    """Scripts queued behind each other all run, plain awaits go on working, then all is undone.
+
+    One line names the package and the reason, and one line says that it is undone.
+    """
     same = "same(before, snapshot())"
     top_level = "print(await main())"
     first = [SNAPSHOT, ON, SCRIPT, SCRIPT, SCRIPT, top_level, OFF, same, "asyncio.run(main())"]
@@ -79,21 +74,21 @@ def test_scripts_run_queued_and_undone():
     assert outputs[2:6] + outputs[10:12] + outputs[14:] == [SCRIPT_OUTPUT] * 7
     assert runs[8].error.ename == "RuntimeError"
     assert "cannot be called from a running event loop" in runs[8].error.evalue
-
-
-def test_it_says_which_package_it_took(kernel):
-    """One line names the package and the reason, and one line says that it is undone."""
-    on, off = (run.stdout for run in kernel.run_all([ON, OFF]))
     if NEW_IPYKERNEL:
-        assert on == (
+        assert outputs[1] == (
             "asyncio.run() now works in this notebook: took nest_asyncio2, because with ipykernel "
             "7.1 and later nest_asyncio loses the cells queued behind asyncio.run().\n"
         )
-    elif sys.version_info >= (3, 14):
-        assert "took nest_asyncio2, because from Python 3.14 on" in on
-    else:
-        assert "took nest_asyncio, which is sound" in on
-    assert off == "asyncio.run() is Python's own again: in a notebook write `await main()`.\n"
+    assert outputs[6] == (
+        "asyncio.run() is Python's own again: in a notebook write `await main()`.\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    """One kernel for the tests that leave it as it was."""
+    with live_kernel() as kernel:
+        yield kernel
 
 
 def test_tasks_outlive_the_switch_in_both_directions(kernel):
@@ -120,7 +115,7 @@ def test_tasks_outlive_the_switch_in_both_directions(kernel):
 def test_asyncio_run_inside_asyncio_run_and_in_a_thread(kernel):
     """Nested calls each return their own value, and a thread gets a loop of its own as always."""
     source = """
-        import asyncio, threading
+        import asyncio
 
         async def inner():
             await asyncio.sleep(0.01)
@@ -137,7 +132,7 @@ def test_asyncio_run_inside_asyncio_run_and_in_a_thread(kernel):
     assert runs[1].stdout == "True False True\n"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="an interrupt is not a signal there")
+@needs_signals
 @pytest.mark.parametrize(
     ("naps", "first_line"),
     [
@@ -149,8 +144,7 @@ def test_asyncio_run_inside_asyncio_run_and_in_a_thread(kernel):
 )
 def test_an_interrupt_ends_asyncio_run(kernel, naps, first_line):
     """The stop button ends asyncio.run(), its tasks are cancelled, and the kernel lives on."""
-    source = textwrap.dedent(
-        f"""
+    source = f"""
         {first_line}
 
         async def main():
@@ -163,20 +157,17 @@ def test_an_interrupt_ends_asyncio_run(kernel, naps, first_line):
 
         asyncio.run(main())
         """
-    )
     assert kernel.run(ON).status == "ok"
     for _ in range(10):
-        run = kernel.run(source, interrupt_at="started")
+        run = kernel.run(textwrap.dedent(source), interrupt_at="started")
         assert run.error is not None, run
         assert run.error.ename == "KeyboardInterrupt"
         assert run.stdout == "started\ncleaned up\n"
-    assert kernel.run("asyncio.run(asyncio.sleep(0, 'alive'))").displays[0]["text/plain"] == (
-        "'alive'"
-    )
+    assert kernel.value("asyncio.run(asyncio.sleep(0, 'alive'))") == "'alive'"
     assert kernel.run(OFF).status == "ok"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="an interrupt is not a signal there")
+@needs_signals
 def test_a_second_interrupt_ends_what_never_awaits(kernel):
     """As in a script: the first one waits for main() to hear of it, the second doesn't wait."""
     source = """
@@ -194,7 +185,5 @@ def test_a_second_interrupt_ends_what_never_awaits(kernel):
         except KeyboardInterrupt:
             print("ended", signal.getsignal(signal.SIGINT) is before)
         """
-    assert kernel.run(ON).status == "ok"
-    run = kernel.run(textwrap.dedent(source))
-    assert run.stdout == "still here\nended True\n", run
-    assert kernel.run(OFF).status == "ok"
+    runs = kernel.run_all([ON, textwrap.dedent(source), OFF])
+    assert runs[1].stdout == "still here\nended True\n", runs[1]

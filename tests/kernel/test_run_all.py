@@ -9,7 +9,7 @@ from pathlib import Path
 import ipykernel
 import pytest
 
-from .harness import code_cells, faults, live_kernel, run_all
+from .harness import CellError, CellRun, code_cells, faults, live_kernel
 from .leftovers import AFTER, BEFORE
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -67,79 +67,67 @@ LEFT = [
     ("import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', "
      "'import time; time.sleep(99)'])", "the process", "p.kill(); p.wait()"),
     ("import socket; s = socket.create_server(('127.0.0.1', 0))", "a socket, LISTEN", "s.close()"),
-    ("import tempfile; f, name = tempfile.mkstemp(suffix='.lost')", "the file",
-     "import os; os.close(f); os.remove(name)"),
-    ("open('notes.txt', 'w').close()", "the file", "os.remove('notes.txt')"),
+    ("open('notes.txt', 'w').close()", "the file", "import os; os.remove('notes.txt')"),
     # The loop keeps its threads for later, which is no fault.
     ("import asyncio; await asyncio.to_thread(int)", "", ""),
-    ("import threading; event = threading.Event(); "
-     "job = asyncio.get_running_loop().run_in_executor(None, event.wait)",
+    ("job = asyncio.get_running_loop().run_in_executor(None, event.clear() or event.wait)",
      "a thread of the loop's executor is at work", "event.set(); await job"),
 ]  # fmt: skip
 
 
 def test_what_is_left_behind_is_found(tmp_path):
     """Whatever a lesson may forget is named; then it is cleared away, and nothing is found."""
-    found = []
     with live_kernel(cwd=tmp_path, env=with_temporary(tmp_path)) as kernel:
         kernel.run(BEFORE)
-        for cell, _, clear in LEFT:
+        for cell, words, clear in LEFT:
             assert kernel.run(cell).error is None
-            found.append(kernel.run(AFTER.format(patience=1)).stdout.strip())
+            found = kernel.run(AFTER.format(patience=1)).stdout.strip()
+            assert words in found
+            assert bool(found) == bool(words)
             assert kernel.run(clear).error is None
         assert kernel.run(AFTER.format(patience=50)).stdout.strip() == ""
-    assert [words in text for text, (_, words, _) in zip(found, LEFT, strict=True)] == [True] * 8
-    assert [bool(text) for text in found] == [bool(words) for _, words, _ in LEFT]
 
 
-def test_clean_cells_have_no_faults():
-    """Cells that just work bring their output, their value and their count, of this Python."""
-    runs = run_all(["import sys; print(sys.executable)", "print('two', file=sys.stderr)", "1 + 2"])
-    assert faults(runs) == []
-    assert [run.execution_count for run in runs] == [1, 2, 3]
-    assert (runs[0].stdout, runs[1].stderr) == (f"{sys.executable}\n", "two\n")
-    assert runs[2].displays == [{"text/plain": "3"}]
-
-
-GROUP = "ExceptionGroup('both', [ValueError('one')])"
+ERROR = CellError("ZeroDivisionError", "division by zero", "line 1: division by zero")
 
 
 @pytest.mark.parametrize(
-    ("cells", "must_raise", "words"),
+    ("changes", "must_raise", "fault"),
     [
-        (["1", "1 / 0", "2"], {},
-         ["ZeroDivisionError: division by zero", "cell 3 ('2') never ran"]),
-        ([f"raise {GROUP}"], {}, ["ValueError: one"]),
-        ([f"import traceback\ntry: raise {GROUP}\nexcept ExceptionGroup: traceback.print_exc()"],
-         {}, ["Exception Group Traceback"]),
-        (["1 / 0", "print('after')"], {0}, []),
-        (["1 / 0", "2"], {0, 1}, ["cell 2 ('2') is tagged raises-exception and raised nothing"]),
-        (["get_ipython().execution_count += 1", "1"], {},
-         ["has the execution count 2", "has the execution count 3"]),
+        ({}, False, ""),
+        ({"status": "error", "error": ERROR}, False, "failed:\nline 1: division by zero"),
+        ({"status": "error", "error": ERROR}, True, ""),
+        ({}, True, "is tagged raises-exception and raised nothing"),
+        ({"stderr": "Exception Group Traceback (most recent call last)"}, False, "failed:\nExcept"),
+        ({"status": "aborted"}, False, "never ran: a cell before it failed"),
+        ({"status": None}, False, "was lost: the kernel never answered it"),
+        ({"execution_count": 2}, False, "has the execution count 2"),
     ],
-    ids=["an error", "a group", "a printed group", "as tagged", "none as tagged", "a count"],
-)  # fmt: skip
-def test_faults_are_found(cells, must_raise, words):
-    found = faults(run_all(cells, may_raise=must_raise), must_raise)
-    assert [part in fault for part, fault in zip(words, found, strict=True)] == [True] * len(words)
-
-
-def test_cells_that_a_dead_kernel_leaves_are_lost():
-    """When the kernel dies, the cells behind are lost, and that is known before the deadline."""
-    with live_kernel() as kernel:
-        # An answer that is still on its way dies with the kernel, too.
-        alive = kernel.run("print('alive')")
-        runs = [alive, *kernel.run_all(["import os; os._exit(1)", "print('never')"])]
-    assert [run.lost for run in runs] == [False, True, True]
-    assert faults(runs)[-1] == (
-        "cell 3 (\"print('never')\") was lost: the kernel never answered it"
+)
+def test_faults_are_found(changes, must_raise, fault):
+    run = CellRun("1 + 1", **{"status": "ok", "execution_count": 1} | changes)
+    assert [fault in found for found in faults([run], {0} if must_raise else ())] == [True] * bool(
+        fault
     )
+
+
+def test_clean_cells_have_no_faults_and_cells_that_a_dead_kernel_leaves_are_lost():
+    """When the kernel dies, the cells behind are lost, and that is known before the deadline."""
+    cells = ["import sys; print(sys.executable)", "print('two', file=sys.stderr)", "1 + 2"]
+    with live_kernel() as kernel:
+        runs = kernel.run_all(cells)
+        lost = kernel.run_all(["import os; os._exit(1)", "print('never')"])
+    assert faults(runs) == []
+    assert (runs[0].stdout, runs[1].stderr) == (f"{sys.executable}\n", "two\n")
+    assert runs[2].displays == [{"text/plain": "3"}]
+    assert [run.lost for run in lost] == [True, True]
 
 
 @pytest.mark.skipif(ipykernel.version_info[:2] < (7, 1), reason="it loses no cell")
 def test_the_cells_that_nest_asyncio_loses_are_found():
     """The case that nbclient can't see: cells queued behind a patched asyncio.run()."""
     apply = "import asyncio, nest_asyncio; nest_asyncio.apply()"
-    # Lost is lost: the deadline only says when to stop waiting.
-    runs = run_all([apply, "asyncio.run(asyncio.sleep(0.3))", "1", "2"], timeout=4)
+    with live_kernel() as kernel:
+        # Lost is lost: the deadline only says when to stop waiting.
+        runs = kernel.run_all([apply, "asyncio.run(asyncio.sleep(0.3))", "1", "2"], timeout=4)
     assert runs[-1].lost

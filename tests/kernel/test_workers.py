@@ -2,93 +2,78 @@
 
 import os
 import signal
-import sys
 import textwrap
 import time
 
 import psutil
 import pytest
 
-from .harness import faults, live_kernel, run_all
-
-posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals there")
+from .harness import live_kernel, needs_signals
 
 BEFORE = """
-    import psutil, signal, threading
-    from asyncteach import CHORES, LEISURE, chore, compare, leisure
-    from asyncteach import run_in_processes, run_in_threads
+import asyncio, os, psutil, signal, threading
+from asyncteach import CHORES, LEISURE, chore, compare, leisure, run_in_processes, run_in_threads
 
-    def touched():
-        children = psutil.Process().children(recursive=True)
-        workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-        return threading.active_count(), workers, signal.getsignal(signal.SIGINT)
+def touched():
+    children = psutil.Process().children(recursive=True)
+    workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return threading.active_count(), workers, signal.getsignal(signal.SIGINT)
+
+before = touched()
 """
 
 
-def cells(*sources):
-    return [textwrap.dedent(source).strip() for source in (BEFORE, *sources)]
+@pytest.fixture(scope="module")
+def one_kernel():
+    with live_kernel() as kernel:
+        assert kernel.run(BEFORE).status == "ok"
+        yield kernel
 
 
-def wait_for_workers(pid, number):
-    for _ in range(6000):
-        found = psutil.Process(pid).children(recursive=True)
-        if len(found) > number:  # multiprocessing keeps one more, a tracker
-            return found
-        time.sleep(0.01)
-    raise AssertionError(f"{number} workers didn't start within a minute")
+@pytest.fixture
+def kernel(one_kernel):
+    """One kernel for all; after each test it has the threads and processes that it had."""
+    yield one_kernel
+    assert one_kernel.value("touched() == before") == "True"
 
 
-def test_all_ways_run_in_queued_cells():
+def test_all_ways_run_in_queued_cells(kernel):
     """Also with what is defined in the notebook, and beside a top-level await."""
-    runs = run_all(
-        cells(
-            "before = touched()",
-            """
-            mine = [leisure("mine", 20), chore("yours", 30, start=2)]
-            print(run_in_threads(mine, minute=0.001).names)
-            print(run_in_processes(mine, minute=0.001).names)
-            """,
-            """
-            import asyncio
-            await asyncio.sleep(0)
-            print(list(compare(CHORES, minute=0.001).index[:4]))
-            """,
-            "print(touched() == before)",
-        )
-    )
-    assert faults(runs) == []
-    names = "['mine', 'yours']\n"
-    assert [run.stdout for run in runs[2:]] == [
-        2 * names,
+    defined = """
+        mine = [leisure("mine", 20), chore("yours", 30, start=2)]
+        print(run_in_threads(mine, minute=0.001).names)
+        print(run_in_processes(mine, minute=0.001).names)
+        """
+    compared = "await asyncio.sleep(0)\nprint(list(compare(CHORES, minute=0.001).index[:4]))"
+    runs = kernel.run_all([textwrap.dedent(defined).strip(), compared])
+    assert [run.stdout for run in runs] == [
+        2 * "['mine', 'yours']\n",
         "['in turn', 'together', 'threads', 'processes']\n",
-        "True\n",
     ]
 
 
-@posix
+@needs_signals
 @pytest.mark.parametrize("way", ["run_in_threads", "run_in_processes"])
-def test_an_interrupt_ends_them_and_the_kernel_lives_on(way):
-    source = f"""
-        print("started", flush=True)
-        {way}([leisure("think", 60), chore("sleep", 60)], minute=60)
-        """
-    with live_kernel() as kernel:
-        before, after = cells(source)
-        assert kernel.run(before).status == "ok"
-        assert kernel.run("before = touched()").status == "ok"
-        run = kernel.run(after, interrupt_at="started")
-        assert run.error is not None, run
-        assert run.error.ename == "KeyboardInterrupt"
-        assert kernel.run("print(touched() == before)").stdout == "True\n"
+def test_an_interrupt_ends_them_and_the_kernel_lives_on(kernel, way):
+    cell = f"print('started', flush=True)\n{way}([leisure('a', 60), chore('b', 60)], minute=60)"
+    run = kernel.run(cell, interrupt_at="started")
+    assert run.error is not None, run
+    assert run.error.ename == "KeyboardInterrupt"
 
 
-@posix
+@needs_signals
 def test_a_kernel_that_is_killed_leaves_no_worker():
     with live_kernel() as kernel:
-        assert kernel.run(textwrap.dedent(BEFORE)).status == "ok"
-        pid = int(kernel.run("import os; print(os.getpid())").stdout)
+        assert kernel.run(BEFORE).status == "ok"
+        pid = int(kernel.value("os.getpid()"))
         kernel.send("run_in_processes([leisure('think', 60), chore('sleep', 60)], minute=60)")
-        workers = wait_for_workers(pid, 2)
+        for _ in range(6000):
+            workers = psutil.Process(pid).children(recursive=True)
+            if len(workers) > 2:  # multiprocessing keeps one more, a tracker
+                break
+            time.sleep(0.01)
+        else:
+            pytest.fail("the workers didn't start within a minute")
         os.kill(pid, signal.SIGKILL)
         _, alive = psutil.wait_procs(workers, timeout=60)
         assert alive == []
