@@ -13,22 +13,10 @@ from asyncteach.places import place_of
 from asyncteach.recorder.loop_patch import LoopPatch
 from asyncteach.recorder.scope import Extent, RecordingSession
 from asyncteach.recorder.task_events import is_unretrieved
-from asyncteach.recorder.task_table import Entry, Job, Line, StampBuffer
+from asyncteach.recorder.task_table import Entry, Line, StampBuffer
 from asyncteach.recorder.watchdog import measure, name_line
-from asyncteach.trace import (
-    READY,
-    RUNNING,
-    STATES,
-    WAITING,
-    Block,
-    Event,
-    Floats,
-    Slices,
-    TaskRecord,
-    Trace,
-    Wait,
-    make_slices,
-)
+from asyncteach.states import READY, RUNNING, STATES, WAITING
+from asyncteach.trace import Block, Event, Floats, Slices, TaskRecord, Trace, Wait, make_slices
 
 _RUNNING, _READY, _WAITING = (STATES.index(state) for state in (RUNNING, READY, WAITING))
 _AUTOMATIC = re.compile(r"Task-\d+")
@@ -46,7 +34,7 @@ def build_trace(session: RecordingSession) -> Trace:
     Waits and blocks are put into words when something asks for them, from compact columns.
     """
     records = Records(session)
-    parts: list[Slices] = []
+    parts = [_jobs(records)]
     idle: list[tuple[Floats, Floats]] = []
     blocks: list[Callable[[Slices], Iterator[Block]]] = []
     waits: list[Callable[[], Iterable[Wait]]] = []
@@ -60,16 +48,13 @@ def build_trace(session: RecordingSession) -> Trace:
         idle.append(_idle(patch, records, steps, begin, end))
         waits.append(_waits(patch, records, begin, end))
         blocks.append(_blocks(patch, loop, records, steps, begin))
-    slices = _join([*parts, _jobs(records)])
-    if len(slices) > session.most:
-        dropped += len(slices) - session.most
-        slices = slices[: session.most]
+    columns = zip(*((part.task, part.state, part.start, part.end) for part in parts), strict=True)
+    slices = Slices(*map(np.concatenate, columns))
+    slices = slices[np.argsort(slices.start, kind="stable")[: session.most]]
     trace = Trace(records.rows, slices, records.duration, events=_events(records), idle=idle)
-    trace.loops = (
-        [f"loop {n + 1}" for n in range(len(idle))] if len(idle) > 1 else ["loop"] * len(idle)
-    )
+    trace.loops = [f"loop {n + 1}" for n in range(len(idle))] if idle[1:] else ["loop"] * len(idle)
     trace.cpu = float("nan") if session.clock.virtual else cpu
-    trace.dropped = dropped
+    trace.dropped = dropped + sum(map(len, parts)) - len(slices)
     trace.threshold = session.threshold
 
     def find_waits() -> list[Wait]:
@@ -86,40 +71,44 @@ def build_trace(session: RecordingSession) -> Trace:
 # Tasks
 
 
-def _round(seconds: float) -> float:
-    """Return the seconds to the nanosecond: what is shown adds up."""
-    return round(seconds * 1e9) / 1e9 if seconds == seconds else seconds
-
-
 class Records:
     """The tasks and jobs of a recording, a row each, and its times, counted from its start."""
 
     def __init__(self, session: RecordingSession) -> None:
         self.session = session
         is_over = session.closed or session.failed
-        ended = session.ended if is_over else session.clock.now()
-        self.start, self.duration = session.opened, _round(ended - session.opened)
+        self.start = session.opened
+        self.duration = self.time(session.ended if is_over else session.clock.now())
         self._loops = {patch: index for index, patch in enumerate(session.begins)}
-        entries = self._find(is_over)
-        self.row_of: dict[Any, int] = {entry: n for n, entry in enumerate(entries)}
         self.numbers: dict[LoopPatch, NDArray[np.int32]] = {}
         """For each loop the rows of its tasks by number, -1 for those of others."""
-        for patch in session.begins:
+        entries: list[Entry] = []
+        for patch, begin in session.begins.items():
+            if not is_over:
+                patch.events.name_living()
             self.numbers[patch] = np.full(len(patch.tasks) + 1, -1, np.int32)
-        for entry, index in self.row_of.items():
-            if entry.job is None:
+            early = [e.number for e in session.openers if e.patch is patch]
+            numbers = [n for n in early if n < begin.entries]
+            numbers += range(begin.entries, session.end_of(patch).entries)
+            entries += filter(session.owns, map(patch.tasks.look_up, numbers))
+        # How asyncio.run() tidies up is not the user's work.
+        entries = [e for e in entries if not e.coroutine.startswith("BaseEventLoop.shutdown_")]
+        entries = sorted([*entries, *session.jobs], key=lambda entry: entry.spawned)
+        self.row_of: dict[Any, int] = {entry: index for index, entry in enumerate(entries)}
+        for index, entry in enumerate(entries):
+            if entry.kind == "task":
                 self.numbers[entry.patch][entry.number] = index
         self.rows = [self._row(entry) for entry in entries]
         for name in ("name", "label"):
-            names = [getattr(row, name) for row in self.rows]
-            for row, apart in zip(self.rows, tell_apart(names), strict=True):
-                setattr(row, name, apart)
+            names = tell_apart([getattr(row, name) for row in self.rows])
+            for row, own in zip(self.rows, names, strict=True):
+                setattr(row, name, own)
         self.spawned = np.array([row.spawned for row in self.rows] or [0.0])
         self.finished = np.array([row.finished for row in self.rows] or [0.0])
 
     def time(self, at: float) -> float:
-        """Return a time of the clock in whole nanoseconds since the recording began."""
-        return _round(at - self.start)
+        """Return a time in seconds since the recording began, in whole nanoseconds: they add up."""
+        return round((at - self.start) * 1e9) / 1e9 if at == at else at
 
     def times(self, at: Any) -> Any:
         """Return the same for an array, within the recording."""
@@ -127,27 +116,11 @@ class Records:
         result *= 1e9
         np.rint(result, out=result)
         result /= 1e9
-        if len(result) and (result.min() < 0.0 or result.max() > self.duration):
-            np.clip(result, 0.0, self.duration, out=result)
-        return result
+        return np.clip(result, 0.0, self.duration, out=result)
 
     def end(self, row: TaskRecord) -> float:
         """Return when a task or a job ended, or the recording before it."""
         return self.duration if np.isnan(row.finished) else row.finished
-
-    def _find(self, is_over: bool) -> list[Entry]:
-        session = self.session
-        entries: list[Entry] = []
-        for patch, begin in session.begins.items():
-            if not is_over:
-                patch.events.name_living()
-            early = [e.number for e in session.openers if e.patch is patch]
-            numbers = [n for n in early if n < begin.entries]
-            numbers += range(begin.entries, session.end_of(patch).entries)
-            entries += filter(session.owns, map(patch.tasks.look_up, numbers))
-        # How asyncio.run() tidies up is not the user's work.
-        entries = [e for e in entries if not e.coroutine.startswith("BaseEventLoop.shutdown_")]
-        return sorted([*entries, *session.jobs], key=lambda entry: entry.spawned)
 
     def _row(self, entry: Entry) -> TaskRecord:
         is_done = bool(entry.outcome) and self.time(entry.finished) <= self.duration
@@ -155,11 +128,14 @@ class Records:
         coroutine = printable(entry.coroutine)
         short = coroutine.rpartition("<locals>.")[2]
         name = printable(entry.name) or short
+        parent = self.row_of.get(entry.parent)
+        if isinstance(entry.parent, int):
+            parent = int(self.numbers[entry.patch][entry.parent])
         return TaskRecord(
             name,
             entry.label or (short if _AUTOMATIC.fullmatch(name) and short else name),
             coroutine,
-            None if was_there else self._parent(entry),
+            None if was_there or parent == -1 else parent,
             max(0.0, self.time(entry.spawned)),
             self.time(entry.finished) if is_done else float("nan"),
             entry.outcome if is_done else "still running",
@@ -168,12 +144,6 @@ class Records:
             None if entry.line is None else place_of(*entry.line),
             was_there,
         )
-
-    def _parent(self, entry: Entry) -> int | None:
-        if not isinstance(entry.parent, int):
-            return self.row_of.get(entry.parent)
-        number = int(self.numbers[entry.patch][entry.parent])
-        return number if number >= 0 else None
 
 
 # Steps and slices
@@ -186,60 +156,52 @@ class Steps:
         table = _read(patch.steps, begin.steps, end.steps)
         if end.step is not None:
             table = np.vstack([table, end.step])
-        limit = records.start + records.duration + 1e-9
-        if len(table) and table[:, 2].max() > limit:
-            table = table[table[:, 2] <= limit]
         numbers = table[:, 0].astype(np.int32)
         eager = numbers < 0
         numbers[eager] = -1 - numbers[eager]
         row = records.numbers[patch][numbers]
-        mine = row >= 0
-        if not mine.all():
-            table, row, eager = table[mine], row[mine], eager[mine]
+        if (row < 0).any():
+            table, row, eager = table[row >= 0], row[row >= 0], eager[row >= 0]
         self.row: NDArray[np.int32] = row
         self.eager = eager
         """Whether it was made inside the step of the task's parent."""
-        self.start: Floats = records.times(table[:, 2])
-        self.end: Floats = records.times(table[:, 3])
         self.raw = table[:, 2]
         """The start as it was stamped."""
+        self.start: Floats = records.times(table[:, 2])
+        self.end: Floats = records.times(table[:, 3])
         self.last = records.spawned.copy()
         """By row: when the last step ended, or when the task was spawned."""
         self.last[row] = self.end
-        self.before = self._look_back(records.spawned)
-        self.ready: Floats = records.times(table[:, 1])
-        np.maximum(self.ready, self.before, out=self.ready)
-        np.minimum(self.ready, self.start, out=self.ready)
+        self.before = np.minimum(self._look_back(records.spawned), self.start)
+        """When the task's step before this one ended, or when the task was spawned."""
+        self.ready: Floats = np.clip(records.times(table[:, 1]), self.before, self.start)
 
     def _look_back(self, spawned: Floats) -> Floats:
-        """Return for each step when its task's last one ended, or the task was spawned."""
         # NumPy sorts whole numbers of 16 bits by counting, in linear time.
         is_small = len(self.row) and self.row.max() <= 0xFFFF
         order = np.argsort(self.row.astype(np.uint16) if is_small else self.row, kind="stable")
-        row = self.row[order]
-        before = np.roll(self.end[order], 1)
+        row, before = self.row[order], np.roll(self.end[order], 1)
         first = row != np.roll(row, 1)
         first[:1] = True
         before[first] = spawned[row[first]]
         result = np.empty(len(row))
         result[order] = before
-        np.minimum(result, self.start, out=result)
         return result
 
     def slices(self) -> list[Slices]:
         """Return what the steps show: running, and before it ready, and before that waiting."""
-        running = Slices(self.row, _fill(len(self.row), _RUNNING), self.start, self.end)
-        parts = [running]
+        running = self._slices(_RUNNING, self.start, self.end)
         # What begins before all before it have ended is inside another step.
         if len(running) and (self.start[1:] < np.maximum.accumulate(self.end)[:-1]).any():
-            parts = _split_nested(running)
-        for state, start, end in (
-            (_WAITING, self.before, self.ready),
-            (_READY, self.ready, self.start),
-        ):
-            some = np.flatnonzero(end > start)
-            parts.append(Slices(self.row[some], _fill(len(some), state), start[some], end[some]))
-        return parts
+            running = _split_nested(running)
+        parts = [
+            self._slices(_WAITING, self.before, self.ready),
+            self._slices(_READY, self.ready, self.start),
+        ]
+        return [running, *(part[part.end > part.start] for part in parts)]
+
+    def _slices(self, state: int, start: Floats, end: Floats) -> Slices:
+        return Slices(self.row, np.full(len(self.row), state, np.int8), start, end)
 
 
 def _read(buffer: StampBuffer, begin: int, end: int) -> Floats:
@@ -253,40 +215,37 @@ def _make_parts(parts: Iterable[Part]) -> Slices:
     return make_slices(*(zip(*some, strict=True) if some else ((), (), (), ())))
 
 
-def _fill(count: int, state: int) -> NDArray[np.int8]:
-    return np.full(count, state, np.int8)
-
-
-def _split_nested(running: Slices) -> list[Slices]:
+def _split_nested(running: Slices) -> Slices:
     """Split running slices so that none overlap: what runs inside interrupts what is around it.
 
     That is so with eager tasks, and where a loop runs inside itself. Meanwhile the task around it
-    is ready to go on.
+    is ready to go on. What takes no time interrupts nothing.
     """
-    moments = running[running.end <= running.start]  # they interrupt nothing
-    running = running[running.end > running.start]
     # Of two that began and ended together the outer one was written down later.
     order = np.lexsort((-np.arange(len(running)), -running.end, running.start))
-    columns = (running.task[order], running.start[order], running.end[order])
+    ordered = (running.task[order], running.start[order], running.end[order])
     parts: list[Part] = []
-    open_steps: list[tuple[int, float, float]] = []  # task, since when it runs, end
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    for task, start, end in [*rows, (-1, float("inf"), float("inf"))]:
-        while open_steps and open_steps[-1][2] <= start:
-            inner, since, finish = open_steps.pop()
+    stack: list[tuple[int, float, float]] = []  # task, since when it runs, end
+    rows = zip(*(column.tolist() for column in ordered), strict=True)
+    for task, start, end in [*rows, (-1, float("inf"), float("nan"))]:
+        if start == end:
+            parts.append((task, _RUNNING, start, end))
+            continue
+        while stack and stack[-1][2] <= start:
+            inner, since, finish = stack.pop()
             parts.append((inner, _RUNNING, since, max(since, finish)))
-            if open_steps:
-                outer, since, stop = open_steps.pop()
+            if stack:
+                outer, since, stop = stack.pop()
                 parts.append((outer, _READY, since, finish))
-                open_steps.append((outer, finish, stop))
-        if open_steps:
-            outer, since, stop = open_steps.pop()
+                stack.append((outer, finish, stop))
+        if stack:
+            outer, since, stop = stack.pop()
             if start > since:
                 parts.append((outer, _RUNNING, since, start))
-            open_steps.append((outer, start, stop))
+            stack.append((outer, start, stop))
             end = min(end, stop)
-        open_steps.append((task, start, end))
-    return [moments, _make_parts(parts)]
+        stack.append((task, start, end))
+    return _make_parts(parts)
 
 
 def _idle(
@@ -299,8 +258,7 @@ def _idle(
     order = np.argsort(steps.start, kind="stable")
     start = np.append(steps.start[order], records.duration)
     ended = np.insert(np.maximum.accumulate(steps.end[order]), 0, 0.0)
-    some = start > ended
-    return ended[some], start[some]
+    return ended[start > ended], start[start > ended]
 
 
 def _tails(loop: int, records: Records, steps: Steps, end: Extent) -> Slices:
@@ -324,11 +282,11 @@ def _jobs(records: Records) -> Slices:
     parts: list[Part] = []
     busy: dict[tuple[int, int], list[float]] = {}  # until when each worker of a pool is
     for entry in sorted(records.session.jobs, key=lambda entry: entry.spawned):
-        number, job = records.row_of[entry], entry.job or Job()
+        number = records.row_of[entry]
         row = records.rows[number]
-        end, started = records.end(row), records.time(job.started)
-        if job.pool is not None and row.outcome != "cancelled":
-            workers = busy.setdefault(job.pool, [0.0] * job.pool[1])
+        end, started = records.end(row), records.time(entry.started)
+        if entry.pool is not None and row.outcome != "cancelled":
+            workers = busy.setdefault(entry.pool, [0.0] * entry.pool[1])
             started = max(started, heapq.heappop(workers))
             heapq.heappush(workers, end)
         begin = max(started, row.spawned) if started <= end else end
@@ -336,17 +294,6 @@ def _jobs(records: Records) -> Slices:
         if started <= end:
             parts.append((number, _RUNNING, begin, end))
     return _make_parts(parts)
-
-
-def _join(parts: list[Slices]) -> Slices:
-    start = np.concatenate([part.start for part in parts])
-    order = np.argsort(start, kind="stable")
-    return Slices(
-        np.concatenate([part.task for part in parts])[order],
-        np.concatenate([part.state for part in parts])[order],
-        start[order],
-        np.concatenate([part.end for part in parts])[order],
-    )
 
 
 # Waits
@@ -367,10 +314,8 @@ def _waits(
     )
 
     def describe(kind: str, what: str, amount: float) -> tuple[str, int | None]:
-        if kind == "sleep":
-            return what.format(f"{amount:g}"), None
-        if kind == "tasks":
-            return what.format(f"{int(amount):,}"), None
+        if kind in ("sleep", "tasks"):
+            return what.format(f"{amount:g}" if kind == "sleep" else f"{int(amount):,}"), None
         if kind not in ("task", "lock", "thread", "process") or amount < 0:
             return what, None
         if kind in ("thread", "process"):
@@ -467,8 +412,8 @@ def _events(records: Records) -> list[Event]:
         if row.outcome.startswith("raised") and is_unretrieved(entry) and entry not in told:
             text = row.outcome.removeprefix("raised ")
             add("exception-never-retrieved", entry, entry.finished, entry.line, text)
-        elif entry.job is not None and entry.job.abandoned:
-            since, waiter = entry.job.abandoned
+        elif entry.abandoned:
+            since, waiter = entry.abandoned
             seconds = records.end(row) - records.time(since)
             if seconds > 0.001 or (np.isnan(row.finished) and seconds > 0):
                 add("thread-outlived", waiter, since, entry.line, row.label, seconds, (entry,))

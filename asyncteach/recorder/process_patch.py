@@ -17,7 +17,7 @@ from asyncteach.formatting import describe_error, printable
 from asyncteach.recorder.loop_patch import check_loop, context_of_runner, running_loop
 from asyncteach.recorder.scope import RecordingSession, current_session, open_session
 from asyncteach.recorder.task_events import asyncio_method, lock_holders, started_at, warn
-from asyncteach.recorder.task_table import Entry, Job, users_line
+from asyncteach.recorder.task_table import Entry, users_line
 from asyncteach.replacements import Replacements, hide_frame
 
 
@@ -145,7 +145,7 @@ class ProcessPatch:
                 try:
                     job = self._make_job(session, kind, name_function(function, args))
                     if kind == "process":
-                        job.job.pool = (id(executor), executor._max_workers)
+                        job.pool = (id(executor), executor._max_workers)
                     _watch_future(future, job, session.clock)
                 except Exception as error:
                     self._registry.give_up(error)
@@ -160,7 +160,7 @@ class ProcessPatch:
         entry = Entry()
         entry.kind, entry.scope, entry.parent, entry.patch = kind, session, parent, patch
         entry.name = entry.coroutine = name
-        entry.spawned, entry.job = session.clock.now(), Job()
+        entry.spawned = session.clock.now()
         entry.line = users_line(3) or (parent.line if parent is not None else None)
         session.add_job(entry)
         if patch is not None:
@@ -170,11 +170,11 @@ class ProcessPatch:
 
 def _watch_future(future: Any, entry: Any, clock: Any) -> None:
     """Note when a job begins, as far as that is known here, and how it ends."""
-    job, begin = entry.job, future.set_running_or_notify_cancel
+    begin = future.set_running_or_notify_cancel
 
     def set_running_or_notify_cancel() -> bool:
         vars(future).pop("set_running_or_notify_cancel", None)
-        job.started = clock.now()
+        entry.started = clock.now()
         return bool(begin())
 
     def done(future: Any) -> None:
@@ -182,13 +182,13 @@ def _watch_future(future: Any, entry: Any, clock: Any) -> None:
         if future.cancelled():
             entry.outcome = "cancelled"
             return
-        if job.started != job.started:
-            job.started = entry.spawned  # a thread took it before this one could look
+        if entry.started != entry.started:
+            entry.started = entry.spawned  # a thread took it before this one could look
         error = future.exception()
         entry.outcome = "returned" if error is None else f"raised {describe_error(error)}"
 
     if future.running():
-        job.started = entry.spawned
+        entry.started = entry.spawned
     elif not future.done():
         future.set_running_or_notify_cancel = set_running_or_notify_cancel
     future.add_done_callback(done)

@@ -118,10 +118,10 @@ class TaskEvents:
             amount = self._number(None if got_it else lock_holders.get(target, lambda: None)())
         elif kind == "thread":
             job = self.job_of.get(target)
-            if job is not None and job.job is not None:
+            if job is not None:
                 kind, what, amount = job.kind, f"a {job.kind} ({job.name})", float(job.number)
                 if not job.outcome:
-                    job.job.abandoned = (until, self._patch.tasks.entry(number))
+                    job.abandoned = (until, self._patch.tasks.entry(number))
         elif target is not None:
             amount = self._number(target)
             what = what.format(clip(target.get_name(), 60)) if amount < 0 else what

@@ -98,14 +98,11 @@ class Entry:
     """The patch of its loop."""
     failed: Any = None
     """A weak reference to a task that has failed."""
-    job: "Job | None" = None
 
-
-class Job:
-    """What is known of work that was handed to an executor."""
+    # Of a job
 
     started = float("nan")
-    abandoned: tuple[float, Entry] | None = None
+    abandoned: "tuple[float, Entry] | None" = None
     """When a task that had awaited it went on without it, and which."""
     pool: tuple[int, int] | None = None
     """Of a process pool: its identity and its number of workers."""
