@@ -5,13 +5,13 @@ from functools import cached_property, partial
 from html import escape
 from typing import Any, NamedTuple
 
-from asyncteach.activities import Activity, chore
+from asyncteach.activities import chore
 from asyncteach.arguments import check_options, check_whole
 from asyncteach.formatting import count
-from asyncteach.interaction.widgets import Slider, format_status, show_image, show_view
 from asyncteach.recording import Recording
 from asyncteach.runners.run import Scenario, run_on_own_loop
-from asyncteach.timeline.svg import draw_svg
+from asyncteach.timeline.figure import draw_timelines
+from asyncteach.widgets import Slider, format_status, show_picture, show_view
 
 __all__ = ["Explorer", "explore"]
 
@@ -55,7 +55,7 @@ class Evening:
 
     @property
     def limited(self) -> bool:
-        """Return whether there are more chores than may be under way at once."""
+        """Whether there are more chores than may be under way at once."""
         return self.at_once < self.chores
 
     @property
@@ -63,61 +63,39 @@ class Evening:
         """How long a chore takes by itself, in story minutes."""
         return self.start + self.machine + self.finish
 
-    @property
-    def attention(self) -> int:
-        """How many minutes of you they need in all."""
-        return self.chores * (self.start + self.finish)
-
-    def activities(self) -> list[Activity]:
-        """Return the chores."""
-        return [
+    def run(self, title: str = "") -> Recording:
+        """Do them together, in virtual time."""
+        activities = [
             chore(f"chore {number}", self.each, start=self.start, finish=self.finish)
             for number in range(1, self.chores + 1)
         ]
-
-    def run(self) -> Recording:
-        """Do them together, in virtual time."""
-        scenario = Scenario(self.activities(), clock="virtual", minute=1)
+        scenario = Scenario(activities, clock="virtual", minute=1)
         recording = run_on_own_loop(scenario, self.at_once if self.limited else None)
-        recording.title = self.title()
+        limit = f", at most {self.at_once} at once" if self.limited else ""
+        recording.title = title or f"{count(self.chores, 'chore')}{limit}"
         return recording
 
-    def title(self) -> str:
-        """Return what a picture is called."""
-        limit = f", at most {self.at_once} at once" if self.limited else ""
-        return f"{count(self.chores, 'chore')}{limit}"
-
-    def describe(self, recording: Recording) -> str:
+    def describe(self, total: float) -> str:
         """Return how long they take, what limits it and what it would be without, in sentences."""
-        total, alone = recording.minutes, self.chores * self.each
-        words = f"{_amount(self.chores, 'chore')} of {_amount(self.each)}"
+        words = f"{count(self.chores, 'chore')} of {_amount(self.each)}"
         if self.chores == 1:
             words += f" takes {_amount(total)}"
         else:
-            words += f" each: {_amount(total)} together, {_amount(alone)} one after another"
-        words += f". You are busy for {_amount(self.attention)}. "
-        return words + self._describe_limit(recording)
-
-    def _describe_limit(self, recording: Recording) -> str:
-        total = recording.minutes
+            alone = _amount(self.chores * self.each)
+            words += f" each: {_amount(total)} together, {alone} one after another"
+        words += f". You are busy for {_amount(self.chores * (self.start + self.finish))}. "
         free = replace(self, at_once=MOST).run().minutes if self.limited else total
         if total > free + 1e-9:
-            return (
-                f"What limits it: at most {self.at_once} at once; with no limit it would be "
-                f"{_amount(free)}."
-            )
-        if total > self.each:
-            return "What limits it: your attention; chores are ready and you are busy with others."
-        return "What limits it: the length of a chore; more hands would not make it shorter."
+            limit = f"at most {self.at_once} at once; with no limit it would be {_amount(free)}."
+        elif total > self.each:
+            limit = "your attention; chores are ready and you are busy with others."
+        else:
+            limit = "the length of a chore; more hands would not make it shorter."
+        return f"{words}What limits it: {limit}"
 
 
-def _amount(amount: float, noun: str = "minute") -> str:
-    """Return a number with its noun.
-
-    >>> _amount(1), _amount(2.5), _amount(6, "chore")
-    ('1 minute', '2.5 minutes', '6 chores')
-    """
-    return f"{amount:.4g} {noun}{'' if amount == 1 else 's'}"
+def _amount(minutes: float) -> str:
+    return f"{minutes:.4g} minute{'' if minutes == 1 else 's'}"
 
 
 class Explorer:
@@ -135,10 +113,10 @@ class Explorer:
         """What the chores did, in virtual time."""
         return self.settings.run()
 
-    @cached_property
+    @property
     def sentence(self) -> str:
         """How long it took, and what limits it."""
-        return self.settings.describe(self.recording)
+        return self.settings.describe(self.recording.minutes)
 
     def change(self, **settings: int) -> "Explorer":
         """Set some of `chores`, `start`, `machine`, `finish` and `at_once`; return the Explorer."""
@@ -146,40 +124,30 @@ class Explorer:
         _check(settings)
         self.settings = replace(self.settings, **settings)
         self.__dict__.pop("recording", None)
-        self.__dict__.pop("sentence", None)
         return self
 
     def __str__(self) -> str:
         """Return the timeline in characters, and what changes if one thing changes."""
-        lines = [str(self.recording), "", self.sentence]
-        lines += [f"One change: {words}: {_amount(one.minutes)}." for words, one in self._changed()]
-        return "\n".join(lines)
+        changes = [f"{one.title}: {_amount(one.minutes)}." for one in self._changed()]
+        return "\n".join([str(self.recording), "", self.sentence, *changes])
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value}" for name, value in asdict(self.settings).items())
         return f"<Explorer: {settings}: {_amount(self.recording.minutes)}>"
 
-    def _changed(self) -> list[tuple[str, Recording]]:
+    def _changed(self) -> list[Recording]:
         """Return what a reader without sliders would try: one thing changed at a time."""
-        now, tries = self.settings, []
+        now, tries = self.settings, {}
         if now.limited:
-            tries.append(("no limit", replace(now, at_once=MOST)))
+            tries["no limit"] = replace(now, at_once=MOST)
         elif now.chores > 2:
-            tries.append(("at most 2 at once", replace(now, at_once=2)))
+            tries["at most 2 at once"] = replace(now, at_once=2)
         more = min(15, now.start + 3)
-        tries.append((f"{_amount(more)} of yours at each start", replace(now, start=more)))
-        found = []
-        for words, settings in tries:
-            recording = settings.run()
-            recording.title = f"One change: {words}"
-            found.append((words, recording))
-        return found
+        tries[f"{_amount(more)} of yours at each start"] = replace(now, start=more)
+        return [settings.run(f"One change: {words}") for words, settings in tries.items()]
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        from asyncteach.timeline.figure import draw_timelines
-
-        shown = [self.recording, *(recording for _, recording in self._changed())]
-        png, about = draw_timelines(shown)._repr_png_()
+        png, about = draw_timelines([self.recording, *self._changed()])._repr_png_()
         show_view(lambda widgets: Panel(widgets, self).root, "sliders")
         return {"image/png": png, "text/plain": str(self)}, {"image/png": about}
 
@@ -227,8 +195,7 @@ class Panel:
             )
             slider.observe(partial(self._change, name))
             self.sliders[name] = slider
-        self.sentence = widgets.HTML()
-        self.picture = widgets.HTML()
+        self.sentence, self.picture = widgets.HTML(), widgets.HTML()
         self.picture.layout.max_width = "900px"
         controls = widgets.VBox([slider.box for slider in self.sliders.values()])
         self.root = widgets.VBox([controls, self.sentence, self.picture])
@@ -239,6 +206,5 @@ class Panel:
         self._show("alert")
 
     def _show(self, role: str) -> None:
-        recording = self._explorer.recording
         self.sentence.value = format_status(escape(self._explorer.sentence), role)
-        self.picture.value = show_image(draw_svg(recording.trace), recording.describe())
+        self.picture.value = show_picture(draw_timelines([self._explorer.recording]))

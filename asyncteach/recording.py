@@ -1,5 +1,6 @@
 """Recording: for every task, when it was running, ready and waiting."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -151,9 +152,8 @@ class Recording:
 
     def __iter__(self) -> Iterator[Slice]:
         """Yield the slices, sorted by start and then by task."""
-        names, slices = self.names, self.trace.slices
-        columns = (slices.task, slices.state, slices.start, slices.end)
-        for task, state, start, end in zip(*(c.tolist() for c in columns), strict=True):
+        names = self.names
+        for task, state, start, end in self.trace.slices.rows():
             yield Slice(names[task], STATES[state], start, end)
 
     def __len__(self) -> int:
@@ -273,9 +273,10 @@ class Recording:
         >>> trace["traceEvents"][0]["args"]
         {'name': 'Chores, one after another'}
         """
-        from asyncteach.timeline.chrome_trace import write_chrome_trace
+        from asyncteach.timeline import export
 
-        return write_chrome_trace(self.trace, path)
+        trace = export.to_chrome_trace(self.trace)
+        return trace if path is None else export.write(json.dumps(trace), path)
 
     def to_svg(self, path: "str | PathLike[str] | None" = None) -> "str | Path":
         """Write the timeline as SVG, sharp at any size; pointing at a bar shows what it is.
@@ -286,9 +287,10 @@ class Recording:
         >>> run_in_turn(CHORES, clock="virtual").to_svg()[:4]
         '<svg'
         """
-        from asyncteach.timeline.svg import write_svg
+        from asyncteach.timeline import export
 
-        return write_svg(self.trace, path)
+        svg = export.draw_svg(self.trace)
+        return svg if path is None else export.write(svg, path)
 
     def __repr__(self) -> str:
         rows = self.trace.rows

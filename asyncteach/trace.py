@@ -1,6 +1,6 @@
 """What was recorded: tasks, slices, waits, blocks and events, in typed arrays."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import nan
@@ -133,6 +133,11 @@ class Slices:
 
     def __getitem__(self, which: Any) -> "Slices":
         return Slices(self.task[which], self.state[which], self.start[which], self.end[which])
+
+    def rows(self) -> Iterator[tuple[int, int, float, float]]:
+        """Return an iterator of (task, state, start, end)."""
+        columns = (self.task, self.state, self.start, self.end)
+        return zip(*(column.tolist() for column in columns), strict=True)
 
     def ordered(self) -> "Slices":
         """Return them by start, those of one start by task and then as they came."""

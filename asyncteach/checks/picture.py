@@ -11,7 +11,7 @@ from asyncteach.checks.results import Mark
 from asyncteach.formatting import clip, format_time, join_words
 from asyncteach.recording import Recording
 from asyncteach.timeline.figure import Picture, draw_timelines
-from asyncteach.timeline.lanes import View, name_of, view_of
+from asyncteach.timeline.lanes import View, view_of
 from asyncteach.timeline.layout import Sheet, lay_sheet
 
 _WIDTH = 9.0
@@ -98,7 +98,7 @@ def _boxes(sheet: Sheet, mark: Mark) -> list[tuple[float, float]]:
 
 def _describe(recording: Recording, view: View, mark: Mark) -> str:
     """Return a mark in words."""
-    names = [clip(name_of(view.trace.rows[row]), 40) for row in mark.rows]
+    names = [clip(view.trace.rows[row].label, 40) for row in mark.rows]
     what = join_words(names, _MOST) or "all"
     unit = recording.unit
     when = f"from {format_time(mark.start, unit)} to {format_time(mark.end, unit)}"

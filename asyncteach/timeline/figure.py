@@ -4,7 +4,7 @@ import base64
 import io
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -12,31 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from asyncteach.arguments import check_number, check_recording
-from asyncteach.domains import STORY
 from asyncteach.formatting import article, clip
-from asyncteach.timeline.artists import (
-    COLORS,
-    HATCHES,
-    TALL,
-    TEXT,
-    add_legend,
-    draw_blocks,
-    draw_outcomes,
-    draw_slices,
-    inches_of,
-    mark_total,
-    name_lanes,
-    scale_axis,
-    write_title,
-)
+from asyncteach.timeline import artists
 from asyncteach.timeline.lanes import View, view_of
 from asyncteach.timeline.layout import Sheet, footnotes, lay_sheet
 from asyncteach.timeline.text import describe
 
 if TYPE_CHECKING:
     from asyncteach.recording import Recording
-
-__all__ = ["COLORS", "HATCHES", "Picture", "draw_timelines", "plot_timeline"]
 
 _WIDTH = 9.0
 _DPI = 100
@@ -67,35 +50,24 @@ def plot_timeline(
     ['you', 'cook rice', 'wash clothes', 'wash dishes']
     """
     trace = check_recording(recording, "plot_timeline").trace
+    if ax is not None and not isinstance(ax, Axes):
+        raise TypeError(
+            f"ax must be one Axes and is {article(type(ax).__name__)}: of several pick one, as in "
+            "axes[0]."
+        )
     view = view_of(trace, start, end, tasks)
+    where: Axes | Figure
     if ax is None:
         import matplotlib.pyplot as plt
 
         sheet = lay_sheet(view, page=_WIDTH)
-        figure, ax = plt.subplots(figsize=(_WIDTH, _height([sheet])), layout="constrained")
-        seen = _draw(ax, sheet, view.end)
-        add_legend(figure, [sheet], seen)
+        where, ax = plt.subplots(figsize=(_WIDTH, _height([sheet])), layout="constrained")
     else:
-        _check_axes(ax)
-        box = ax.get_window_extent()
-        dpi = ax.figure.dpi
-        sheet = lay_sheet(view, wide=box.width / dpi, high=box.height / dpi)
-        seen = _draw(ax, sheet, view.end)
-        add_legend(ax, [sheet], seen)
+        box, where = ax.get_window_extent(), ax
+        sheet = lay_sheet(view, axes=(box.width / ax.figure.dpi, box.height / ax.figure.dpi))
+    _draw(ax, sheet, view.end)
+    artists.add_legend(where, [sheet])
     return ax
-
-
-class Overlay(Protocol):
-    """A drawing over one timeline, such as a guess or the place of a mistake."""
-
-    room: float
-    """How many inches it needs above the lanes."""
-    alt: str
-    """What it shows, for those who can't see it."""
-
-    def draw(self, ax: Axes, sheet: Sheet) -> Sequence[Patch]:
-        """Draw it, and return the patches for the legend."""
-        ...
 
 
 class Picture(Figure):
@@ -150,21 +122,25 @@ def draw_timelines(
     if not traces:
         raise ValueError("draw_timelines() got an empty list: give it at least one Recording.")
     check_number(width, "width", unit="inches", least=3, most=50, fix="9.0 suits a page")
-    if len({trace.unit for trace in traces}) > 1:
-        story = next(one.title for one in traces if one.domain is STORY)
-        code = next(one.title for one in traces if one.domain is not STORY)
+    titles = {trace.unit: clip(trace.title, 60) for trace in traces}
+    if len(titles) > 1:
         raise ValueError(
-            f"{clip(story, 60)!r} is in minutes of the story and {clip(code, 60)!r} in seconds: "
-            "they share no axis, so draw each on a picture of its own."
+            f"{titles['minutes']!r} is in minutes of the story and {titles['seconds']!r} in "
+            "seconds: they share no axis, so draw each on a picture of its own."
         )
-    views = [view_of(trace, start, end, tasks) for trace in traces]
-    return draw_views(views, [None] * len(views), width=width)
+    return draw_views([view_of(trace, start, end, tasks) for trace in traces], width=width)
 
 
 def draw_views(
-    views: Sequence[View], overlays: Sequence[Overlay | None], *, width: float = _WIDTH,
-) -> Picture:  # fmt: skip
-    """Draw views that share a unit below each other, each with its overlay."""
+    views: Sequence[View], overlays: Sequence[Any] = (), *, width: float = _WIDTH
+) -> Picture:
+    """Draw views that share a unit below each other.
+
+    An overlay is a drawing over one of them, such as a guess, or None. It has `room`, the inches
+    that it needs above the lanes, `alt`, its words, and `draw(ax, sheet)`, which returns the
+    patches for the legend.
+    """
+    overlays = overlays or [None] * len(views)
     longest = max(view.end for view in views)
     sheets = [lay_sheet(view, page=width, until=longest) for view in views]
     rooms = [overlay.room if overlay else 0.0 for overlay in overlays]
@@ -173,58 +149,41 @@ def draw_views(
     heights = [
         sheet.height + 1.2 * sheet.inches + room for sheet, room in zip(sheets, rooms, strict=True)
     ]
-    axes = picture.subplots(len(views), sharex=True, squeeze=False, height_ratios=heights)
-    seen: set[str] = set()
-    for ax, sheet in zip(axes[:, 0], sheets, strict=True):
-        seen |= _draw(ax, sheet, longest, last=sheet is sheets[-1])
+    axes = picture.subplots(len(views), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    for ax, sheet in zip(axes, sheets, strict=True):
+        _draw(ax, sheet, longest, last=sheet is sheets[-1])
     more: dict[str, Patch] = {}
-    for ax, overlay, sheet in zip(axes[:, 0], overlays, sheets, strict=True):
+    for ax, overlay, sheet in zip(axes, overlays, sheets, strict=True):
         if overlay:
             more |= {str(one.get_label()): one for one in overlay.draw(ax, sheet)}
             picture.alt += f" {overlay.alt}"
-    add_legend(picture, sheets, seen, list(more.values()))
+    artists.add_legend(picture, sheets, list(more.values()))
     return picture
 
 
-def _draw(ax: Axes, sheet: Sheet, longest: float, *, last: bool = True) -> set[str]:
-    """Draw all of it; return which marks a legend has to explain."""
+def _draw(ax: Axes, sheet: Sheet, longest: float, *, last: bool = True) -> None:
+    """Draw all but the legend."""
     view = sheet.view
-    limit = (longest or 1.0) * (1 if view.part else 1.13)
-    draw_slices(ax, sheet, limit - view.start)
-    draw_blocks(ax, sheet)
-    seen = draw_outcomes(ax, sheet) | ({"block"} if sheet.outlines() else set())
-    name_lanes(ax, sheet)
-    # On a shared axis what is there already must stay whole.
-    others = [one for one in ax.get_shared_x_axes().get_siblings(ax) if one is not ax]
-    drawn = any(text.get_gid() == "total" for one in others for text in one.texts)
-    ax.set_xlim(
-        min(view.start, ax.get_xlim()[0]) if drawn else view.start,
-        max(limit, ax.get_xlim()[1]) if drawn else limit,
-    )
+    low, high = view.start, (longest or 1.0) * (1 if view.part else 1.13)
+    if not ax.get_autoscalex_on():  # on a shared axis what is there already stays whole
+        low, high = min(low, ax.get_xlim()[0]), max(high, ax.get_xlim()[1])
+    artists.draw_slices(ax, sheet, high - low)
+    artists.draw_blocks(ax, sheet)
+    artists.draw_failures(ax, sheet)
+    artists.name_lanes(ax, sheet)
     # A short part far from the start would have endless numbers in a unit that suits its length.
     unit = view.trace.domain.axis_unit(max(longest - view.start, longest / 100))
-    scale_axis(ax, unit)
-    write_title(ax, view, unit)
-    letters = max(30, round(inches_of(ax) * 12))
+    artists.scale_axis(ax, unit)
+    artists.write_title(ax, view, unit)
+    letters = max(30, round(artists.inches_of(ax) * 12))
     words = [line for words in footnotes(view) for line in wrap(words, letters)]
-    ax.set_xlabel("\n".join([unit.name] * last + words), fontsize=TEXT)
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
-    tall = len(view.lanes) > TALL
-    ax.tick_params(axis="x", labelsize=TEXT, top=tall, labeltop=tall)
+    ax.set_xlabel("\n".join([unit.name] * last + words), fontsize=artists.TEXT)
+    ax.tick_params(axis="x", labelsize=artists.TEXT)
+    ax.spines[["top", "right", "left"]].set_visible(False)
     if not view.part:
-        mark_total(ax, sheet, limit)
-    return seen
+        artists.mark_total(ax, sheet, high)
+    ax.set_xlim(low, high)
 
 
 def _height(sheets: Sequence[Sheet]) -> float:
     return 0.9 + sum(sheet.height + 0.4 for sheet in sheets)
-
-
-def _check_axes(ax: object) -> None:
-    __tracebackhide__ = True
-    if not isinstance(ax, Axes):
-        raise TypeError(
-            f"ax must be one Axes and is {article(type(ax).__name__)}: of several pick one, "
-            "as in axes[0]."
-        )

@@ -5,10 +5,10 @@ from collections import Counter
 import numpy as np
 
 from asyncteach.domains import STORY
-from asyncteach.formatting import clip, format_duration, pad, width
-from asyncteach.timeline.lanes import LOOPS, Lane, View, name_of, view_of
-from asyncteach.timeline.layout import few_moments, shares_of
-from asyncteach.trace import READY, RUNNING, STATES, WAITING, Block, Trace
+from asyncteach.formatting import clip, format_duration, join_words, pad, width
+from asyncteach.timeline.lanes import Lane, View, longest_blocks, view_of
+from asyncteach.timeline.layout import moments_of, shares_of
+from asyncteach.trace import READY, RUNNING, STATES, WAITING, Block, Slices, Trace
 
 _COLUMNS = 60
 _LANES = 40
@@ -16,6 +16,7 @@ _MARKS = {RUNNING: "#", READY: "/", WAITING: "."}
 _CHARACTERS = np.array([*_MARKS.values(), " "])
 # A lane with more moments than that is drawn by what filled its time.
 _MOMENTS = 20
+_DESCRIBED = 12
 _TURNS = 12
 _FEW = 5
 
@@ -27,146 +28,113 @@ def heading(trace: Trace) -> str:
 
 def draw(trace: Trace) -> str:
     """Return the timeline in characters: a line for you or the loop, a line a task."""
-    view = view_of(trace, most=_LANES - min(len(trace.loops), LOOPS + 1))
+    view = view_of(trace, most=_LANES)
     names = [_label(lane) for lane in view.lanes]
     margin = max(width(name) for name in names) + 2
     lines = [heading(trace)]
-    endings = [_ending(trace, lane) for lane in view.lanes]
-    room = _COLUMNS if any(endings) else 0
-    for name, marks, ending in zip(names, _draw_lanes(view), endings, strict=True):
-        lines.append((pad(name, margin) + marks.ljust(room) + ending).rstrip())
+    for name, lane, marks in zip(names, view.lanes, _draw_lanes(view), strict=True):
+        lines.append(f"{pad(name, margin)}{marks}  {_ending(trace, lane)}".rstrip())
     legend = ", ".join(f"{_MARKS[state]} {state}" for state in STATES)
     lines.append(f"{pad('', margin)}{legend}")
-    return "\n".join(
-        [*lines, *_format_folds(view), *_format_blocks(trace), *_format_dropped(trace)]
-    )
+    folds = [
+        f"{clip(lane.name, 40)}, in one lane: {', '.join(_format_sums(trace, sums))} in all"
+        for lane, sums in zip(view.lanes, view.totals().tolist(), strict=True)
+        if lane.folded
+    ]
+    return "\n".join([*lines, *folds[:_FEW], *_notes(trace)])
 
 
 def describe(trace: Trace) -> str:
     """Return what the timeline shows as a sentence or two."""
-    if trace.domain is STORY:
-        return _describe_story(trace)
-    view = view_of(trace, most=12)
-    totals = view.totals()
-    lanes = []
-    for lane, sums in zip(view.lanes, totals, strict=True):
+    is_story, words = trace.domain is STORY, f"Timeline. {heading(trace)}"
+    if is_story and trace.head == "you":
+        words += f", you are busy for {trace.attention:.1f} of them"
+    elif is_story:
+        words += f", running for {trace.attention:.1f} in all"
+    view, lanes = view_of(trace, most=_DESCRIBED), []
+    for number, (lane, sums) in enumerate(zip(view.lanes, view.totals().tolist(), strict=True)):
         parts = [
-            f"{state} {format_duration(amount)}"
-            for state, amount in zip(STATES, sums.tolist(), strict=True)
-            if amount > 0
+            part for part, amount in zip(_format_sums(trace, sums), sums, strict=True) if amount
         ]
         if lane.kind == "loop":
-            lanes.append(f"{clip(lane.name, 40)}: busy for {format_duration(float(sums[0]))}")
-        else:
-            ending = _ending(trace, lane).strip()
-            parts += [ending] if ending else []
-            lanes.append(f"{_label(lane).strip()}: {', '.join(parts) or 'a moment'}")
-    words = [f"Timeline. {heading(trace)}", "; ".join(lanes)]
-    return ". ".join([*words, *_format_blocks(trace), *_format_dropped(trace)]) + "."
+            parts = [f"busy for {format_duration(sums[0])}"]
+        elif is_story and not lane.folded:
+            parts = _format_story(view.slices[view.lane == number])
+        if not is_story or lane.kind != "you":
+            told = ", ".join(filter(None, [*parts, _ending(trace, lane)])) or "a moment"
+            lanes.append(f"{_label(lane).strip()}: {told}")
+    return ". ".join([words, "; ".join(lanes), *_notes(trace)]) + "."
 
 
-def _describe_story(trace: Trace) -> str:
-    slices = trace.slices[trace.slices.task < 12]
-    lanes = []
-    for index, row in enumerate(trace.rows[:12]):
-        own = slices[(slices.task == index) & (slices.end > slices.start)]
-        columns = (own.state.tolist(), own.start.tolist(), own.end.tolist())
-        parts = [f"{STATES[s]} {a:.1f} to {b:.1f}" for s, a, b in zip(*columns, strict=True)]
-        if len(own) > _TURNS:
-            sums = [(state, float(own.of(state).seconds().sum())) for state in STATES]
-            parts = [f"{state} {total:.1f}" for state, total in sums if total]
-            parts[0] = f"{len(own.of(RUNNING))} turns, in all {parts[0]}"
-        lanes.append(f"{clip(row.name, 40)}: {', '.join(parts) or 'a moment'}")
-    if len(trace.rows) > 12:
-        lanes.append(f"and {len(trace.rows) - 12} more tasks")
-    if trace.head == "you":
-        busy = f"you are busy for {trace.attention:.1f} of them"
-    else:
-        busy = f"running for {trace.attention:.1f} in all"
-    return f"Timeline. {heading(trace)}, {busy}. {'; '.join(lanes)}."
+def _format_sums(trace: Trace, sums: list[float]) -> list[str]:
+    amounts = map(trace.domain.format_total, sums)
+    return [f"{state} {amount}" for state, amount in zip(STATES, amounts, strict=True)]
+
+
+def _format_story(slices: Slices) -> list[str]:
+    """Return a task's slices, or of one that took many turns its sums."""
+    slices = slices[slices.end > slices.start]
+    if len(slices) > _TURNS:
+        sums = [(state, float(slices.of(state).seconds().sum())) for state in STATES]
+        parts = [f"{state} {total:.1f}" for state, total in sums if total]
+        return [f"{len(slices.of(RUNNING))} turns, in all {parts[0]}", *parts[1:]]
+    return [f"{STATES[state]} {a:.1f} to {b:.1f}" for _, state, a, b in slices.rows()]
 
 
 def _draw_lanes(view: View) -> list[str]:
     """Draw lanes in characters: each stands for the state that fills most of its time."""
-    every = np.arange(len(view.lanes))
-    shares, _ = shares_of(view, every, _COLUMNS)
+    shares, _ = shares_of(view, np.arange(len(view.lanes)), _COLUMNS)
     # What fills no fiftieth of a character's time is not there. A loop that rests more than it
     # runs is at rest, which has no slices.
     least = np.array([0.5 if one.kind == "loop" else 0.02 for one in view.lanes])[:, None]
     rest = np.where(shares.max(axis=0) > least, -1.0, np.inf)
     states = np.concatenate([shares, rest[None]]).argmax(axis=0)
     # A moment fills nothing, but it was there.
-    start, lane = few_moments(view, every >= 0, _COLUMNS, _MOMENTS)
-    at = (start - view.start) * _COLUMNS / ((view.end - view.start) or 1.0) + 1e-9
-    states[lane, np.minimum(at.astype(int), _COLUMNS - 1)] = STATES.index(RUNNING)
+    span = view.end - view.start
+    moments = moments_of(view, np.array(span / _COLUMNS), _COLUMNS, _MOMENTS)
+    at = (moments.start - view.start) * _COLUMNS / (span or 1.0) + 1e-9
+    columns = np.minimum(at.astype(int), _COLUMNS - 1)
+    states[view.lane_of[moments.task], columns] = STATES.index(RUNNING)
     return ["".join(line) for line in _CHARACTERS[states].tolist()]
 
 
 def _label(lane: Lane) -> str:
+    indent = "  " * min(lane.depth, 8)
     if lane.kind in ("thread", "process"):
-        name = f"-> {clip(lane.name, 20)} ({lane.kind})"
-    else:
-        name = clip(lane.name, 24)
-    return "  " * min(lane.depth, 8) + name
+        return f"{indent}-> {clip(lane.name, 20)} ({lane.kind})"
+    return indent + clip(lane.name, 24)
 
 
 def _ending(trace: Trace, lane: Lane) -> str:
     """Return how a lane's tasks ended, unless they returned."""
     if lane.kind in ("you", "loop"):
         return ""
+    rows = [trace.rows[row] for row in lane.rows]
+    # The task that opened the recording always goes on after it.
+    ends = [row.outcome for row in rows if row.outcome != "returned" and not row.was_there]
     if not lane.folded:
-        row = trace.rows[lane.rows[0]]
-        # The task that opened the recording always goes on after it.
-        is_plain = row.outcome == "returned" or row.was_there
-        return "" if is_plain else f"  {clip(row.outcome, 50)}"
-    first = Counter(trace.rows[row].outcome.partition(" ")[0] for row in lane.rows)
-    counted = [
-        f"{first[word]:,} {word.replace('still', 'still running')}"
-        for word in ("raised", "cancelled", "still")
-        if first[word]
-    ]
-    return f"  {', '.join(counted)}" if counted else ""
+        return clip(ends[0], 50) if ends else ""
+    kinds = Counter("raised" if end.startswith("raised") else clip(end, 30) for end in ends)
+    return ", ".join(f"{number:,} {kind}" for kind, number in kinds.most_common(_FEW))
 
 
-def _format_folds(view: View) -> list[str]:
-    """Return a line for each of the first lanes of many tasks: what they did in all."""
-    lines = []
-    for lane, sums in zip(view.lanes, view.totals().tolist(), strict=True):
-        if lane.folded and lane.kind != "loop":
-            times = zip(STATES, sums, strict=True)
-            words = ", ".join(
-                f"{state} {view.trace.domain.format_total(amount)}" for state, amount in times
-            )
-            lines.append(f"{clip(lane.name, 40)}, in one lane: {words} in all")
-    if len(lines) > _FEW:
-        lines[_FEW:] = [f"{len(lines) - _FEW:,} more lanes stand for many tasks each"]
-    return lines
-
-
-def _format_blocks(trace: Trace) -> list[str]:
-    """Return a line for each of the longest blocks: what held the loop, and what it delayed."""
-    longest = sorted(trace.blocks, key=lambda block: block.start - block.end)
+def _notes(trace: Trace) -> list[str]:
+    """Return what held the loop for longest and what that delayed, and what wasn't kept."""
+    longest = longest_blocks(trace)
     lines = [_format_block(trace, block) for block in longest[:_FEW]]
     if len(longest) > _FEW:
         lines.append(f"{len(longest) - _FEW:,} shorter ones held it too")
+    if trace.dropped:
+        lines.append(f"{trace.dropped:,} steps beyond max_slices were counted and not kept")
     return lines
 
 
 def _format_block(trace: Trace, block: Block) -> str:
-    who = block.name if block.task is None else name_of(trace.rows[block.task])
-    where = f" at {clip(block.place, 60)}" if block.place else ""
+    name = block.name if block.task is None else trace.rows[block.task].label
     length = format_duration(block.end - block.start)
-    line = f"{clip(who or 'something', 40)} held the loop for {length}{where}"
+    where = f" at {clip(block.place, 60)}" if block.place else ""
     # Those that were delayed longest come first.
     late = [task for task, _ in sorted(block.delayed, key=lambda pair: -pair[1])]
-    names = [clip(name_of(trace.rows[task]), 30) for task in late[:_FEW]]
-    if names:
-        more = f" and {len(late) - _FEW:,} more" if len(late) > _FEW else ""
-        line += f": {', '.join(names)}{more} waited"
-    return line
-
-
-def _format_dropped(trace: Trace) -> list[str]:
-    if not trace.dropped:
-        return []
-    return [f"{trace.dropped:,} steps beyond max_slices were counted and not kept"]
+    names = join_words([clip(trace.rows[task].label, 30) for task in late], _FEW + 1)
+    delayed = f": this delayed {names}" if names else ""
+    return f"{clip(name, 40)} held the loop for {length}{where}{delayed}"

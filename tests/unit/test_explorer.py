@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from asyncteach import explore
-from asyncteach.interaction.widgets import STATIC
+from asyncteach.widgets import STATIC
 
 
 def test_the_sentence_says_what_limits_it():
@@ -120,7 +120,7 @@ class TestPanel:
 
     def test_a_slider_changes_sentence_and_picture(self, panel):
         """Both are those of the settings that the sliders show."""
-        panel.sliders["chores"].value = 3
+        panel.sliders["chores"].slider.value = 3
         assert "3 chores of 30 minutes each" in panel.sentence.value
         assert 'alt="Timeline. 3 chores: ' in panel.picture.value
         panel.sliders["at_once"].field.value = 2
@@ -129,7 +129,7 @@ class TestPanel:
 
     def test_the_sliders_begin_where_the_explorer_is(self, panel):
         """Settings that were given are what the sliders show."""
-        shown = {name: slider.value for name, slider in panel.sliders.items()}
+        shown = {name: slider.slider.value for name, slider in panel.sliders.items()}
         assert shown == {"chores": 6, "start": 2, "machine": 25, "finish": 3, "at_once": 12}
 
     def test_every_control_has_a_name_and_a_tooltip(self, panel):

@@ -24,8 +24,8 @@ from asyncteach import (
     run_together,
     virtual_time,
 )
-from asyncteach.interaction import widgets as parts
-from asyncteach.interaction.moments import MOST
+from asyncteach import widgets as parts
+from asyncteach.player import MOST
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 EVENING = [
@@ -179,11 +179,11 @@ def test_the_situation_adds_up(broken):
     times = [moment.at for moment in player.script.moments]
     assert times == sorted(times)
     rows = broken.trace.rows
-    for index, moment in enumerate(player.script.moments):
-        now = player.script.situation(index)
+    for moment in player.script.moments:
+        now = player.script.situation(moment.since)
         seen = [*now.running, *now.ready, *(row for row, _ in now.waiting)]
         assert len(seen) == len(set(seen))
-        alive = {n for n, row in enumerate(rows) if row.spawned < moment.at < row.finished}
+        alive = {n for n, row in enumerate(rows) if row.spawned < moment.since < row.finished}
         assert alive <= set(seen)
         assert len(now.running) <= 1
 
@@ -316,31 +316,31 @@ class TestScreen:
         """Back is off at the beginning, Next at the end."""
         assert screen.back.disabled
         screen.next.click()
-        assert (screen.slider.value, screen.back.disabled) == (2, False)
+        assert (screen.slider.slider.value, screen.back.disabled) == (2, False)
         screen.back.click()
         screen.back.click()
-        assert screen.slider.value == 1
-        screen.slider.value = 999
-        assert screen.slider.value == 14
+        assert screen.slider.slider.value == 1
+        screen.slider.slider.value = 999
+        assert screen.slider.slider.value == 14
         assert screen.next.disabled
 
     def test_every_step_changes_sentence_playhead_states_and_source(self, screen):
         """What is shown belongs to the moment that the slider shows."""
         for number in range(1, 15):
-            screen.slider.value = number
+            screen.slider.slider.value = number
             sentence = replay(screen._player.recording).sentences[number - 1]
             assert f"Moment {number} of 14." in screen.sentence.value
             assert sentence.replace("'", "&#x27;") in screen.sentence.value
-        screen.slider.value = 5
+        screen.slider.slider.value = 5
         assert '<strong aria-current="true">►' in screen.source.value
         assert "time.sleep(4)" in screen.source.value
         assert "<strong>running</strong>: news" in screen.states.value
 
     def test_play_starts_again_at_the_end(self, screen):
         """Play at the end begins at the beginning."""
-        screen.slider.value = 14
+        screen.slider.slider.value = 14
         screen.play.value = True
-        assert (screen.slider.value, screen.motor.playing) == (1, True)
+        assert (screen.slider.slider.value, screen.motor.playing) == (1, True)
         assert screen.play.description == "Pause"
         screen.next.click()
         assert (screen.play.value, screen.play.description) == (False, "Play")
@@ -372,6 +372,6 @@ class TestScreen:
 
         screen = Screen(widgets, replay(run(main)))
         for number in range(1, len(screen._player) + 1):
-            screen.slider.value = number
+            screen.slider.slider.value = number
             shown = screen.sentence.value + screen.states.value + screen.source.value
             assert "<img" not in shown

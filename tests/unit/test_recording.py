@@ -7,7 +7,6 @@ import pandas
 import pytest
 
 from asyncteach import CHORES, LEISURE, Recording, chore, leisure, run_in_turn, run_together
-from asyncteach.timeline.lanes import TIMES
 
 
 def together(activities):
@@ -40,7 +39,7 @@ def test_the_text_form_aligns_wide_characters():
 
 def test_the_text_form_of_many_tasks_says_what_it_leaves_out():
     text = str(together([chore(f"task {n}", 1) for n in range(200)]))
-    assert f"task {TIMES} 195, in one lane:" in text
+    assert "161 more tasks, in one lane: running 0 min, ready 0 min, waiting 161 min" in text
     assert len(text.splitlines()) < 50
 
 

@@ -15,7 +15,7 @@ def test_the_text_form_of_code_is_a_timeline_with_what_held_the_loop():
         "fetch-2  .........................../////////////////////////////##",
         "fetch-3  .........................................////////////////###",
         "         # running, / ready, . waiting",
-        "fetch-1 held the loop for 310 ms at In [7], line 3: fetch-2, fetch-3 waited",
+        "fetch-1 held the loop for 310 ms at In [7], line 3: this delayed fetch-2 and fetch-3",
     ]
 
 
@@ -65,12 +65,12 @@ def test_there_are_at_most_forty_lines_for_tasks(alike):
     assert len(str(make(rows, [("x1y", "running", 0, 1)])).splitlines()) <= 44
 
 
-def test_of_many_blocks_and_many_who_waited_the_first_few_are_named():
+def test_of_many_blocks_and_many_delayed_tasks_the_first_few_are_named():
     rows = [row(f"t{n}") for n in range(30)]
     delayed = [(n, n / 100) for n in range(1, 30)]
     blocks = [block(0, n, n + 0.1, None, delayed, "t0") for n in range(9)]
     text = str(make(rows, [("t0", "running", 0, 9)], blocks=blocks))
-    assert "t0 held the loop for 100 ms: t29, t28, t27, t26, t25 and 24 more waited\n" in text
+    assert "t0 held the loop for 100 ms: this delayed t29, t28, t27, t26, t25 and 24 more\n" in text
     assert text.endswith("4 shorter ones held it too")
 
 

@@ -26,7 +26,8 @@ from asyncteach import (
 )
 from asyncteach.domains import STORY
 from asyncteach.places import Place
-from asyncteach.timeline.figure import COLORS, HATCHES, draw_timelines
+from asyncteach.timeline.artists import COLORS, HATCHES
+from asyncteach.timeline.figure import draw_timelines
 from asyncteach.timeline.lanes import TIMES, view_of
 from asyncteach.timeline.layout import crowded, shares_of
 
@@ -39,21 +40,33 @@ def draw(recording, **options):
     return plot_timeline(recording, ax=Figure(layout="constrained").subplots(), **options)
 
 
+def labels(ax):
+    return [label.get_text() for label in ax.get_yticklabels()]
+
+
+def extents(figure, texts):
+    """Draw a figure; return where its words are, and those of the given texts."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return [text.get_window_extent(canvas.get_renderer()) for text in texts]
+
+
+def check_apart(boxes, figure):
+    """Check that no words meet, and that none leaves the figure."""
+    boxes = [box for box in boxes if box.width > 1]
+    assert not [(a, b) for n, a in enumerate(boxes) for b in boxes[:n] if a.overlaps(b)]
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
+
+
 def boxes(ax, state):
     (bars,) = [c for c in ax.collections if c.get_label() == state]
     assert isinstance(bars, PolyCollection)
     return [path.get_extents().bounds for path in bars.get_paths()]
 
 
-def test_there_is_a_lane_for_you_and_one_a_task():
-    ax = draw(together(LEISURE))
-    names = [label.get_text() for label in ax.get_yticklabels()]
-    assert names == ["you", "watch tv", "jog", "play video games"]
-    assert ax.get_ylim()[0] > ax.get_ylim()[1]
-
-
 def test_slices_are_drawn_where_they_belong():
     ax = draw(together(LEISURE))
+    assert labels(ax) == ["you", "watch tv", "jog", "play video games"]
     ready = [(x, x + w, round(y + h / 2)) for x, y, w, h in boxes(ax, "ready")]
     assert ready == [(0, 30, 2), (0, 60, 3)]
     running = {(x, x + w, round(y + h / 2)) for x, y, w, h in boxes(ax, "running")}
@@ -80,16 +93,14 @@ def test_states_differ_in_colour_hatching_and_label():
 def test_the_figure_fits_its_lanes_and_names(lanes, length):
     activities = [chore(f"{n:0{length}}", n % 9 + 1) for n in range(lanes)]
     figure = draw_timelines([together(activities)])
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
     (ax,) = figure.axes
-    extents = [label.get_window_extent(canvas.get_renderer()) for label in ax.get_yticklabels()]
-    assert len(extents) == lanes + 1 or lanes > 200
+    names = extents(figure, ax.get_yticklabels())
+    assert len(names) == lanes + 1 or lanes > 200
     # The next name begins where the last one ends, a pixel of leading shared.
-    assert all(a.y0 >= b.y1 - 1 for a, b in pairwise(extents))
+    assert all(a.y0 >= b.y1 - 1 for a, b in pairwise(names))
     assert figure.get_figheight() < 40
     whole = figure.bbox
-    for box in [figure.legends[0].get_window_extent(), *extents, ax.texts[0].get_window_extent()]:
+    for box in [*names, *extents(figure, [figure.legends[0], ax.texts[0]])]:
         assert whole.x0 <= box.x0 <= box.x1 <= whole.x1
         assert whole.y0 <= box.y0 <= box.y1 <= whole.y1
 
@@ -110,35 +121,14 @@ def test_a_comparison_draws_all_ways_on_one_axis():
     assert "40.0 minutes" in about["alt"]
 
 
-def labels(ax):
-    return [label.get_text() for label in ax.get_yticklabels()]
-
-
 def with_gid(artists, gid):
     return [one for one in artists if one.get_gid() == gid]
 
 
-def extents(texts, canvas):
-    return [text.get_window_extent(canvas.get_renderer()) for text in texts]
-
-
-def test_code_has_a_lane_for_the_loop_and_one_a_task_in_seconds():
-    ax = draw(three())
-    assert labels(ax) == ["loop", "fetch-1", "fetch-2", "fetch-3"]
-    ready = [(round(x, 6), round(x + w, 6), round(y + h / 2)) for x, y, w, h in boxes(ax, "ready")]
-    assert ready == [(0.2, 0.41, 2), (0.3, 0.42, 3)]
-    assert ax.get_xlabel() == "milliseconds"
-    ax.figure.draw_without_rendering()
-    assert [text.get_text() for text in ax.get_xticklabels()][:3] == ["0", "100", "200"]
-
-
-def test_the_loop_executes_wherever_it_is_not_idle():
+def test_the_loop_runs_wherever_it_is_not_idle_or_where_its_tasks_run():
     ax = draw(three())
     loop = [(x, round(x + w, 6)) for x, y, w, h in boxes(ax, "running") if round(y + h / 2) == 0]
     assert loop == [(0, 0.01), (0.1, 0.44)]
-
-
-def test_without_idle_stretches_the_loop_executes_where_its_tasks_run():
     recording = make(
         [row("a"), row("b"), row("t", kind="thread")],
         [("a", "running", 0, 1), ("b", "running", 1, 2), ("t", "running", 5, 6)],
@@ -169,6 +159,7 @@ def test_tasks_stand_below_their_parents_and_a_thread_is_seen_to_be_one():
 
 def test_what_held_the_loop_is_outlined_with_its_line():
     ax = draw(three())
+    assert labels(ax) == ["loop", "fetch-1", "fetch-2", "fetch-3"]
     (outlines,) = with_gid(ax.collections, "blocks")
     bounds = [path.get_extents().bounds for path in outlines.get_paths()]
     assert [(x, round(x + w, 6), round(y + h / 2)) for x, y, w, h in bounds] == [
@@ -200,18 +191,12 @@ def test_no_words_meet(count, lanes):
     blocks = [block(n % lanes, n * 99 / count, n * 99 / count + 1 + n % 3) for n in range(count)]
     recording = make([row(name, coroutine="") for name in names], slices, blocks=blocks)
     figure = draw_timelines([recording])
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
     (ax,) = figure.axes
     assert len(with_gid(ax.collections, "blocks")[0].get_paths()) == 2 * count
-    words = extents([*ax.texts, ax.title, ax._left_title, *ax.get_yticklabels()], canvas)
-    words += extents([*figure.legends, ax.xaxis.label], canvas)
-    words += extents(
-        [tick.label1 for tick in ax.xaxis.get_major_ticks() if tick.get_loc() <= 113], canvas
-    )
-    words = [box for box in words if box.width > 1]
-    assert not [(a, b) for n, a in enumerate(words) for b in words[:n] if a.overlaps(b)]
-    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in words)
+    texts = [*ax.texts, ax.title, ax._left_title, *ax.get_yticklabels()]
+    extents(figure, texts)  # the ticks are there once it is drawn
+    texts += [tick.label1 for tick in ax.xaxis.get_major_ticks() if tick.get_loc() <= 113]
+    check_apart(extents(figure, [*texts, *figure.legends, ax.xaxis.label]), figure)
 
 
 def test_how_a_task_ended_is_marked_by_shape():
@@ -239,6 +224,7 @@ def test_many_tasks_that_are_alike_share_a_lane_that_keeps_their_time():
         f"  fetch {TIMES} 995",
     ]
     assert "crowded lane" in ax.get_xlabel()
+    assert crowded(view_of(many(3, steps=2000).trace)).tolist() == [True, False, True, True, True]
     view = view_of(many(1000).trace)
     shares, edges = shares_of(view, np.array([len(view.lanes) - 1]), 720)
     seconds = shares.sum(axis=(1, 2)) * (edges[1] - edges[0]) * 995
@@ -246,14 +232,6 @@ def test_many_tasks_that_are_alike_share_a_lane_that_keeps_their_time():
     for state in ("running", "ready", "waiting"):
         (filled,) = with_gid(ax.collections, f"shares of {state}")
         assert bool(filled.get_hatch()) == (state == "ready")
-
-
-def test_too_many_steps_of_one_task_become_shares():
-    recording = many(3, steps=2000)
-    view = view_of(recording.trace)
-    assert crowded(view).tolist() == [True, False, True, True, True]
-    ax = draw(recording)
-    assert not [box for box in boxes(ax, "running") if round(box[1]) >= 2]
 
 
 def test_moments_are_seen_however_many_there_are():
@@ -264,17 +242,16 @@ def test_moments_are_seen_however_many_there_are():
     ]
 
 
-@pytest.mark.parametrize("make_lanes", [many, lambda n: together_of(n), lambda n: chain(n)])
+@pytest.mark.parametrize("make_lanes", [many, lambda n: unlike(n), lambda n: chain(n)])
 def test_however_many_tasks_the_lanes_stay_few(make_lanes):
     view = view_of(make_lanes(5000).trace)
     assert len(view.lanes) <= 61
-    assert view.tasks == len(view.trace.rows)
     assert sorted(row for lane in view.lanes for row in lane.rows) == list(
         range(len(view.trace.rows) + 1)
     )
 
 
-def together_of(count):
+def unlike(count):
     """Tasks of which no two are alike."""
     names = [f"{'x' * (n % 7)}{n} a" for n in range(count)]
     return make([row(name, coroutine=name) for name in names], [(names[0], "running", 0, 1)])
@@ -284,13 +261,6 @@ def chain(count):
     """Tasks each of which was spawned by the one before, of two coroutines in turn."""
     rows = [row(f"{n}", parent=n - 1 if n else None, coroutine="ab"[n % 2]) for n in range(count)]
     return make(rows, [("0", "running", 0, 1)])
-
-
-def test_siblings_below_many_parents_are_folded_by_what_they_do():
-    rows = [row(f"fetch-{n}") for n in range(100)]
-    rows += [row(f"parse-{n}", parent=n, coroutine="parse") for n in range(100)]
-    names = [lane.name for lane in view_of(make(rows, [("fetch-1", "running", 0, 1)]).trace).lanes]
-    assert names[-2:] == [f"fetch {TIMES} 95", f"parse {TIMES} 95"]
 
 
 def test_what_blocks_and_what_fails_first_is_not_folded():
@@ -353,12 +323,9 @@ def test_no_words_meet_in_a_short_recording_beside_a_long_one(length):
     blocks = [block(0, n * length / 5, n * length / 5 + 0.01) for n in range(5)]
     short = make(["a"], [("a", "running", 0, length)], blocks=blocks)
     figure = draw_timelines([make(["a"], [("a", "running", 0, 1)]), short])
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    words = extents(figure.axes[1].texts, canvas)
+    words = extents(figure, figure.axes[1].texts)
     assert len(words) >= 2
-    assert not [(a, b) for n, a in enumerate(words) for b in words[:n] if a.overlaps(b)]
-    assert all(box.x1 <= figure.bbox.x1 for box in words)
+    check_apart(words, figure)
 
 
 @pytest.mark.parametrize("width", [4, 14])
@@ -367,11 +334,9 @@ def test_a_picture_of_any_width_holds_its_words(width):
     recording.trace.dropped = 1234567
     figure = draw_timelines([recording], width=width)
     assert "1,234,567 steps beyond" in figure.axes[0].get_xlabel()
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
     (ax,) = figure.axes
     texts = [*figure.legends, *ax.get_yticklabels(), *ax.texts, ax._left_title, ax.xaxis.label]
-    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in extents(texts, canvas))
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in extents(figure, texts))
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")
@@ -388,12 +353,6 @@ def test_any_name_line_and_title_of_code_can_be_drawn(name):
     ax.figure.savefig(io.BytesIO())
     draw(recording, start=0.5).figure.savefig(io.BytesIO())
     assert not any(text.get_parse_math() for text in [*ax.get_yticklabels(), ax._left_title])
-
-
-def test_a_recording_of_nothing_can_be_drawn():
-    figure = draw_timelines([make([], [])])
-    assert labels(figure.axes[0]) == ["loop"]
-    assert figure._repr_png_()
 
 
 def test_a_picture_brings_its_words_along_once_pyplot_is_there(monkeypatch):
@@ -477,15 +436,19 @@ def test_the_ink_follows_the_style():
             r"'Leisure.*' is in minutes .* 'by hand' in seconds",
         ),
         (lambda: draw_timelines([three()], width=0), ValueError, "width takes .* inches"),
-        (lambda: draw(three(), start=0.3, end=0.2), ValueError, "must come before end=0.2: swap"),
+        (lambda: draw(three(), start=0.3, end=0.2), ValueError, "must come before end=0.2: choose"),
         (lambda: draw(three(), start=-1), ValueError, "start takes .*, 0 or more, and got -1"),
         (lambda: draw(three(), end=float("nan")), ValueError, "end takes a finite number"),
-        (lambda: draw(three(), start=7), ValueError, "lies behind the end .* took 0.44 seconds"),
+        (
+            lambda: draw(three(), start=7),
+            ValueError,
+            "must come before the recording's end at 0.44",
+        ),
         (lambda: draw(three(), start="now"), TypeError, "start takes .* and got 'now'"),
         (
             lambda: draw(three(), tasks=["fetch-9"]),
             ValueError,
-            "No task is called 'fetch-9': .* `recording.names`",
+            "No task is called 'fetch-9': `recording.names` has 'fetch-1', 'fetch-2' and",
         ),
     ],
 )

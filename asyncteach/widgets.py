@@ -1,14 +1,12 @@
-"""Parts of `replay()` and `explore()` in a notebook: sliders, pictures, and what is stored."""
+"""What `replay()` and `explore()` share in a notebook: a slider, a picture, and what is stored."""
 
-import base64
 import os
 from collections.abc import Callable
 from html import escape
 from importlib import import_module
 from typing import Any
 
-from asyncteach.recording import Recording
-from asyncteach.timeline.svg import draw_svg, scale_of
+from asyncteach.timeline.figure import Picture
 
 STATIC = "ASYNCTEACH_STATIC"
 """The environment variable that asks for the static form alone, as stored notebooks hold it."""
@@ -27,7 +25,7 @@ _ONE_OF_TWO = """<style class="asyncteach-view">
 
 
 def show_view(make: Callable[[Any], Any], what: str) -> None:
-    """Show the widgets that `make` returns for ipywidgets; without that say how to get it."""
+    """Show the widgets that `make` returns for ipywidgets; without that print how to get it."""
     if os.environ.get(STATIC):
         return
     try:
@@ -40,11 +38,10 @@ def show_view(make: Callable[[Any], Any], what: str) -> None:
         return
     from IPython.core.interactiveshell import InteractiveShell
 
-    if not InteractiveShell.initialized():
-        return
-    publish = InteractiveShell.instance().display_pub.publish
-    publish({"text/html": _ONE_OF_TWO})
-    publish({VIEW: make(widgets)._repr_mimebundle_()[VIEW]})
+    if InteractiveShell.initialized():
+        publish = InteractiveShell.instance().display_pub.publish
+        publish({"text/html": _ONE_OF_TWO})
+        publish({VIEW: make(widgets)._repr_mimebundle_()[VIEW]})
 
 
 class Slider:
@@ -69,15 +66,6 @@ class Slider:
         self.box.layout.max_width = "100%"
         self.link = widgets.link((self.slider, "value"), (self.field, "value"))
 
-    @property
-    def value(self) -> int:
-        """The number that is set."""
-        return int(self.slider.value)
-
-    @value.setter
-    def value(self, value: int) -> None:
-        self.slider.value = min(max(value, self.slider.min), self.slider.max)
-
     def observe(self, act: Callable[[int], None]) -> None:
         """Call `act` with the number whenever it changes."""
         self.slider.observe(lambda change: act(change.new), "value")
@@ -89,51 +77,13 @@ def format_status(words: str, role: str) -> str:
     return f'<div role="{role}" style="{style}">{words}</div>'
 
 
-def show_image(svg: str, alt: str) -> str:
-    """Return HTML that shows an SVG, with its words; with none it is decoration."""
-    data = base64.b64encode(svg.encode("utf-8")).decode("ascii")
-    hidden = "" if alt else ' aria-hidden="true"'
-    style = "display:block;width:100%;height:auto"
-    source = f"data:image/svg+xml;base64,{data}"
-    return f'<img src="{source}" alt="{escape(alt, quote=True)}"{hidden} style="{style}">'
+def show_picture(picture: Picture) -> str:
+    """Return HTML that shows a picture, with its words."""
+    png, about = picture._repr_png_()
+    return format_image("png", png, f'alt="{escape(about["alt"], quote=True)}"')
 
 
-# What is outside of an image doesn't change its colours.
-_STYLE = (
-    ".veil{fill:#fff;fill-opacity:.93}.cursor{stroke:#1c2529;fill:#1c2529}"
-    "@media (prefers-color-scheme:dark){.veil{fill:#161b1e}.cursor{stroke:#e8edef;fill:#e8edef}}"
-)
-
-
-class Playhead:
-    """The picture of a recording, drawn once, and what hides the part that is still to come."""
-
-    def __init__(self, recording: Recording, wide: int) -> None:
-        self.recording, self.wide = recording, wide
-        self.scale = scale_of(recording.trace, wide)
-
-    def picture(self) -> str:
-        """Return the whole picture as HTML."""
-        return show_image(draw_svg(self.recording.trace, self.wide), self.recording.describe())
-
-    def drawn_to(self, at: float) -> str:
-        """Return HTML to be laid over the picture: it shows what there was up to that time."""
-        scale = self.scale
-        x, top = scale.x(at), scale.top - 12
-        # A step that took no time is drawn as a mark, and has to be seen when it is there.
-        begin = x + 3
-        svg = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{scale.width}" '
-            f'height="{scale.height:.0f}" viewBox="0 0 {scale.width} {scale.height:.0f}">'
-            f"<style>{_STYLE}</style>"
-        )
-        if at < scale.sheet.view.end:
-            svg += (
-                f'<rect class="veil" x="{begin:.1f}" y="{top:.1f}" '
-                f'width="{scale.width - begin:.1f}" height="{scale.floor - top - 1:.1f}"/>'
-            )
-        svg += (
-            f'<path class="cursor" stroke-width="1.5" '
-            f'd="M{x:.1f} {scale.floor:.1f}V{top + 7:.1f}l-5 -8h10l-5 8"/></svg>'
-        )
-        return show_image(svg, "")
+def format_image(kind: str, data: str, attributes: str) -> str:
+    """Return an image element of base64 data that is as wide as there is room."""
+    source = f"data:image/{kind};base64,{data}"
+    return f'<img src="{source}" {attributes} style="display:block;width:100%;height:auto">'
