@@ -76,6 +76,7 @@ def view_of(
     At most `most` lanes are for tasks: where there are more tasks, those that are alike share one.
     The tasks with the longest blocks and the first failures keep a lane of their own.
 
+    >>> from asyncteach.trace import TaskRecord
     >>> many = [TaskRecord(f"f{n}", "f", "f", 0) for n in range(99)]
     >>> rows = [TaskRecord("main", "main", "main"), *many]
     >>> view = view_of(Trace(rows, make_slices([], [], [], []), 1.0), most=20)
