@@ -1,11 +1,11 @@
-"""What the recorder sees beside steps: threads that wake tasks, held locks, pools, connections."""
+"""What the recorder sees beside steps: held locks, queues, threads, pools; and its failures."""
 
 import asyncio
-import contextlib
 import sys
 import threading
 import time
 import warnings
+from contextlib import suppress
 
 import pytest
 
@@ -17,7 +17,7 @@ def run(program):
     """Return the recording of a program that is like a notebook's cell: its loop goes on after."""
 
     async def cell():
-        with record() as recording:
+        with record() as recording, suppress(TimeoutError):
             await program()
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
@@ -26,199 +26,139 @@ def run(program):
     return asyncio.run(cell())
 
 
-def kinds(recording):
-    return [found.kind for found in recording.findings]
+def work_with(locks, *orders):
+    """Return a coroutine for each order in which locks, by their numbers, are taken."""
 
+    async def work(order):
+        if order:
+            async with locks[order[0]]:
+                await asyncio.sleep(0.02)
+                await work(order[1:])
 
-# Tasks that can't go on
+    return [work(order) for order in orders]
 
 
 async def a_lock_taken_twice():
-    lock = asyncio.Lock()
-
-    async def inner():
-        async with lock:  # HERE
-            pass
-
-    async def outer():
-        async with lock:
-            await inner()
-
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(outer(), 0.05)
+    await asyncio.wait_for(*work_with([asyncio.Lock()], (0, 0)), 0.1)
 
 
 async def two_locks_in_two_orders():
-    first, second = asyncio.Lock(), asyncio.Lock()
-
-    async def work(one, other):
-        async with one:
-            await asyncio.sleep(0.02)
-            async with other:
-                pass
-
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(0.1):
-            await asyncio.gather(work(first, second), work(second, first))
+    async with asyncio.timeout(0.1):
+        await asyncio.gather(*work_with([asyncio.Lock(), asyncio.Lock()], (0, 1), (1, 0)))
 
 
-async def three_in_a_circle():
-    locks = [asyncio.Lock() for _ in range(3)]
-
-    async def work(number):
-        async with locks[number]:
-            await asyncio.sleep(0.02)
-            async with locks[number - 1]:
-                pass
-
+async def three_locks_in_a_circle():
     # Nothing ends it: it is seen as it is when the recording ends.
-    await asyncio.wait([asyncio.create_task(work(n)) for n in range(3)], timeout=0.1)
+    locks = [asyncio.Lock() for _ in range(3)]
+    tasks = work_with(locks, (0, 1), (1, 2), (2, 0))
+    await asyncio.wait([asyncio.create_task(task) for task in tasks], timeout=0.1)
 
 
 async def a_lock_held_while_awaiting_a_task_that_wants_it():
-    lock = asyncio.Lock()
+    async with (lock := asyncio.Lock()):
+        (other,) = work_with([lock], (0,))
+        await asyncio.wait_for(asyncio.create_task(other, name="other"), 0.05)
 
-    async def other():
-        async with lock:
-            pass
 
-    async with lock:
-        await asyncio.wait_for(asyncio.create_task(other(), name="other"), 0.05)
+async def one_lock_taken_in_turn():
+    await asyncio.gather(*work_with([asyncio.Lock()], (0,), (0,), (0,), (0,)))
+
+
+async def work_off(items, *, done):
+    queue = asyncio.Queue()
+
+    async def worker():
+        while True:
+            await asyncio.sleep(await queue.get())
+            if done:
+                queue.task_done()
+
+    for item in items:
+        queue.put_nowait(item)
+    workers = [asyncio.create_task(worker()) for _ in range(2)]
+    with suppress(TimeoutError):
+        await asyncio.wait_for(queue.join(), 0.05)
+    for task in workers:
+        task.cancel()
+    await asyncio.gather(*workers, return_exceptions=True)
+
+
+async def a_queue_that_is_never_done():
+    await work_off([0.005] * 3, done=False)
+
+
+async def a_queue_that_is_still_worked_on():
+    await work_off([0.005, 0.005, 10], done=True)
+
+
+async def siblings_of_a_failed_gather():
+    async def fail():
+        await asyncio.sleep(0.01)
+        raise ValueError("sold out")
+
+    with suppress(ValueError):
+        await asyncio.gather(fail(), asyncio.sleep(5))
+
+
+async def wait_for_an_event_set_by(make_thread):
+    event = asyncio.Event()
+    waiting = asyncio.create_task(event.wait())
+    await asyncio.sleep(0.01)
+    thread = make_thread(event.set)
+    thread.start()
+    await asyncio.sleep(0.1)
+    thread.join()
+    assert waiting.done()
+
+
+async def a_method_of_asyncio_as_the_function_of_a_thread():
+    await wait_for_an_event_set_by(lambda method: threading.Thread(target=method))
+
+
+async def a_method_of_asyncio_as_the_function_of_a_timer():
+    await wait_for_an_event_set_by(lambda method: threading.Timer(0.02, method))
+
+
+async def a_thread_that_works_on_after_a_timeout():
+    await asyncio.wait_for(asyncio.to_thread(time.sleep, 0.3), 0.05)
+
+
+async def a_thread_that_is_awaited_when_the_recording_ends():
+    asyncio.ensure_future(asyncio.to_thread(time.sleep, 0.1))
+    await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize(
-    ("program", "words"),
+    ("program", "kind", "words"),
     [
-        (a_lock_taken_twice, "for a lock that it held: no task can take"),
-        (two_locks_in_two_orders, "for a lock that work (2) held; work (2) waited"),
-        (three_in_a_circle, "none of them could go on"),
+        (a_lock_taken_twice, "deadlock", "for a lock that it held"),
+        (two_locks_in_two_orders, "deadlock", "for a lock that work (2) held; work (2) waited"),
+        (three_locks_in_a_circle, "deadlock", "none of them could go on"),
+        (a_lock_held_while_awaiting_a_task_that_wants_it, "deadlock", "other waited"),
+        (one_lock_taken_in_turn, None, ""),
+        (a_queue_that_is_never_done, "queue-never-done", "had not been called for 3"),
+        (a_queue_that_is_still_worked_on, None, ""),
+        (siblings_of_a_failed_gather, "siblings-ran-on", "past the end of the recording"),
+        (a_method_of_asyncio_as_the_function_of_a_thread, "wrong-thread", "to run `Event.set()`"),
+        (a_method_of_asyncio_as_the_function_of_a_timer, "wrong-thread", "to run `Event.set()`"),
+        (
+            a_thread_that_works_on_after_a_timeout,
+            "thread-outlived-timeout",
+            "sleep was still at work in its thread when the recording ended",
+        ),
+        (a_thread_that_is_awaited_when_the_recording_ends, None, ""),
     ],
 )
-def test_a_deadlock_is_reported_with_each_task_and_its_line(program, words):
-    recording = run(program)
-    found = [one for one in recording.findings if one.kind == "deadlock"]
-    assert len(found) == 1
-    assert words in found[0].message
-    assert "test_recorder_seen.py:" in found[0].message
+def test_what_happened_is_one_finding_or_none(program, kind, words):
+    # A task that can't go on is left running, too.
+    findings = [found for found in run(program).findings if found.kind != "left-running"]
+    assert [found.kind for found in findings] == ([kind] if kind else [])
+    for found in findings:
+        assert words in found.message
+        assert found.file == __file__
 
 
-def test_a_task_that_holds_the_lock_which_the_awaited_one_wants_waits_for_itself():
-    async def program():
-        with contextlib.suppress(TimeoutError):
-            await a_lock_held_while_awaiting_a_task_that_wants_it()
-
-    (found,) = run(program).findings
-    assert found.kind == "deadlock"
-    assert "other waited" in found.message
-
-
-def test_locks_that_are_waited_for_and_taken_in_turn_are_no_deadlock():
-    async def program():
-        lock = asyncio.Lock()
-
-        async def work():
-            for _ in range(3):
-                async with lock:
-                    await asyncio.sleep(0.005)
-
-        await asyncio.gather(*(work() for _ in range(4)))
-
-    assert run(program).findings == []
-
-
-def test_locks_are_as_before_once_the_recording_is_over():
-    lock = asyncio.Lock()
-    with record():
-        asyncio.run(lock.acquire())
-    assert lock.locked()
-    assert "_locked" not in vars(asyncio.Lock)
-    lock.release()
-    assert not lock.locked()
-
-
-@pytest.mark.parametrize("done", [False, True])
-def test_a_queue_that_is_never_done_is_reported_and_one_that_is_worked_on_is_not(done):
-    async def program():
-        queue = asyncio.Queue()
-
-        async def worker():
-            while True:
-                item = await queue.get()
-                await asyncio.sleep(0.005 if item else 10)
-                if done:
-                    queue.task_done()
-
-        for item in (3, 2, 0 if done else 1):
-            queue.put_nowait(item)
-        workers = [asyncio.create_task(worker()) for _ in range(2)]
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(queue.join(), 0.05)
-        for task in workers:
-            task.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
-
-    recording = run(program)
-    assert kinds(recording) == ([] if done else ["queue-never-done"])
-    assert done or "had not been called for 3 of the items" in recording.explain()
-
-
-def test_siblings_of_a_failed_gather_that_outlive_the_recording_are_reported():
-    async def program():
-        async def fail():
-            await asyncio.sleep(0.01)
-            raise ValueError("sold out")
-
-        with contextlib.suppress(ValueError):
-            await asyncio.gather(fail(), asyncio.sleep(5))
-
-    (found,) = run(program).findings
-    assert found.kind == "siblings-ran-on"
-    assert "sleep went on past the end of the recording" in found.message
-
-
-# Threads
-
-
-@pytest.mark.parametrize("timer", [False, True])
-def test_a_method_of_asyncio_as_the_function_of_a_thread_is_in_the_wrong_thread(timer):
-    async def program():
-        event = asyncio.Event()
-        waiting = asyncio.create_task(event.wait())
-        await asyncio.sleep(0.01)
-        thread = threading.Timer(0.02, event.set) if timer else threading.Thread(target=event.set)
-        thread.start()
-        await asyncio.sleep(0.1)
-        thread.join()
-        assert waiting.done()
-
-    recording = run(program)
-    assert kinds(recording) == ["wrong-thread"]
-    assert "to run `Event.set()`" in recording.findings[0].message
-    assert recording.findings[0].file == __file__
-
-
-def test_a_thread_that_still_works_when_the_recording_ends_is_reported():
-    async def program():
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.to_thread(time.sleep, 0.3), 0.05)
-
-    (found,) = run(program).findings
-    assert found.kind == "thread-outlived-timeout"
-    assert "sleep was still at work in its thread when the recording ended" in found.message
-
-
-def test_a_thread_that_is_awaited_when_the_recording_ends_is_not():
-    async def program():
-        asyncio.ensure_future(asyncio.to_thread(time.sleep, 0.1))
-        await asyncio.sleep(0.02)
-
-    assert "thread-outlived-timeout" not in kinds(run(program))
-
-
-# Pools
-
-
-def test_of_what_is_queued_for_one_worker_one_job_runs_at_a_time():
+def test_of_what_is_queued_for_one_worker_process_one_job_runs_at_a_time():
     async def program():
         # Imported lazily, and only here: a pool is seen all the same.
         from concurrent.futures import ProcessPoolExecutor
@@ -238,63 +178,6 @@ def test_of_what_is_queued_for_one_worker_one_job_runs_at_a_time():
     assert len(jobs[jobs.state == "ready"]) == 2
 
 
-# Warnings as errors
-
-
-def test_a_recorder_that_fails_raises_nothing_where_warnings_are_errors(monkeypatch, capsys):
-    def breaks(*_):
-        raise ZeroDivisionError("in the recorder")
-
-    monkeypatch.setattr(TaskTable, "finish", breaks)
-
-    async def main():
-        return await asyncio.gather(asyncio.sleep(0, 1), asyncio.sleep(0, 2))
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with record() as recording:
-            assert asyncio.run(main()) == [1, 2]
-    assert "record() failed and stopped recording: ZeroDivisionError" in recording.explain()
-    assert "record() has failed and stopped recording" in capsys.readouterr().err
-
-
-def test_a_loop_that_cannot_be_watched_raises_nothing_where_warnings_are_errors(capsys):
-    class Loop(asyncio.SelectorEventLoop):
-        """Stands for uvloop's, which has none of asyncio's insides."""
-
-        def __getattribute__(self, name):
-            if name == "_selector" and sys._getframe(1).f_code.co_filename.endswith(
-                "loop_patch.py"
-            ):
-                raise AttributeError(name)
-            return super().__getattribute__(name)
-
-    async def main():
-        return 7
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with record() as recording, asyncio.Runner(loop_factory=Loop) as runner:
-            assert runner.run(main()) == 7
-    assert "can't watch the event loop" in recording.explain()
-    assert "can't watch the event loop" in capsys.readouterr().err
-
-
-def test_virtual_locks_and_pools_leave_nothing_in_the_sentences():
-    async def main():
-        lock = asyncio.Lock()
-
-        async def work():
-            async with lock:
-                await asyncio.sleep(1)
-
-        await asyncio.gather(work(), work())
-
-    with virtual_time(), record() as recording:
-        asyncio.run(main())
-    assert recording.findings == []
-
-
 def test_work_in_a_thread_that_takes_no_virtual_time_is_a_moment():
     async def program():
         await asyncio.gather(asyncio.to_thread(int), asyncio.sleep(1))
@@ -303,3 +186,37 @@ def test_work_in_a_thread_that_takes_no_virtual_time_is_a_moment():
         recording = run(program)
     slices = [(one.state, one.start, one.end) for one in recording if one.task == "int"]
     assert slices == [("running", 0, 0)]
+
+
+# Where warnings are errors, the recorder raises nothing
+
+
+async def seven():
+    await asyncio.gather(asyncio.sleep(0), asyncio.sleep(0))
+    return 7
+
+
+class Unwatchable(asyncio.SelectorEventLoop):
+    """Stands for uvloop's, which has none of asyncio's insides."""
+
+    def __getattribute__(self, name):
+        if name == "_selector" and sys._getframe(1).f_code.co_filename.endswith("loop_patch.py"):
+            raise AttributeError(name)
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize(
+    ("loop_factory", "words"),
+    [
+        (None, "record() failed and stopped recording: ZeroDivisionError"),
+        (Unwatchable, "can't watch the event loop"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_a_recorder_that_fails_prints_its_warning(loop_factory, words, monkeypatch, capsys):
+    if loop_factory is None:
+        monkeypatch.setattr(TaskTable, "finish", lambda *_: 1 / 0)
+    with record() as recording, asyncio.Runner(loop_factory=loop_factory) as runner:
+        assert runner.run(seven()) == 7
+    assert words in recording.explain()
+    assert words.replace("failed", "has failed").partition(":")[0] in capsys.readouterr().err
