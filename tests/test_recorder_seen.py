@@ -1,7 +1,6 @@
-"""What the recorder sees beside steps: held locks, queues, threads, pools; and its failures."""
+"""What the recorder sees beside steps: held locks, queues, threads, pools."""
 
 import asyncio
-import sys
 import threading
 import time
 import warnings
@@ -10,7 +9,6 @@ from contextlib import suppress
 import pytest
 
 from asyncteach import record, virtual_time
-from asyncteach.recorder.task_table import TaskTable
 
 
 def run(program):
@@ -186,37 +184,3 @@ def test_work_in_a_thread_that_takes_no_virtual_time_is_a_moment():
         recording = run(program)
     slices = [(one.state, one.start, one.end) for one in recording if one.task == "int"]
     assert slices == [("running", 0, 0)]
-
-
-# Where warnings are errors, the recorder raises nothing
-
-
-async def seven():
-    await asyncio.gather(asyncio.sleep(0), asyncio.sleep(0))
-    return 7
-
-
-class Unwatchable(asyncio.SelectorEventLoop):
-    """Stands for uvloop's, which has none of asyncio's insides."""
-
-    def __getattribute__(self, name):
-        if name == "_selector" and sys._getframe(1).f_code.co_filename.endswith("loop_patch.py"):
-            raise AttributeError(name)
-        return super().__getattribute__(name)
-
-
-@pytest.mark.parametrize(
-    ("loop_factory", "words"),
-    [
-        (None, "record() failed and stopped recording: ZeroDivisionError"),
-        (Unwatchable, "can't watch the event loop"),
-    ],
-)
-@pytest.mark.filterwarnings("error")
-def test_a_recorder_that_fails_prints_its_warning(loop_factory, words, monkeypatch, capsys):
-    if loop_factory is None:
-        monkeypatch.setattr(TaskTable, "finish", lambda *_: 1 / 0)
-    with record() as recording, asyncio.Runner(loop_factory=loop_factory) as runner:
-        assert runner.run(seven()) == 7
-    assert words in recording.explain()
-    assert words.replace("failed", "has failed").partition(":")[0] in capsys.readouterr().err
