@@ -4,23 +4,29 @@ import asyncio
 import html
 import inspect
 from collections import abc
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from typing import Any, Self, overload
 
-from asyncteach.arguments import Awaitable, check_number, check_recording, check_text, show
-from asyncteach.checks import failures
-from asyncteach.checks.conditions import Conditions
-from asyncteach.checks.results import Judgement, Mark, count_try
-from asyncteach.checks.runner import Run, run_answer
+from asyncteach.arguments import (
+    Awaitable,
+    check_number,
+    check_recording,
+    check_text,
+    check_whole,
+    show,
+)
+from asyncteach.checks import conditions
+from asyncteach.checks.failures import judge_failure
+from asyncteach.checks.results import Judgement, count_try, judge_result
+from asyncteach.checks.runner import run_answer
+from asyncteach.checks.timeout import Ending
 from asyncteach.formatting import clip
 from asyncteach.recording import Recording
 
 __all__ = ["Check", "check"]
 
-_DEADLINE = 10.0
 
-
-class Check(Conditions):
+class Check:
     """The result of a check: true if all conditions hold, with a sentence for each.
 
     `check()` makes it. Each condition is judged at once and returns the same Check, so you can
@@ -39,18 +45,16 @@ class Check(Conditions):
     All right.
     """
 
-    def __init__(self, run: Run, name: str, *, ran: bool) -> None:
-        self.recording = run.recording
-        self.value = run.value
-        self.error = run.error
-        self.stopped = run.stopped
+    def __init__(self, recording: Recording, name: str, ending: Ending | None = None) -> None:
+        self.recording = recording
         self.name = name
-        self._ran = ran
+        self._ran = ending is not None
+        ending = ending or Ending()
+        self.value, self.error, self.stopped = ending.value, ending.error, ending.stopped
         self._passed: list[Judgement] = []
         self._failed: Judgement | None = None
         self._hint = ""
-        self._of = run.recording
-        self._count = 0
+        self._of = recording  # which was judged by the condition that failed
 
     @property
     def passed(self) -> bool:
@@ -60,38 +64,171 @@ class Check(Conditions):
     def __bool__(self) -> bool:
         return self.passed
 
+    # Conditions
+
+    def took(
+        self, *unknown: Any, minutes: float | None = None, seconds: float | None = None,
+        at_most_minutes: float | None = None, at_most_seconds: float | None = None,
+        within: float | None = None, hint: str = "", stronger: str = "",
+    ) -> Self:  # fmt: skip
+        """Judge how long it all took: exactly, or at most. A story minute is 60 seconds.
+
+        `within` is how far off it may be, as a share: by default 0.05; a real clock may be up to
+        a quarter late.
+        """
+        __tracebackhide__ = True
+        lengths = {
+            "minutes": minutes, "seconds": seconds,
+            "at_most_minutes": at_most_minutes, "at_most_seconds": at_most_seconds,
+        }  # fmt: skip
+        given = [(name, amount) for name, amount in lengths.items() if amount is not None]
+        if unknown or len(given) != 1:
+            raise TypeError(
+                f"took() needs one length of time with its unit and got {len(given)}: write "
+                "took(minutes=40), took(seconds=6), or took(at_most_seconds=6)."
+            )
+        name, amount = given[0]
+        check_number(amount, f"took({name}=...)", fix=f"write it as in {name}=40")
+        if within is not None:
+            check_number(within, "took(within=...)", fix="write it as in within=0.1")
+        found = conditions.judge_length(self.recording, name, amount, within)
+        return self._add(found, hint, stronger)
+
+    def overlapped(self, *names: str, hint: str = "", stronger: str = "") -> Self:
+        """Judge if all these tasks were under way at the same moment; without names, all tasks.
+
+        All tasks are here the tasks that have started no others.
+        """
+        __tracebackhide__ = True
+        _check_names("overlapped", names)
+        return self._add(conditions.judge_overlap(self.recording.trace, names), hint, stronger)
+
+    def never_blocked(self, seconds: float = 0.05, *, hint: str = "", stronger: str = "") -> Self:
+        """Judge if no step held the event loop for longer than `seconds`."""
+        __tracebackhide__ = True
+        check_number(seconds, "never_blocked()", unit="seconds", fix="write it as in 0.1")
+        trace = self.recording.trace
+        # The recording of an answer that was stopped before its first step is empty.
+        if trace.head != "loop" or (trace.rows and seconds < trace.threshold):
+            raise ValueError(
+                f"never_blocked({seconds:g}) needs a recording of an event loop, with steps as "
+                f"short as that: use record(threshold={seconds:g})."
+            )
+        return self._add(conditions.judge_blocks(trace, seconds), hint, stronger)
+
+    def at_most(self, count: int, name: str, *, hint: str = "", stronger: str = "") -> Self:
+        """Judge if never more than `count` tasks, or calls, of that name were at work at once.
+
+        The name is the name of tasks, or of a coroutine function that tasks call, which is more
+        exact. A task that waits for a lock, semaphore, queue, condition, event or barrier isn't at
+        work.
+        """
+        __tracebackhide__ = True
+        fix = "write the number first, then the name, as in at_most(3, 'fetch')"
+        check_whole(count, "at_most()", least=0, fix=fix)
+        check_text(name, "at_most()", fix=fix)
+        return self._add(conditions.judge_most(self.recording.trace, count, name), hint, stronger)
+
+    def cancelled(self, name: str, *, hint: str = "", stronger: str = "") -> Self:
+        """Judge if the task, or all tasks, of that name were cancelled."""
+        __tracebackhide__ = True
+        return self._add_outcome("cancelled", name, None, hint, stronger)
+
+    def returned(self, name: str, *, hint: str = "", stronger: str = "") -> Self:
+        """Judge if the task, or all tasks, of that name returned."""
+        __tracebackhide__ = True
+        return self._add_outcome("returned", name, None, hint, stronger)
+
+    def raised(
+        self, name: str, error: type[BaseException] | None = None, *,
+        hint: str = "", stronger: str = "",
+    ) -> Self:  # fmt: skip
+        """Judge if the task, or all tasks, of that name raised an exception, or one of a type."""
+        __tracebackhide__ = True
+        if not (error is None or (isinstance(error, type) and issubclass(error, BaseException))):
+            raise TypeError(
+                f"raised() takes an exception class after the name and got {error!r}: write the "
+                "class itself, as in raised('fetch', ValueError)."
+            )
+        return self._add_outcome("raised", name, error, hint, stronger)
+
+    def _add_outcome(
+        self, wanted: str, name: str, error: type[BaseException] | None, hint: str, stronger: str
+    ) -> Self:
+        __tracebackhide__ = True
+        _check_names(wanted, (name,))
+        found = conditions.judge_outcome(self.recording.trace, name, wanted, error)
+        return self._add(found, hint, stronger)
+
+    def order(self, *names: str, hint: str = "", stronger: str = "") -> Self:
+        """Judge if tasks finished in this order; those that finish together may come in any."""
+        __tracebackhide__ = True
+        _check_names("order", names)
+        if len(names) < 2:
+            raise ValueError("order() takes two names or more: write order('a', 'b').")
+        return self._add(conditions.judge_order(self.recording.trace, names), hint, stronger)
+
+    def nothing_left_running(self, *, hint: str = "", stronger: str = "") -> Self:
+        """Judge if no task of the recording was still running at its end."""
+        __tracebackhide__ = True
+        return self._add(conditions.judge_rest(self.recording.trace), hint, stronger)
+
+    def result(self, *values: Any, hint: str = "", stronger: str = "") -> Self:
+        """Judge the result: `result(expected)`, or for a recording `result(actual, expected)`."""
+        __tracebackhide__ = True
+        values = (self.value, *values) if len(values) == 1 and self._ran else values
+        if len(values) != 2:
+            takes = "expected" if self._ran else "actual, expected"
+            raise TypeError(f"result() got {len(values)} values: write result({takes}).")
+        return self._add(judge_result(*values), hint, stronger)
+
+    def that(
+        self, condition: Any, sentence: str = "", *, hint: str = "", stronger: str = "",
+        task: str | None = None, start: float | None = None, end: float | None = None,
+    ) -> Self:  # fmt: skip
+        """Judge anything else: `that(total == 3, "all three are counted")`.
+
+        `task`, `start` and `end` say what to mark in the timeline.
+        """
+        __tracebackhide__ = True
+        if callable(condition) or inspect.isawaitable(condition):
+            raise TypeError(
+                f"that() takes a condition and got {show(condition)}, which is always true: call "
+                "or await it first, and pass the result."
+            )
+        fix = "write a condition and then a sentence, as in that(total == 3, 'all are counted')"
+        check_text(sentence, "that()", fix=fix)
+        found = conditions.judge_that(
+            self.recording.trace, bool(condition), sentence, task, start, end
+        )
+        return self._add(found, hint, stronger)
+
     def also(self, other: "Check") -> Self:
         """Add the conditions of another check: if that one failed, this one fails too."""
         __tracebackhide__ = True
         if not isinstance(other, Check):
-            fix = "await it first" if inspect.isawaitable(other) else "pass what check() gave"
+            fix = "pass what `await check(main)` or `check(recording)` gives"
             raise TypeError(f"also() takes another Check and got {show(other)}: {fix}.")
         if self._failed is None:
             self._passed += [one for one in other._passed if one not in self._passed]
             self._failed, self._hint, self._of = other._failed, other._hint, other._of
         return self
 
-    def _judge(
-        self, condition: str, judge: Callable[[], Judgement], hint: str, stronger: str
-    ) -> Self:
+    def _add(self, found: Judgement, hint: str = "", stronger: str = "") -> Self:
+        """Keep a judgement unless one has failed before; if it fails, choose the hint."""
         __tracebackhide__ = True
-        for name, words in (("hint", hint), ("stronger", stronger)):
-            check_text(words, f"{condition}({name}=...)", fix="write it in quotes", empty=True)
-        if self._failed is None:
-            self._count += 1
-            # Several checks of one name may have this condition here: their hints differ.
-            self._take(f"{self._count} {condition} {stronger}", judge(), hint, stronger)
-        return self
-
-    def _take(self, key: str, found: Judgement, hint: str = "", stronger: str = "") -> None:
-        """Keep a judgement; if it failed, choose the hint for this try."""
+        for option, words in (("hint", hint), ("stronger", stronger)):
+            check_text(words, f"{option}=...", fix="write it in quotes", empty=True)
+        if self._failed is not None:
+            return self
         if found.passed:
             self._passed.append(found)
-            return
-        self._failed, self._of = found, self.recording
-        first = hint or found.hint
-        more = stronger or (found.stronger if not hint or found.stronger else hint)
-        self._hint = first if count_try(self.name, self.recording.title, key) == 1 else more
+            return self
+        self._failed = found
+        more = stronger or found.hints[-1] or hint
+        is_first = count_try(self.name, self.recording.title, more or found.clause) == 1
+        self._hint = (hint or found.hints[0]) if is_first else more
+        return self
 
     def add_hint(self, hint: str) -> None:
         """Show one more hint, if a condition has failed."""
@@ -99,7 +236,7 @@ class Check(Conditions):
 
     # How it is shown
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         lines = [f"Yes: {one.clause}." for one in self._passed]
         if self._failed is not None:
             lines.append(f"Not yet: {self._failed.clause}.")
@@ -107,29 +244,18 @@ class Check(Conditions):
         elif lines or self._ran:
             lines.append("All right.")
         else:
-            lines.append(
-                "Nothing has been checked yet: add a condition, as in "
-                "check(recording).took(minutes=40)."
-            )
+            lines.append("Nothing has been checked yet: add a condition, as took(minutes=40).")
         return "\n".join(lines)
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    @property
-    def marks(self) -> tuple[Mark, ...]:
-        """The places in the recording that show what has failed."""
-        return self._failed.marks if self._failed is not None else ()
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the sentences, and after a failure the timeline with the place marked."""
-        text = str(self)
+        text, marks = str(self), self._failed.marks if self._failed else ()
         # An answer that hung at once in virtual time has no timeline to draw.
-        if not self.marks or not self._of.trace.duration > 0:
+        if not marks or not self._of.trace.duration > 0:
             return {"text/plain": text}, {}
-        from asyncteach.checks.picture import draw_marked
+        from asyncteach.checks.marks import draw_marked  # Matplotlib takes a while to load
 
-        png, about = draw_marked(self._of, self.marks)._repr_png_()
+        png, about = draw_marked(self._of, marks)._repr_png_()
         # A notebook shows only the richest format, so the HTML holds text and picture.
         page = (
             f'<div style="white-space: pre-wrap">{html.escape(text)}</div>'
@@ -138,10 +264,12 @@ class Check(Conditions):
         )
         return {"text/plain": text, "text/html": page, "image/png": png}, {"image/png": about}
 
-    def __await__(self) -> Generator[Any, Any, Self]:
-        """Return the Check itself, so that `await check(...)` works for every kind of answer."""
-        return self
-        yield
+
+def _check_names(function: str, names: tuple[Any, ...]) -> None:
+    __tracebackhide__ = True
+    fix = f"write the names of tasks in quotes, as in {function}('a', 'b')"
+    for name in names:
+        check_text(name, f"{function}()", fix=fix)
 
 
 @overload
@@ -150,15 +278,10 @@ def check(
 ) -> Check: ...
 @overload
 def check(
-    answer: Callable[[], Any] | abc.Awaitable[Any],
-    *,
-    virtual: bool = ...,
-    deadline: float = ...,
-    name: str = ...,
-) -> Coroutine[Any, Any, Check]: ...
-def check(
-    answer: Any, *, virtual: bool = False, deadline: float = _DEADLINE, name: str = ""
-) -> Any:
+    answer: Callable[[], Any] | abc.Awaitable[Any], *, virtual: bool = ...,
+    deadline: float = ..., name: str = ...,
+) -> Coroutine[Any, Any, Check]: ...  # fmt: skip
+def check(answer: Any, *, virtual: bool = False, deadline: float = 10.0, name: str = "") -> Any:
     """Check what code did, not how it is written: `check(recording).took(minutes=40)`.
 
     A Recording is judged at once. A coroutine, a coroutine function without arguments, or a
@@ -168,9 +291,9 @@ def check(
     an exception, the check fails; `check()` itself raises nothing then.
 
     Returns a Check, or an awaitable that gives one. A Check has the conditions `took`,
-    `overlapped`, `never_blocked`, `at_most`, `at_least`, `cancelled`, `returned`, `raised`,
-    `order`, `nothing_left_running`, `result`, `that` and `also`. TypeError and ValueError are
-    raised only for wrong arguments.
+    `overlapped`, `never_blocked`, `at_most`, `cancelled`, `returned`, `raised`, `order`,
+    `nothing_left_running`, `result`, `that` and `also`. TypeError and ValueError are raised only
+    for wrong arguments.
 
     >>> import asyncio
     >>> async def main():
@@ -188,36 +311,23 @@ def check(
     check_number(deadline, "check(deadline=...)", above=True, fix="leave it out for 10 seconds")
     check_text(name, "check(name=...)", fix="write it in quotes", empty=True)
     if isinstance(answer, Recording):
-        return Check(Run(answer), name or answer.title, ran=False)
-    title = name or _name_of(answer)
-    if answer is None or answer is ...:
-        verdict = Check(Run(Recording(title, [], unit="seconds", head="loop")), name, ran=True)
-        verdict._take("nothing", failures.judge_nothing(answer))
-        return verdict
-    _check_answer(answer)
-    call = f"check({_name_of(answer)})" if callable(answer) else "check(...)"
-    return Awaitable(
-        _check(answer, virtual=virtual, deadline=deadline, name=title), call, "verdict"
-    )
+        return Check(answer, name or answer.title)
+    own = getattr(answer, "__name__", "") or type(answer).__name__
+    own = "your code" if own == "<lambda>" else clip(own, 40)
+    _check_answer(answer, own)
+    call = f"check({own})" if callable(answer) else "check(...)"
+    return Awaitable(_run_and_check(answer, virtual, deadline, name or own), call, "verdict")
 
 
-async def _check(answer: Any, *, virtual: bool, deadline: float, name: str) -> Check:
-    run = await run_answer(answer, virtual=bool(virtual), deadline=float(deadline), title=name)
-    verdict = Check(run, name, ran=True)
-    trace = run.recording.trace
-    if run.stopped:
-        found = failures.judge_stop(deadline, run, trace)
-        verdict._take(f"stopped {found.hint}", found)
-    elif run.missing:
-        verdict._take("missing", failures.judge_no_coroutine(run.value, name))
-    elif run.error is not None:
-        found = failures.judge_error(run.error, trace)
-        # Tries are counted for each kind of mistake: the stronger hint comes after the first one.
-        verdict._take(f"raised {found.hint}", found)
+async def _run_and_check(answer: Any, virtual: bool, deadline: float, name: str) -> Check:
+    recording, ending = await run_answer(answer, virtual=virtual, deadline=deadline, title=name)
+    verdict = Check(recording, name, ending)
+    if found := judge_failure(ending, name, deadline, recording.trace):
+        verdict._add(found)
     return verdict
 
 
-def _check_answer(answer: Any) -> None:
+def _check_answer(answer: Any, name: str) -> None:
     """Raise TypeError for an answer that can be neither judged nor run."""
     __tracebackhide__ = True
     if isinstance(answer, asyncio.Future):
@@ -228,31 +338,14 @@ def _check_answer(answer: Any) -> None:
     if inspect.isawaitable(answer):
         return
     if not callable(answer):
-        fix = (
-            "pass a recording from `record()` or a runner, or a coroutine function, as in "
-            "`await check(main)`"
-        )
+        fix = "pass a recording, or a coroutine function, as in `await check(main)`"
         check_recording(answer, "check", "judges", fix)
     try:
-        signature = inspect.signature(answer)
-    except (TypeError, ValueError):
-        return  # a built-in without a signature
-    try:
-        signature.bind()
-    except TypeError:
-        name = _name_of(answer)
-        needed = [
-            one.name
-            for one in signature.parameters.values()
-            if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
-        ]
+        inspect.signature(answer).bind()
+    except ValueError:  # a built-in without a signature
+        pass
+    except TypeError as error:
         raise TypeError(
-            f"check() calls {name}() without arguments and it needs {' and '.join(needed)}: "
-            f"pass them in a lambda, as in `await check(lambda: {name}(...))`."
+            f"check() can't call {name}() without arguments ({error}): pass them in a lambda, as "
+            f"in `await check(lambda: {name}(...))`."
         ) from None
-
-
-def _name_of(answer: Any) -> str:
-    """Return the name of an answer's function or coroutine."""
-    name = getattr(answer, "__name__", "") or type(answer).__name__
-    return "your code" if name == "<lambda>" else clip(name, 40)

@@ -1,246 +1,370 @@
-"""The conditions of a check."""
+"""The conditions of a check: each judges a recording and describes what was observed."""
 
-import inspect
-from collections.abc import Callable
-from typing import Any, Self
+import re
 
-from asyncteach.arguments import check_number, check_text, check_whole, show
-from asyncteach.checks import concurrency, outcomes, results
-from asyncteach.checks.results import Judgement
-from asyncteach.domains import STORY
-from asyncteach.formatting import clip
+import numpy as np
+
+from asyncteach.checks.results import Judgement, Mark, no, when, yes
+from asyncteach.domains import CODE, STORY
+from asyncteach.findings import name_task
+from asyncteach.formatting import at, called, clip, format_duration, format_time, join_words, spell
+from asyncteach.intervals import sweep
+from asyncteach.places import is_users
 from asyncteach.recording import Recording
+from asyncteach.trace import READY, STATES, Block, TaskRecord, Trace
+
+# Which tasks a name stands for, and when they were under way
+
+_APART = re.compile(r" \(\d+\)$")
+"""The number that a recording adds to the name of a second task with the same name."""
+_NUMBER = re.compile(r"(?:\s*[-_#:. ]\s*)?\d+$")
+_LEAST = 1e-3
+"""The shortest overlap that counts: one task may go on for a moment when it has let another in."""
 
 
-class Conditions:
-    """Conditions on a recording, and on the value that the code returned."""
+def find_tasks(trace: Trace, name: str) -> list[int]:
+    """Return the rows of the tasks with this name, or of `fetch-1` and `fetch-2` for `fetch`.
 
-    recording: Recording
-    value: Any
-    _ran: bool
-    """True if an answer was run: then there is a value."""
-
-    def _judge(
-        self, condition: str, judge: Callable[[], Judgement], hint: str, stronger: str
-    ) -> Self:
-        """Judge a condition unless an earlier one has failed."""
-        raise NotImplementedError
-
-    def took(
-        self, *unknown: Any, minutes: float | None = None, seconds: float | None = None,
-        at_most_minutes: float | None = None, at_most_seconds: float | None = None,
-        within: float | None = None, hint: str = "", stronger: str = "",
-    ) -> Self:  # fmt: skip
-        """Judge how long it all took: exactly, or at most. A story minute is 60 seconds.
-
-        `within` is how far off it may be, as a share: by default 0.05; a real clock may be up to
-        a quarter late.
-        """
-        __tracebackhide__ = True
-        if unknown:
-            one = clip(repr(unknown[0]), 20)
-            raise TypeError(
-                f"took({one}) lacks a unit: write took(minutes={one}) or took(seconds={one})."
-            )
-        lengths = {
-            "minutes": minutes, "seconds": seconds,
-            "at_most_minutes": at_most_minutes, "at_most_seconds": at_most_seconds,
-        }  # fmt: skip
-        asked = [
-            (check_number(amount, f"took({name}=...)", fix=f"write it as in {name}=40"), name)
-            for name, amount in lengths.items()
-            if amount is not None
-        ]
-        if within is not None:
-            within = check_number(within, "took(within=...)", fix="write it as in within=0.1")
-        if len(asked) != 1:
-            raise TypeError(
-                f"took() needs one length of time and got {len(asked)}: write took(minutes=40), "
-                "took(seconds=6), or took(at_most_seconds=6)."
-            )
-        amount, name = asked[0]
-        unit, exactly = name.removeprefix("at_most_"), not name.startswith("at_most_")
-        return self._judge(
-            "took",
-            lambda: outcomes.judge_length(
-                self.recording, amount, unit, exactly=exactly, within=within
-            ),
-            hint,
-            stronger,
-        )
-
-    def overlapped(self, *names: str, hint: str = "", stronger: str = "") -> Self:
-        """Judge if all these tasks were under way at the same moment; without names, all tasks.
-
-        All tasks are here the tasks that have started no others.
-        """
-        __tracebackhide__ = True
-        _check_names("overlapped", names)
-        return self._judge(
-            "overlapped", lambda: concurrency.judge_overlap(self.recording, names), hint, stronger
-        )
-
-    def never_blocked(self, seconds: float = 0.05, *, hint: str = "", stronger: str = "") -> Self:
-        """Judge if no step held the event loop for longer than `seconds`."""
-        __tracebackhide__ = True
-        check_number(seconds, "never_blocked()", unit="seconds", fix="write it as in 0.1")
-        self._check_code("never_blocked")
-        trace = self.recording.trace
-        # A missing answer has no steps.
-        if trace.rows and seconds < trace.threshold and not concurrency.is_virtual(trace):
-            raise ValueError(
-                f"never_blocked({seconds:g}) asks about steps shorter than {trace.threshold:g} s, "
-                f"which the recording doesn't keep: write {trace.threshold:g} or more, or "
-                f"record(threshold={seconds:g})."
-            )
-        return self._judge(
-            "never_blocked", lambda: outcomes.judge_blocks(trace, seconds), hint, stronger
-        )
-
-    def at_most(self, count: int, name: str, *, hint: str = "", stronger: str = "") -> Self:
-        """Judge if never more than `count` tasks, or calls, of that name were at work at once.
-
-        The name is the name of tasks, or of a coroutine function that tasks call, which is more
-        exact. A task that waits for a semaphore, a lock or a queue isn't at work.
-        """
-        __tracebackhide__ = True
-        _check_count("at_most", count, name)
-        return self._judge(
-            "at_most", lambda: concurrency.judge_most(self.recording, count, name), hint, stronger
-        )
-
-    def at_least(self, count: int, name: str, *, hint: str = "", stronger: str = "") -> Self:
-        """Judge if at some moment at least `count` of that name were at work, as in `at_most`."""
-        __tracebackhide__ = True
-        _check_count("at_least", count, name)
-        return self._judge(
-            "at_least", lambda: concurrency.judge_least(self.recording, count, name), hint, stronger
-        )
-
-    def cancelled(self, name: str, *, hint: str = "", stronger: str = "") -> Self:
-        """Judge if the task, or all tasks, of that name were cancelled."""
-        __tracebackhide__ = True
-        return self._judge_outcome("cancelled", name, (), hint, stronger)
-
-    def returned(self, name: str, *, hint: str = "", stronger: str = "") -> Self:
-        """Judge if the task, or all tasks, of that name returned."""
-        __tracebackhide__ = True
-        return self._judge_outcome("returned", name, (), hint, stronger)
-
-    def raised(
-        self, name: str,
-        error: type[BaseException] | tuple[type[BaseException], ...] | None = None,
-        *, hint: str = "", stronger: str = "",
-    ) -> Self:  # fmt: skip
-        """Judge if the task, or all tasks, of that name raised an exception, or one of a type."""
-        __tracebackhide__ = True
-        kinds = error if isinstance(error, tuple) else () if error is None else (error,)
-        for kind in kinds:
-            if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-                raise TypeError(
-                    f"raised() takes an exception class after the name and got {kind!r}: write "
-                    "the class itself, as in raised('fetch', ValueError)."
-                )
-        return self._judge_outcome("raised", name, kinds, hint, stronger)
-
-    def _judge_outcome(
-        self, wanted: str, name: str, kinds: tuple[type, ...], hint: str, stronger: str
-    ) -> Self:
-        __tracebackhide__ = True
-        _check_names(wanted, (name,))
-        self._check_code(wanted)
-        trace = self.recording.trace
-        return self._judge(
-            wanted, lambda: outcomes.judge_outcome(trace, name, wanted, kinds), hint, stronger
-        )
-
-    def order(self, *events: str, hint: str = "", stronger: str = "") -> Self:
-        """Judge if tasks finished in this order; `start of a` and `end of a` are events too.
-
-        Events at the same time may come in any order.
-        """
-        __tracebackhide__ = True
-        _check_names("order", events)
-        if len(events) < 2:
-            raise ValueError(
-                f"order() needs at least 2 names and got {len(events)}: write order('a', 'b')."
-            )
-        return self._judge(
-            "order", lambda: outcomes.judge_order(self.recording.trace, events), hint, stronger
-        )
-
-    def nothing_left_running(self, *, hint: str = "", stronger: str = "") -> Self:
-        """Judge if no task of the recording was still running at its end."""
-        __tracebackhide__ = True
-        self._check_code("nothing_left_running")
-        return self._judge(
-            "nothing_left_running",
-            lambda: outcomes.judge_rest(self.recording.trace),
-            hint,
-            stronger,
-        )
-
-    def result(self, *values: Any, hint: str = "", stronger: str = "") -> Self:
-        """Judge the result: `result(expected)`, or for a recording `result(actual, expected)`."""
-        __tracebackhide__ = True
-        if len(values) == 1 and self._ran:
-            values = (self.value, *values)
-        if len(values) != 2:
-            takes = "result(expected)" if self._ran else "result(actual, expected)"
-            why = "" if self._ran else ": a recording doesn't keep what your code returned"
-            raise TypeError(f"result() got {len(values)} values: write {takes}{why}.")
-        return self._judge("result", lambda: results.judge_result(*values), hint, stronger)
-
-    def that(
-        self, condition: Any, sentence: str = "", *, hint: str = "", stronger: str = "",
-        task: str | None = None, start: float | None = None, end: float | None = None,
-    ) -> Self:  # fmt: skip
-        """Judge anything else: `that(total == 3, "all three are counted")`.
-
-        A function without arguments is called only if no condition has failed before; if it
-        raises, the condition fails. `task`, `start` and `end` say what to mark in the timeline.
-        """
-        __tracebackhide__ = True
-        if inspect.isawaitable(condition) or inspect.iscoroutinefunction(condition):
-            raise TypeError(
-                f"that() takes a condition and got {show(condition)}, which is always true: "
-                "await it first, and pass the result."
-            )
-        example = "that(total == 3, 'all three are counted')"
-        check_text(
-            sentence,
-            "that() after its condition",
-            fix=f"write a condition and then a sentence that states it, as in {example}",
-        )
-        return self._judge(
-            "that",
-            lambda: outcomes.judge_that(
-                self.recording.trace, condition, sentence, task, start, end
-            ),
-            hint,
-            stronger,
-        )
-
-    def _check_code(self, function: str) -> None:
-        """Raise ValueError for a story: it has no event loop."""
-        __tracebackhide__ = True
-        if self.recording.trace.domain is STORY:
-            raise ValueError(
-                f"{function}() is about code on an event loop and "
-                f"{clip(self.recording.title, 40)!r} is a story in minutes: use it on a "
-                "recording made by record()."
-            )
+    If no task has that name, return the tasks of the coroutine function with that name.
+    """
+    names = [(row.name, row.label) for row in trace.rows]
+    for number in (_APART, _NUMBER):
+        shorter = [{*own, *(number.sub("", one) for one in own)} for own in names]
+        if found := [n for n, own in enumerate(shorter) if name in own]:
+            return found
+    return [n for n, row in enumerate(trace.rows) if is_function(row.coroutine, name)]
 
 
-def _check_names(function: str, names: tuple[Any, ...]) -> None:
-    __tracebackhide__ = True
-    fix = f"write the names of tasks in quotes, as in {function}('a', 'b')"
+def is_function(qualified: str, name: str) -> bool:
+    """Return whether a qualified name, such as `Shop.serve`, belongs to a function of that name.
+
+    >>> [is_function("main.<locals>.Shop.serve", n) for n in ("serve", "Shop.serve", "main")]
+    [True, True, False]
+    """
+    return qualified == name or qualified.endswith(f".{name}")
+
+
+def _judge_missing(trace: Trace, name: str) -> Judgement:
+    """Return the judgement for a name that fits no task."""
+    names = [repr(name_task(row)) for row in trace.rows if not row.was_there]
+    others = f"only {join_words(names, 8)}" if names else "and no other task was started"
+    return no(
+        f"no task is called {clip(name, 40)!r}, {others}",
+        (
+            "`asyncio.create_task(..., name=...)` gives a task its name. A coroutine that is "
+            "awaited directly isn't a task: it runs inside the one that awaits it.",
+        ),
+    )
+
+
+def lifetimes(trace: Trace) -> list[tuple[float, float]]:
+    """Return when each task was under way: from its first step until it finished."""
+    begun = trace.slices[trace.slices.state != STATES.index(READY)]
+    starts = np.full(len(trace.rows), np.inf)
+    np.minimum.at(starts, begun.task, begun.start)
+    ends = np.array([row.finished for row in trace.rows])
+    ends = np.where(np.isnan(ends), trace.duration, ends)
+    return list(zip(np.minimum(starts, ends).tolist(), ends.tolist(), strict=True))
+
+
+def _is_virtual(trace: Trace) -> bool:
+    """Return whether no real time was measured: then times are exact."""
+    return trace.domain is CODE and trace.head == "loop" and bool(np.isnan(trace.cpu))
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
+
+
+# How long it took
+
+_TOO_LONG = (
+    "What waited for something else to be over, and could have been under way beside it?",
+    "`await` waits right there for the result. To overlap, tasks have to be started before the "
+    "first of them is awaited, and no step may hold the loop meanwhile.",
+)
+_TOO_SHORT = (
+    "Was all of the work done, and awaited to its end?",
+    "A coroutine that is called without `await` doesn't run, and a task that is never awaited "
+    "isn't done when the function returns.",
+)
+
+
+def judge_length(
+    recording: Recording, condition: str, expected: float, within: float | None
+) -> Judgement:
+    """Judge if it took the expected `minutes` or `seconds`, or `at_most_...` of them."""
+    unit = condition.removeprefix("at_most_")
+    took = recording.minutes if unit == "minutes" else recording.seconds
+    # One unit of the condition, in the recording's own unit.
+    scale = (60.0 if unit == "minutes" else 1.0) / recording.trace.domain.seconds
+    early = late = (0.05 if within is None else within) * expected
+    if within is None and not _is_virtual(recording.trace):
+        # A real clock is never early, but a busy machine is late.
+        late = 0.25 * expected + (0 if recording.trace.domain is STORY else 0.05 / scale)
+    own, wanted = format_time(took, unit), format_time(expected, unit)
+    if took > expected + late + 1e-9:
+        mark = Mark(expected * scale, took * scale, f"after {wanted}")
+        most = "" if unit == condition else "at most "
+        return no(f"it took {own}, expected {most}{wanted}", _hints_on_length(recording), mark)
+    if unit == condition and took < expected - early - 1e-9:
+        mark = Mark(took * scale, took * scale, f"over after {own}")
+        return no(f"it took only {own}, expected {wanted}", _TOO_SHORT, mark)
+    return yes(f"it took {own}")
+
+
+def _hints_on_length(recording: Recording) -> tuple[str, str]:
+    """Return hints for a run that took too long, with a finding on the user's code if any."""
+    kinds = ("blocked-loop", "one-after-another")
+    found = (one for one in recording.findings if one.kind in kinds)
+    messages = (one.message for one in found if one.file and is_users(one.file))
+    return _TOO_LONG[0], next(messages, _TOO_LONG[1])
+
+
+# What held the loop
+
+_BLOCK = (
+    "While that line runs, no other task can. What does it wait for, and is there an `await`?",
+    "A call that isn't awaited keeps the thread until it returns. Many calls have an async form; "
+    "`await asyncio.to_thread(...)` runs any other one in a thread.",
+)
+
+
+def judge_blocks(trace: Trace, seconds: float) -> Judgement:
+    """Judge if no step held the loop for longer than `seconds`."""
+    long = [block for block in trace.blocks if _is_to_blame(trace, block, seconds)]
+    if not long:
+        limit = format_duration(seconds, rough=True)
+        return yes(f"the loop was never held for longer than {limit}")
+    block = max(long, key=lambda block: block.end - block.start)
+    length = format_duration(block.end - block.start)
+    name = block.name if block.task is None else name_task(trace.rows[block.task])
+    function = called(block.place.function) if block.place else ""
+    clause = f"{function or name} held the loop for {length}{at(block.place)}"
+    late = [name_task(trace.rows[row]) for row, _ in block.delayed]
+    clause += f", and {join_words(late)} {_were(len(late))} delayed by it" if late else ""
+    rows = () if block.task is None else (block.task,)
+    return no(clause, _BLOCK, Mark(block.start, block.end, f"{length}{at(block.place)}", rows))
+
+
+def _is_to_blame(trace: Trace, block: Block, seconds: float) -> bool:
+    """Return whether the step itself held the loop, and not a busy machine."""
+    if block.end - block.start - block.lost <= seconds + 1e-9:
+        return False
+    # A computation while no other task could run delays none.
+    is_idle = not block.busy >= 0.5
+    is_late = any(late > 0.5 * seconds for _, late in block.delayed)
+    return block.place is not None and (is_idle or is_late)
+
+
+# How many at the same time
+
+_APART_HINTS = (
+    "Which of them could run while another one waits? Look at what has to end before the next one "
+    "begins.",
+    "`await` waits right there until the result is ready. To overlap, tasks have to be started "
+    "first, all of them, and awaited after that.",
+)
+_TOO_MANY = (
+    "A semaphore lets a fixed number in and makes the others wait. So does a fixed number of "
+    "workers that share one queue. All have to use the same semaphore, around all the work that "
+    "should be limited.",
+)
+_TURN = ("lock", "semaphore", "queue", "condition", "event", "barrier")
+"""The kinds of waits that don't count as work: the task waits for its turn."""
+
+
+def judge_overlap(trace: Trace, names: tuple[str, ...]) -> Judgement:
+    """Judge if the named tasks were under way at the same moment, or all that do the work."""
+    lives = lifetimes(trace)
+    rows: list[int] = []
     for name in names:
-        check_text(name, f"{function}()", fix=fix)
+        if not (found := find_tasks(trace, name)):
+            return _judge_missing(trace, name)
+        rows += [row for row in found if row not in rows]
+    if not names:
+        # A task that took no time can't overlap with any other.
+        parents = {row.parent for row in trace.rows}
+        leaves = [n for n, row in enumerate(trace.rows) if n not in parents and not row.was_there]
+        rows = [row for row in leaves if lives[row][1] - lives[row][0] > _LEAST]
+    if len(rows) < 2:
+        return no("there are no two tasks that could overlap", _APART_HINTS)
+    first = min(rows, key=lambda row: lives[row][1])
+    later = [row for row in rows if row != first and lives[row][0] >= lives[first][1] - _LEAST]
+    if not later:
+        together = join_words([name_task(trace.rows[row]) for row in rows], 6)
+        return yes(f"{together} were under way at the same time")
+    second = min(later, key=lambda row: lives[row][0])
+    start = when(lives[second][0], trace.unit)
+    early, late = (name_task(trace.rows[row]) for row in (first, second))
+    return no(
+        f"{late} began only when {early} was over, {start}",
+        _APART_HINTS,
+        Mark(*lives[first], "", (first,)),
+        Mark(*lives[second], f"begins {start}", (second,)),
+    )
 
 
-def _check_count(function: str, count: Any, name: Any) -> None:
-    __tracebackhide__ = True
-    fix = f"write the number first, then the name, as in {function}(3, 'fetch')"
-    check_whole(count, f"{function}()", least=0, fix=fix)
-    check_text(name, f"{function}()", fix=fix)
+def judge_most(trace: Trace, limit: int, name: str) -> Judgement:
+    """Judge if at most `limit` were ever at work at the same time."""
+    work = [one for one in _find_work(trace, name) if one[1] - one[0] > _LEAST]
+    if not work and not find_tasks(trace, name):
+        return _judge_missing(trace, name)
+    times, depth = sweep([start for start, _, _ in work], [end - _LEAST for _, end, _ in work])
+    number = int(depth.max(initial=0))
+    clause = f"{spell(number)} of {name} {_were(number)} under way at the same time"
+    if number <= limit:
+        return yes(f"never more than {clause}")
+    start = float(times[depth.argmax()])
+    active = [one for one in work if one[0] <= start < one[1] - _LEAST]
+    rows = tuple(sorted({row for _, _, row in active}))
+    return no(
+        f"{clause}, {when(start, trace.unit)}, expected at most {spell(limit)}",
+        _TOO_MANY,
+        Mark(start, min(end for _, end, _ in active), f"{number} at once", rows),
+    )
+
+
+def _find_work(trace: Trace, name: str) -> list[tuple[float, float, int]]:
+    """Return when tasks of that name, or calls of a coroutine function of that name, were at work.
+
+    That is when they waited, but for their turn: on one loop at most one more is running. A task
+    with such a call counts only inside of it. A job in a thread counts for as long as it takes.
+    """
+    calls = [
+        wait for wait in trace.waits if any(is_function(p.function, name) for p in wait.places)
+    ]
+    rows = set(find_tasks(trace, name)) - {wait.task for wait in calls}
+    waits = calls + [wait for wait in trace.waits if wait.task in rows]
+    lives, rows = lifetimes(trace), rows - {wait.task for wait in waits}
+    return [(wait.start, wait.end, wait.task) for wait in waits if wait.kind not in _TURN] + [
+        (*lives[row], row) for row in rows
+    ]
+
+
+# How tasks ended, and in which order
+
+_OUTCOMES = {
+    "cancelled": (
+        "What asks it to stop, and when? And does the task end then?",
+        "`task.cancel()` asks a task to stop: CancelledError is raised where it waits. If an "
+        "`except` or a `finally` swallows it, the task goes on, or ends as if it had returned.",
+    ),
+    "returned": (
+        "A task that fails or is cancelled never returns; nor does one that is never awaited. What "
+        "keeps it from its end?",
+    ),
+    "raised": (
+        "If a task catches an exception and doesn't raise it again, the task just returns. Does "
+        "the error come out of the task?",
+    ),
+}
+_ORDER = (
+    "Tasks that run at the same time end as their waits end. To have one after the other, the "
+    "second has to wait for the first: with an `await` of it, or with an Event.",
+)
+_LEFT = (
+    "What awaits it? And what stops it when it is no longer needed?",
+    "Every task has to be awaited, or cancelled and then awaited, before its parent returns. A "
+    "TaskGroup does that by itself.",
+)
+
+
+def judge_outcome(
+    trace: Trace, name: str, wanted: str, error: type[BaseException] | None
+) -> Judgement:
+    """Judge if all tasks of that name were cancelled, returned or raised."""
+    rows = find_tasks(trace, name)
+    if not rows:
+        return _judge_missing(trace, name)
+    kind = error.__name__ if error else ""
+    known = _names_of(error) if error else set[str]()
+    for index in rows:
+        row = trace.rows[index]
+        how, _, text = row.outcome.partition(" ")
+        if how == wanted and (not error or text.partition(":")[0] in known):
+            continue
+        should = {"cancelled": "be cancelled", "returned": "return"}.get(
+            wanted, f"raise {kind or 'an exception'}"
+        )
+        clause = f"{name_task(row)} {_describe_outcome(row)}, expected it to {should}"
+        mark = Mark(*lifetimes(trace)[index], f"not {wanted} {kind}".strip(), (index,))
+        return no(clause, _OUTCOMES[wanted], mark)
+    names = join_words([name_task(trace.rows[row]) for row in rows], 6)
+    verb = f"{_were(len(rows))} cancelled" if wanted == "cancelled" else wanted
+    return yes(f"{names} {verb} {kind}".strip())
+
+
+def _names_of(kind: type[BaseException]) -> set[str]:
+    """Return the names of an exception and of all its subclasses."""
+    return {kind.__name__}.union(*map(_names_of, type.__subclasses__(kind)))
+
+
+def _describe_outcome(row: TaskRecord) -> str:
+    """Return how a task ended, as the end of a sentence."""
+    return {
+        "cancelled": "was cancelled",
+        "still running": "was still running at the end",
+        "garbage-collected": "was lost before it was done, because no reference to it was kept",
+    }.get(row.outcome, row.outcome)
+
+
+def _never_ended(row: TaskRecord) -> bool:
+    return row.outcome in ("still running", "garbage-collected") and not row.was_there
+
+
+def judge_order(trace: Trace, names: tuple[str, ...]) -> Judgement:
+    """Judge if tasks finished in that order; those that finished together may come in any."""
+    lives = lifetimes(trace)
+    ends: list[tuple[float, int, str]] = []
+    for name in names:
+        rows = find_tasks(trace, name)
+        if not rows:
+            return _judge_missing(trace, name)
+        for row in rows:
+            record = trace.rows[row]
+            if _never_ended(record):
+                mark = Mark(*lives[row], "never over", (row,))
+                clause = f"{name_task(record)} {_describe_outcome(record)}"
+                return no(clause, _OUTCOMES["returned"], mark)
+        ends.append((*max((lives[row][1], row) for row in rows), name))
+        if len(ends) > 1 and ends[-1][0] < ends[-2][0] - 1e-9:
+            (late, _, first), (early, _, second) = ends[-2:]
+            return no(
+                f"{second} was done {when(early, trace.unit)}, and {first} only "
+                f"{when(late, trace.unit)}, expected the other way round",
+                _ORDER,
+                *(Mark(end, end, f"{name} was done", (row,)) for end, row, name in ends[-2:]),
+            )
+    return yes(f"{', then '.join(names)} were done")
+
+
+def judge_rest(trace: Trace) -> Judgement:
+    """Judge if no task was left running."""
+    left = [n for n, row in enumerate(trace.rows) if row.kind == "task" and _never_ended(row)]
+    if not left:
+        return yes("no task was left running")
+    rows, lives = [trace.rows[n] for n in left], lifetimes(trace)
+    is_lost = all(row.outcome == "garbage-collected" for row in rows)
+    how = "lost before done" if is_lost else "left running at the end"
+    marks = [Mark(*lives[n], "" if n != left[0] else "still running", (n,)) for n in left[:8]]
+    names = join_words([name_task(row) + at(row.place) for row in rows])
+    return no(f"{names} {_were(len(left))} {how}", _LEFT, *marks)
+
+
+def judge_that(
+    trace: Trace, is_true: bool, sentence: str, task: str | None,
+    start: float | None, end: float | None,
+) -> Judgement:  # fmt: skip
+    """Judge any condition; a task, or the time from `start` to `end`, is marked if it fails."""
+    clause = sentence.strip().rstrip(".")
+    if is_true:
+        return yes(clause)
+    rows = find_tasks(trace, task) if task is not None else []
+    lives = lifetimes(trace)
+    low = min((lives[row][0] for row in rows), default=0.0) if start is None else float(start)
+    high = max((lives[row][1] for row in rows), default=trace.duration)
+    high = high if end is None else float(end)
+    has_place = bool(rows) or start is not None or end is not None
+    marks = [Mark(low, max(low, high), "here", tuple(rows))] if has_place else []
+    return no(f"it isn't true that {clause}", ("",), *marks)

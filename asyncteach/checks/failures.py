@@ -1,166 +1,215 @@
-"""Why an answer has no result: it raised, it had to be stopped, or there is no answer yet."""
+"""Why an answer has no result: it raised an exception, or it had to be stopped.
+
+Hints on exceptions are chosen by type and by the place where they were raised, never by words.
+"""
 
 import asyncio
+import dis
 import inspect
-from typing import Any
+import os
+import pickle
+import sqlite3
+from types import TracebackType
 
-import numpy as np
-
-from asyncteach.checks.error_hints import find_hints, find_line
-from asyncteach.checks.results import Judgement, Mark, no, show
-from asyncteach.checks.runner import Run
+from asyncteach.checks.results import AWAIT_IT, Judgement, Mark, no, unfinished
+from asyncteach.checks.runner import NotAwaitable
+from asyncteach.checks.timeout import Ending
 from asyncteach.findings import name_task
 from asyncteach.formatting import at, clip, describe_error
-from asyncteach.trace import Trace, Wait
+from asyncteach.places import Place, is_users, place_of
+from asyncteach.trace import Trace
 
-_ROUND = 1000
-"""A task with more steps than this goes round in a loop."""
-_MOST = 8
-LEFT_THREAD = (
-    "A thread that it started is still running: a thread can't be stopped from outside. It ends by "
-    "itself or with the kernel."
+_LEFT_TASK = ". One of its tasks can't be stopped: restart the kernel to end it"
+_LEFT_THREAD = ". A thread that it started goes on: it ends by itself or with the kernel"
+
+Hints = tuple[str, ...]
+
+_HELD = (
+    "That step never ends and never gives the thread back to the event loop. Is there an endless "
+    "loop, or a call that waits?",
+    "If it waits for something that another task does: that task can't run as long as nothing is "
+    "awaited there. And a loop ends only if its condition changes.",
+)
+_HUNG = (
+    "It waits there, or looks there again and again, for something that never happens. What should "
+    "make it happen?",
+    "A task that waits for an event, a queue or a lock goes on only if another task sets the "
+    "event, puts an item in, or releases the lock.",
+)
+_PLAIN = (
+    "The result of the call is awaited, so it has to be a coroutine. Is the function an "
+    "`async def`, without a `yield` in it?",
+    "An ordinary function does all its work during the call, and a function with a `yield` is a "
+    "generator: only an `async def` without `yield` gives a coroutine.",
+)
+_PICKLED = (
+    "Another process gets a pickled copy; for a function that is only its name. Can it be imported "
+    "there?",
+    "A lambda, or a function that is defined in a cell, has no name that another process can "
+    "import: pass a function of a module, and its arguments after it.",
+)
+_TYPES: dict[type[BaseException], Hints] = {
+    NameError: (
+        "Is the name spelled as where it is defined, and has that cell been run?",
+        "The function gets its data as arguments: use their names.",
+    ),
+    TimeoutError: (
+        "`asyncio.timeout` and `asyncio.wait_for` raise TimeoutError where the limit was set: "
+        "catch it there, outside of the block.",
+    ),
+    asyncio.CancelledError: (
+        "What this line awaits was cancelled, and that raises CancelledError here too. Where "
+        "should your code handle it?",
+    ),
+    sqlite3.ProgrammingError: (
+        "A connection belongs to the thread that has opened it, and works until it is closed. In "
+        "which thread does each of your calls run?",
+        "Let one ordinary function open the connection, use it and close it, and run that function "
+        "in a thread: `asyncio.to_thread(query, ...)`.",
+    ),
+    pickle.PicklingError: _PICKLED,
+}
+_WITH = (
+    "A lock or a timeout of asyncio needs `async with`, a lock of threading needs `with`. Which "
+    "one does this object need?",
+)
+_INSTRUCTIONS: dict[str, Hints] = {
+    # What Python was doing in the user's line when it raised TypeError.
+    "GET_AWAITABLE": (
+        "Only a coroutine, a task or a future can be awaited. What comes after that `await`?",
+        "`work` is a function, and `work()` calls it: that gives a coroutine only if it is an "
+        "`async def`. A pool's future needs `asyncio.wrap_future(...)`.",
+    ),
+    "BEFORE_WITH": _WITH,
+    "BEFORE_ASYNC_WITH": _WITH,
+    "LOAD_SPECIAL": _WITH,  # from 3.14 on
+}
+_HANDED = (
+    "In that line asyncio needs a coroutine, a task or a future, and gets something else. What is "
+    "it?",
+    "`work` is a function, and `work()`, with brackets, gives the coroutine. `await work()`, or a "
+    "call of an ordinary function, gives a result. `gather(*plans)` passes the items of a list one "
+    "by one; `asyncio.wait` needs tasks, as `asyncio.create_task(work())` makes them.",
+)
+_IN_A_THREAD = (
+    "The thread has to call a function. Does that line pass the function and its arguments, or "
+    "does it call the function itself and pass the result?",
+    "`asyncio.to_thread(work(1))` calls work at once and passes its result; "
+    "`asyncio.to_thread(work, 1)` passes the function itself and its argument.",
+)
+_LOOP = (
+    "A loop is running already: code that runs on it needs no second loop.",
+    "Inside a coroutine, and in a notebook's cell, use `await` in place of `asyncio.run()`.",
+)
+_ARGUMENTS = (
+    "The function has to take the arguments of the given `def` line, in the same order.",
+    "Compare your `def` line with the given one: change only the body.",
+)
+_GROUPED = (
+    "A TaskGroup raises a group of exceptions, and `except` doesn't look into a group. Which form "
+    "of it does?",
+    "`except* ValueError:` catches exceptions in a group; a plain `except ValueError:` around a "
+    "TaskGroup never does.",
+)
+_ANY = (
+    "Go to that line: what would have to be different for it to work?",
+    "Print the values of that line before it, and run both cells once more.",
 )
 
 
-def judge_error(error: BaseException, trace: Trace) -> Judgement:
-    """Return the judgement for an exception of the answer."""
-    inner, group = _innermost(error)
-    what = describe_error(inner)
-    where = at(find_line(inner) or find_line(error))
-    if isinstance(inner, asyncio.CancelledError):
-        clause = f"your code was cancelled and let CancelledError out{where}"
-    else:
-        clause = f"your code raised {what.rstrip('.')}{where}"
-    if group:
-        clause += f" (in an {type(error).__name__}, as a TaskGroup raises it)"
-    hints = find_hints(inner, group=group)
-    # The task that raised it, if there were several.
-    failed = [
-        (row.finished, n)
-        for n, row in enumerate(trace.rows)
-        if row.outcome == f"raised {what}" and not row.was_there
-    ]
-    end, rows = (min(failed)[0], (min(failed)[1],)) if failed else (trace.duration, ())
-    return no(clause, *hints, Mark(end, end, type(inner).__name__, rows))
+def judge_failure(ending: Ending, name: str, deadline: float, trace: Trace) -> Judgement | None:
+    """Return the judgement for an answer that was stopped or raised; None: it has a result."""
+    if ending.stopped:
+        return _judge_stop(ending, deadline, trace)
+    if isinstance(ending.error, NotAwaitable):
+        what = clip(repr(ending.error.value), 70)
+        return no(f"{clip(name, 40)} returned {what}, which can't be awaited", _PLAIN)
+    return _judge_error(ending.error, trace) if ending.error is not None else None
 
 
-def _innermost(error: BaseException) -> tuple[BaseException, bool]:
-    """Return the first exception that isn't a group, and whether it was in one."""
+def _judge_stop(ending: Ending, deadline: float, trace: Trace) -> Judgement:
+    limit = "1 second" if deadline == 1 else f"{deadline:g} seconds"
+    clause = f"still going after {limit}, so it was stopped"
+    clause += f"; it was{at(ending.place)}" if ending.place else ""
+    # What waits for the work of a task that has failed waits for ever.
+    failed = [row for row in trace.rows if row.outcome.startswith("raised ") and not row.was_there]
+    clause += "".join(f"; {name_task(row)} {row.outcome.rstrip('.')}" for row in failed[:1])
+    if ending.left:
+        clause += _LEFT_TASK
+    elif any(row.kind == "thread" and row.outcome == "still running" for row in trace.rows):
+        clause += _LEFT_THREAD
+    last = {wait.task: wait for wait in trace.waits if wait.kind not in ("task", "tasks")}
+    waits = [wait for wait in last.values() if wait.end >= trace.duration - 1e-3]
+    blocks = sorted(trace.blocks, key=lambda block: block.start - block.end)
+    seen = blocks[:1] if ending.held else waits[:8]
+    marks = [Mark(one.start, one.end, "", (one.task or 0,)) for one in seen]
+    marks = marks or [Mark(trace.duration, trace.duration, "")]
+    marks[0] = marks[0]._replace(label=f"stopped{at(ending.place)}")
+    return no(clause, _HELD if ending.held else _HUNG, *marks)
+
+
+def _judge_error(error: BaseException, trace: Trace) -> Judgement:
     inner = error
     while isinstance(inner, BaseExceptionGroup):
         inner = inner.exceptions[0]
-    return inner, inner is not error
+    what, where = describe_error(inner), at(find_line(inner) or find_line(error))
+    clause = f"your code raised {what.rstrip('.')}{where}"
+    if inner is not error:
+        clause += f" (in an {type(error).__name__}, as a TaskGroup raises it)"
+    # The task that raised it first, if there were several.
+    failed = [
+        (row.finished, number)
+        for number, row in enumerate(trace.rows)
+        if row.outcome == f"raised {what}" and not row.was_there
+    ]
+    end, *rows = min(failed, default=(trace.duration,))
+    mark = Mark(end, end, type(inner).__name__, tuple(map(int, rows)))
+    return no(clause, _find_hints(inner, is_grouped=inner is not error), mark)
 
 
-def judge_stop(deadline: float, run: Run, trace: Trace) -> Judgement:
-    """Return the judgement for an answer that was still running at the deadline."""
-    waits = [] if run.held else _last_waits(trace)
-    where = f"; it was{at(run.place)}" if run.place else ""
-    clause = f"still going after {_seconds(deadline)}, so it was stopped{where}"
-    # What waits for the work of a task that has failed waits for ever.
-    rows = (row for row in trace.rows if row.outcome.startswith("raised ") and not row.was_there)
-    if row := next(rows, None):
-        clause += f"; {name_task(row)} {row.outcome.rstrip('.')}"
-    if run.left:
-        clause += f". {run.left.rstrip('.')}"
-    elif any(row.kind == "thread" and row.outcome == "still running" for row in trace.rows):
-        clause += f". {LEFT_THREAD.rstrip('.')}"
-    marks = [Mark(one.start, one.end, "", (one.task,)) for one in waits] or _longest_step(trace)
-    label = f"stopped{at(run.place)}"
-    marks = marks or [Mark(trace.duration, trace.duration, "")]
-    marks[0] = marks[0]._replace(label=label)
-    if run.held:
-        return no(
-            clause,
-            "That step never ends and never gives the thread back to the event loop. Is there an "
-            "endless loop, or a call that waits?",
-            "If it waits for something that another task does: that task can't run as long as "
-            "nothing is awaited there. And a loop ends only if its condition changes.",
-            *marks,
-        )
-    if _goes_round(trace):
-        return no(
-            clause,
-            "It goes through that line again and again. Which condition should end the loop, and "
-            "is it ever met?",
-            "A loop that checks again and again takes time from all other tasks. `await` the "
-            "task, the event or the queue itself: then the code goes on as soon as it can.",
-            *marks,
-        )
-    return no(
-        clause,
-        "It waits there for something that never happens. What should make it happen?",
-        "A task that waits for an event, a queue or a lock goes on only if another task sets the "
-        "event, puts an item in, or releases the lock. Two tasks that wait for each other wait "
-        "forever.",
-        *marks,
-    )
+def find_line(error: BaseException) -> Place | None:
+    """Return the innermost of the user's lines in the traceback of an exception."""
+    users = [one for one in _entries_of(error) if is_users(one.tb_frame.f_code.co_filename)]
+    return place_of(users[-1].tb_frame.f_code, users[-1].tb_lineno) if users else None
 
 
-def _goes_round(trace: Trace) -> bool:
-    """Tell if a task has had so many steps that it can only be going round in a loop."""
-    steps = trace.slices.of("running").task
-    return len(steps) > 0 and int(np.bincount(steps).max()) > _ROUND
+def _entries_of(error: BaseException) -> list[TracebackType]:
+    entries, one = [], error.__traceback__
+    while one is not None:
+        entries.append(one)
+        one = one.tb_next
+    return entries
 
 
-def _longest_step(trace: Trace) -> list[Mark]:
-    """Return a mark on the longest step: the one that never ended by itself."""
-    blocks = [block for block in trace.blocks if block.task is not None]
-    longest = max(blocks, key=lambda block: block.end - block.start, default=None)
-    if longest is None or longest.task is None:
-        return []
-    return [Mark(longest.start, longest.end, "", (longest.task,))]
-
-
-def _last_waits(trace: Trace) -> list[Wait]:
-    """Return the waits that lasted until the end."""
-    last = {wait.task: wait for wait in trace.waits}
-    return [
-        wait
-        for row, wait in last.items()
-        if wait.end >= trace.duration - 1e-3
-        and wait.kind not in ("task", "tasks")
-        and (not trace.rows[row].was_there or len(trace.rows) == 1)
-    ][:_MOST]
-
-
-def _seconds(amount: float) -> str:
-    return "1 second" if amount == 1 else f"{amount:g} seconds"
-
-
-def judge_nothing(answer: Any) -> Judgement:
-    """Return the judgement for a missing answer."""
-    what = "`...` stands where the answer should go" if answer is ... else "there is None"
-    return no(
-        f"there is no answer yet: {what}",
-        "Fill it in, run that cell, and then this one again.",
-        "Has the cell with your answer been run since you changed it?",
-    )
-
-
-def judge_kind(name: str, found: str, wanted: str) -> Judgement:
-    """Return the judgement for a name that isn't a function or a class."""
-    return no(
-        f"{name} is {found}, expected a {wanted}",
-        f"What was the last thing assigned to {name}? Run the cell with your answer, and then this "
-        "one again.",
-        f"The name has to stand for the {wanted} itself, as `def` or `class` makes it: a later "
-        f"`{name} = ...` replaces it.",
-    )
-
-
-def judge_no_coroutine(value: Any, name: str) -> Judgement:
-    """Return the judgement for a function whose result can't be awaited."""
-    if inspect.isasyncgen(value) or inspect.isgenerator(value):
-        return no(
-            f"{clip(name, 40)} returned a generator, which can't be awaited",
-            "A function with a `yield` in it is a generator, and can't be awaited. Do you need the "
-            "`yield`?",
-            "`return` gives one result; `yield` gives one value after another, to a loop.",
-        )
-    return no(
-        f"{clip(name, 40)} returned {show(value)}, which can't be awaited",
-        "Is it an `async def`?",
-        "A call of an `async def` function gives a coroutine. An ordinary function does all its "
-        "work during the call, and holds the loop meanwhile.",
-    )
+def _find_hints(error: BaseException, *, is_grouped: bool) -> Hints:
+    for kind, hints in _TYPES.items():
+        if isinstance(error, kind):
+            return hints
+    module = instruction = ""  # of the innermost line; no module: it is the user's
+    frame = None  # of the innermost of the user's lines
+    for one in _entries_of(error):
+        code = one.tb_frame.f_code
+        module = "/".join(code.co_filename.split(os.sep)[-2:])
+        instruction = dis.opname[code.co_code[one.tb_lasti]]
+        if is_users(code.co_filename):
+            module, frame = "", one.tb_frame
+    if module.startswith("multiprocessing/") or module == "futures/process.py":
+        return _PICKLED
+    if isinstance(error, TypeError) and frame is None:  # the call of the answer failed
+        return _PLAIN if instruction == "GET_AWAITABLE" else _ARGUMENTS
+    if isinstance(error, TypeError) and not module and instruction in _INSTRUCTIONS:
+        return _INSTRUCTIONS[instruction]
+    for name, value in frame.f_locals.items() if frame else ():
+        if inspect.iscoroutine(value) and inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
+            return (f"{name} is {unfinished(value)}. {AWAIT_IT[0]}", AWAIT_IT[1])
+    if isinstance(error, TypeError | AttributeError):
+        if module == "futures/thread.py" or module.startswith("virtual_clock/"):
+            return _IN_A_THREAD
+        if module.startswith("asyncio/"):
+            return _HANDED
+    if isinstance(error, RuntimeError) and module in (
+        "asyncio/runners.py",
+        "asyncio/base_events.py",
+    ):
+        return _LOOP
+    return _GROUPED if is_grouped else _ANY

@@ -3,13 +3,11 @@
 import asyncio
 import inspect
 from collections import Counter
-from collections.abc import Mapping, Set
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from asyncteach.formatting import article, clip, format_time
+import numpy as np
 
-_ROOM = 70
+from asyncteach.formatting import article, clip, format_time
 
 
 class Mark(NamedTuple):
@@ -23,14 +21,13 @@ class Mark(NamedTuple):
     """The rows of the trace that are marked; empty: all of them."""
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """Whether a condition holds, as a clause (`it took 5 s`), and two hints if it doesn't."""
+class Judgement(NamedTuple):
+    """Whether a condition holds, as a clause such as `it took 5 s`."""
 
     passed: bool
     clause: str
-    hint: str = ""
-    stronger: str = ""
+    hints: tuple[str, ...] = ("",)
+    """A hint, and one that says more for the second try."""
     marks: tuple[Mark, ...] = ()
 
 
@@ -39,21 +36,15 @@ def yes(clause: str) -> Judgement:
     return Judgement(True, clause)
 
 
-def no(clause: str, hint: str = "", stronger: str = "", *marks: Mark) -> Judgement:
+def no(clause: str, hints: tuple[str, ...], *marks: Mark) -> Judgement:
     """Return that a condition doesn't hold."""
-    return Judgement(False, clause, hint, stronger, marks)
+    return Judgement(False, clause, hints, marks)
 
 
 def when(at: float, unit: str) -> str:
-    """Return a moment of a recording as the end of a sentence.
-
-    >>> when(0.0, "seconds"), when(40.0, "minutes")
-    ('at the very start', 'after 40.0 minutes')
-    """
+    """Return a moment of a recording as the end of a sentence."""
     return f"after {format_time(at, unit)}" if at > 1e-3 else "at the very start"
 
-
-# How often a condition has failed in this process: from the second time on the hint says more
 
 _failed: Counter[tuple[str, ...]] = Counter()
 
@@ -71,60 +62,40 @@ def forget_tries() -> None:
 
 # The result of an answer
 
+AWAIT_IT = (
+    "Is there an `await`?",
+    "Calling a coroutine function only makes a coroutine, and a task has a result only when it is "
+    "done: `await` gives what they return.",
+)
+_NONE = (
+    "Is there a `return`?",
+    "A function without `return` returns None, whatever it has computed. And awaiting a task gives "
+    "what the task returns.",
+)
+_OTHER_ORDER = (
+    "In which order do the results come, and which order is expected?",
+    "`asyncio.gather` gives results in the order of its arguments, whichever is done first; "
+    "results that are collected one by one are in the order in which they came.",
+)
+_WRONG = (
+    "Follow one value from where it is made to the `return`.",
+    "Are all of them there, each once, and each with the value that belongs to it?",
+)
+
 
 def judge_result(actual: Any, expected: Any) -> Judgement:
-    """Judge if both are equal, and say how they differ."""
-    if _equal(actual, expected):
+    """Judge if both are equal by `==`, arrays in all of their items."""
+    if _is_equal(actual, expected):
         return yes(f"the result is {show(actual)}")
+    if what := unfinished(actual):
+        return no(f"the result is {what}, expected {show(expected)}", AWAIT_IT)
     clause = f"the result is {show(actual)}, expected {show(expected)}"
     if actual is None:
-        return no(
-            clause,
-            "Is there a `return`?",
-            "A function without `return` returns None, whatever it has computed. And awaiting a "
-            "task gives what the task returns.",
-        )
-    if kind := unfinished(actual):
-        return no(
-            f"the result is {kind}, expected {show(expected)}",
-            "Is there an `await`?",
-            "Calling a coroutine function only makes a coroutine, and a task has a result only "
-            "when it is done: `await` gives what they return.",
-        )
-    if any(isinstance(one, BaseException) for one in (actual, *_items(actual))):
-        return no(
-            f"{clause}: there is an exception in it",
-            "Where does that exception come from, and what should happen to it?",
-            "`return_exceptions=True` and `task.exception()` hand exceptions back as values: look "
-            "for them among the results.",
-        )
-    if type(actual) is not type(expected) and not _are_numbers(actual, expected):
-        wanted = article(type(expected).__name__)
-        return no(
-            f"{clause}: {article(type(actual).__name__)} instead of {wanted}",
-            f"Look at the `return`: is it {wanted}?",
-            f"Where are the values that should be in it, and how do you put them into {wanted}?",
-        )
-    if _same_items(actual, expected):
-        return no(
-            f"{clause}: the same, in another order",
-            "In which order do the results come, and which order is expected?",
-            "`asyncio.gather` gives results in the order of its arguments, whichever is done "
-            "first; results that are collected one by one are in the order in which they came.",
-        )
-    return no(
-        clause,
-        "Follow one value from where it is made to the `return`.",
-        "Are all of them there, each once, and each with the value that belongs to it?",
-    )
-
-
-def show(value: Any) -> str:
-    """Return the repr of a value on one line, even if its `__repr__` fails."""
-    try:
-        return clip(repr(value), _ROOM)
-    except Exception:
-        return f"{article(type(value).__name__)} that can't be shown"
+        return no(clause, _NONE)
+    lists = isinstance(actual, list) and isinstance(expected, list)
+    if lists and sorted(actual, key=repr) == sorted(expected, key=repr):
+        return no(f"{clause}: the same, in another order", _OTHER_ORDER)
+    return no(clause, _WRONG)
 
 
 def unfinished(value: Any) -> str:
@@ -133,43 +104,24 @@ def unfinished(value: Any) -> str:
         return f"a coroutine of {value.__qualname__.rpartition('.')[2]}() that has not run"
     if isinstance(value, asyncio.Task):
         return "a task and not its result"
-    if asyncio.isfuture(value) or inspect.isawaitable(value):
+    if inspect.isawaitable(value):
         return f"{article(type(value).__name__.lstrip('_'))} that was never awaited"
     if inspect.isasyncgen(value):
         return "an async generator that was never looped over"
-    found = [unfinished(one) for one in _items(value) if not _items(one)]
-    inside = next(filter(None, found), "")
+    items = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list | tuple):
+        return ""
+    inside = next(filter(None, map(unfinished, items)), "")
     return f"{article(type(value).__name__)} with {inside} in it" if inside else ""
 
 
-def _items(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return list(value) if isinstance(value, (list, tuple, set, frozenset)) else []
+def show(value: Any) -> str:
+    """Return the repr of a value on one line."""
+    return clip(repr(value), 70)
 
 
-def _equal(actual: Any, expected: Any) -> bool:
+def _is_equal(actual: Any, expected: Any) -> bool:
     try:
-        same = actual == expected
-        if hasattr(same, "all") and not isinstance(same, bool):
-            same = same.all()  # an array: equal if all of it is
-            same = same.all() if hasattr(same, "all") else same
-        return bool(same)
+        return bool(np.all(actual == expected))
     except Exception:  # what can't be compared isn't equal
         return False
-
-
-def _are_numbers(*values: Any) -> bool:
-    return all(isinstance(one, (int, float)) for one in values)
-
-
-def _same_items(actual: Any, expected: Any) -> bool:
-    if isinstance(actual, (str, bytes, Mapping, Set)) or not isinstance(actual, (list, tuple)):
-        return False
-    left = list(expected)
-    for one in actual:
-        index = next((n for n, other in enumerate(left) if _equal(one, other)), None)
-        if index is None:
-            return False
-        del left[index]
-    return not left

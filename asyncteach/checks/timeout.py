@@ -4,10 +4,7 @@ import _thread
 import asyncio
 import contextlib
 import contextvars
-import ctypes
-import functools
 import gc
-import os
 import signal
 import sys
 import threading
@@ -34,14 +31,17 @@ Turns, not seconds: where the computer gives the program no time, neither of the
 PAUSE = 0.1
 """Real seconds between two checks of the loop, and between two attempts to end tasks."""
 
-LEFT_TASK = "One of its tasks can't be stopped: restart the kernel to end it."
+_SIGNAL = getattr(signal, "SIGURG", signal.SIGINT)
+"""Interrupts a step. SIGURG is ignored by default: if it comes late, nothing happens."""
+
+_answers: contextvars.ContextVar[tuple[object, ...]] = contextvars.ContextVar(
+    "asyncteach_answers", default=()
+)
+"""The watchdogs of the answers that a task belongs to: an answer may run others itself."""
 
 
 class OutOfTime(BaseException):
     """Ends a step that holds the loop; `except Exception` doesn't catch it."""
-
-    def __str__(self) -> str:
-        return "this answer took too long, so it was stopped"
 
 
 @dataclass(frozen=True)
@@ -56,93 +56,56 @@ class Ending:
     """True if one of its steps held the loop then; otherwise all its tasks were waiting."""
     place: Place | None = None
     """A line of that step, or a line that waited."""
-    left: str = ""
-    """A sentence about what couldn't be stopped; usually empty."""
-
-
-class AnswerContext:
-    """The tasks of one run of an answer: they inherit this object in a context variable."""
-
-    def __init__(self) -> None:
-        self._outer = _current.get()
-
-    def copy_context(self) -> contextvars.Context:
-        """Return a copy of the caller's context for the answer's first task."""
-        context = contextvars.copy_context()
-        context.run(_current.set, self)
-        return context
-
-    def is_current(self) -> bool:
-        """Tell if the running code belongs to the answer; works in a signal handler too."""
-        return self._has(_current.get())
-
-    def has_task(self, task: Any) -> bool:
-        """Tell if a task belongs to the answer."""
-        return self._has(_context_of(task).get(_current))
-
-    def tasks(self, loop: asyncio.AbstractEventLoop) -> "list[asyncio.Task[Any]]":
-        """Return the answer's tasks that aren't done."""
-        return [task for task in asyncio.all_tasks(loop) if self.has_task(task)]
-
-    def _has(self, other: "AnswerContext | None") -> bool:
-        while other is not None and other is not self:
-            other = other._outer
-        return other is self
-
-
-_current: "contextvars.ContextVar[AnswerContext | None]" = contextvars.ContextVar(
-    "asyncteach_answer", default=None
-)
-
-
-def other_tasks() -> "list[asyncio.Task[Any]]":
-    """Return the other tasks of the answer, without the current one."""
-    context, loop = _current.get(), asyncio.get_running_loop()
-    tasks = context.tasks(loop) if context is not None else []
-    return [task for task in tasks if task is not asyncio.current_task()]
+    left: bool = False
+    """True if a task couldn't be stopped."""
 
 
 async def run_within(
-    seconds: float, make: Callable[[], Awaitable[Any]], on_stop: Callable[[], Any] = lambda: None
+    seconds: float, make: Callable[[], Awaitable[Any]], on_end: Callable[[], Any] = lambda: None
 ) -> Ending:
     """Await what `make` returns, as a task on the running loop, for at most `seconds` real seconds.
 
-    At the end, or at the deadline after calling `on_stop`, all unfinished tasks of the answer are
-    cancelled. Tasks that catch that get another exception. A step that holds the loop gets one
-    exception. If the answer catches that too, it can't be stopped, and a sentence is written to
-    stderr. Threads go on. The seconds are real ones under `virtual_time()` too. If this coroutine
-    is cancelled, for example by the stop button, the answer is stopped at once. An exception of
-    the answer is returned in the Ending.
+    At the end, or at the deadline, `on_end` is called and all unfinished tasks of the answer are
+    cancelled. A task that catches that gets another exception, and so does a step that holds the
+    loop. If the answer catches that too, it can't be stopped, and a sentence says so. A step that
+    holds a loop outside of the main thread can't be stopped either. Threads go on. The seconds are
+    real ones under `virtual_time()` too. If this coroutine is cancelled, for example by the stop
+    button, the answer is stopped at once; a step that holds the loop is stopped at the deadline.
+    An exception of the answer is returned in the Ending.
     """
     loop = asyncio.get_running_loop()
-    context = AnswerContext()
-    watchdog = _Watchdog(context, loop, seconds)
+    watchdog = _Watchdog(loop, seconds)
+    context = contextvars.copy_context()
+    context.run(_answers.set, (*_answers.get(), watchdog))
     cancelled = False
     with watchdog.on_duty():
-        task = loop.create_task(_call(make, watchdog), context=context.copy_context())
+        task = loop.create_task(_call(make), context=context)
+        task.add_done_callback(_hush)
+        both: list[asyncio.Future[Any]] = [task, watchdog.tick]
         try:
-            both: list[asyncio.Future[Any]] = [task, watchdog.tick]
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             cancelled = True
         stopped = not task.done() or bool(watchdog.struck)
-        place = watchdog.place
-        if stopped:
-            place = place or _find_wait(context.tasks(loop))
-            on_stop()
-        watchdog.hurry()
-        left = await _end_tasks(context, watchdog)
-    for one in filter(None, [task, *watchdog.struck]):
-        if stopped or cancelled:
-            _hush(one)
+        held = watchdog.place
+        place = held or _find_wait(watchdog.tasks())
+        on_end()
+        left = await watchdog.end_tasks()
     if cancelled:
         raise asyncio.CancelledError
     if stopped:
-        return Ending(stopped=True, held=watchdog.held, place=place, left=left)
+        return Ending(None, None, True, held is not None, place, left)
     if task.cancelled():
         return Ending(error=asyncio.CancelledError())
     error = task.exception()
     return Ending(error=error) if error is not None else task.result()
+
+
+async def _call(make: Callable[[], Awaitable[Any]]) -> Ending:
+    try:
+        return Ending(await make())
+    except (SystemExit, KeyboardInterrupt) as error:  # they would end the loop and the kernel
+        return Ending(error=error)
 
 
 def _find_wait(tasks: "list[asyncio.Task[Any]]") -> Place | None:
@@ -152,55 +115,20 @@ def _find_wait(tasks: "list[asyncio.Task[Any]]") -> Place | None:
     return min((place_of(*line) for line in lines), default=None)
 
 
-async def _call(make: Callable[[], Awaitable[Any]], watchdog: "_Watchdog") -> Ending:
-    try:
-        return Ending(await make())
-    except (SystemExit, KeyboardInterrupt) as error:  # they would end the loop and the kernel
-        if watchdog.is_interrupted:
-            raise
-        return Ending(error=error)
-
-
-async def _end_tasks(context: AnswerContext, watchdog: "_Watchdog") -> str:
-    """End the answer's tasks that are left; return a sentence if any can't be ended."""
-    for attempt in range(7):
-        tasks = context.tasks(watchdog.loop)
-        if not tasks:
-            return ""
-        for task in tasks:
-            task.add_done_callback(_hush, context=contextvars.Context())
-            if attempt == 4:  # the task catches its cancellation
-                with contextlib.suppress(BaseException):
-                    _context_of(task).run(task.get_coro().throw, OutOfTime())
-        if attempt in (0, 3, 4):
-            _cancel(tasks, context)
-        for _ in range(5):  # most end at once
-            await asyncio.sleep(0)
-        if context.tasks(watchdog.loop):
-            await watchdog.next_tick()
-    return LEFT_TASK
-
-
-def _cancel(tasks: list[Any], context: AnswerContext) -> None:
-    """Cancel these tasks, but no task outside the answer.
-
-    A `gather` passes a cancellation on to all its children, and they may belong to the kernel.
-    """
-    gathers = []
-    for task in tasks:
-        children = getattr(task._fut_waiter, "_children", None) or ()
-        if not all(context.has_task(one) for one in children if isinstance(one, asyncio.Task)):
-            gathers.append(task._fut_waiter)
-    for gather in gathers:
-        asyncio.Future.cancel(gather)  # its own `cancel` would pass it on
-    for task in tasks if not gathers else ():
-        task.cancel()
-
-
 def _hush(task: "asyncio.Task[Any]") -> None:
     """Retrieve the exception of a stopped task, or the loop would complain about it."""
-    if task.done() and not task.cancelled():
+    if not task.cancelled():
         task.exception()
+
+
+def _context_of(task: Any) -> contextvars.Context:
+    """Return the context in which a task's steps run."""
+    if hasattr(task, "get_context"):  # from 3.12 on
+        context: contextvars.Context = task.get_context()
+        return context
+    # A task refers to its own context first, then to those of its callbacks.
+    found = (one for one in gc.get_referents(task) if isinstance(one, contextvars.Context))
+    return next(found, contextvars.Context())
 
 
 class _Watchdog:
@@ -209,56 +137,71 @@ class _Watchdog:
     It uses `_thread` directly, which a virtual clock doesn't replace.
     """
 
-    def __init__(
-        self, context: AnswerContext, loop: asyncio.AbstractEventLoop, seconds: float
-    ) -> None:
-        self.loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         self.tick: asyncio.Future[None] = loop.create_future()
         """Done when the time is over and the loop has answered."""
-        self.held = False
         self.place: Place | None = None
+        """The line that held the loop when the time was over."""
         self.struck: list[Any] = []
         """The tasks whose steps got an exception; None for a callback."""
-        self.is_interrupted = False
-        self._context = context
-        self._thread = threading.get_ident()
+        self._loop = loop
         self._deadline = monotonic() + seconds
-        self._is_answered = False
-        self._is_over = False
-        self._new = 0  # where the tasks begin that got one since the last answer of the loop
+        self._thread = threading.get_ident()
+        self._is_main = threading.current_thread() is threading.main_thread()
+        self._is_answered = self._is_over = self._is_striking = False
         self._strikes = 0
-        self._has_said = False
-        self._signal = 0
         self._wake = _thread.allocate_lock()
         self._alive = _thread.allocate_lock()
 
     @contextlib.contextmanager
     def on_duty(self) -> Iterator[None]:
         """Watch during the block."""
-        with _replace_handlers(self._interrupt, self._handle) as self._signal:
-            _thread.start_new_thread(self._watch, ())
-            try:
-                yield
-            finally:
-                self._is_over = True
-                self._rouse()
-                with self._alive:  # wait until the thread has ended
-                    pass
+        before = signal.getsignal(_SIGNAL)
 
-    def hurry(self) -> None:
-        """End the time limit now."""
+        def handle(number: int, frame: FrameType | None) -> None:
+            if self._is_striking:
+                self._is_striking = False
+                if self._may_strike(frame):
+                    raise OutOfTime
+            elif callable(before):  # another watchdog's, or the stop button
+                before(number, frame)
+
+        if self._is_main:
+            signal.signal(_SIGNAL, handle)
+        _thread.start_new_thread(self._watch, ())
+        try:
+            yield
+        finally:
+            self._is_over = True
+            self._rouse()
+            with self._alive:  # wait until the thread has ended
+                pass
+            if self._is_main:
+                signal.signal(_SIGNAL, before)
+
+    def tasks(self) -> "list[asyncio.Task[Any]]":
+        """Return the answer's tasks that aren't done."""
+        tasks = asyncio.all_tasks(self._loop)
+        return [task for task in tasks if self in _context_of(task).get(_answers, ())]
+
+    async def end_tasks(self) -> bool:
+        """End the answer's tasks that are left; return whether any can't be ended."""
         self._deadline = 0.0
         self._rouse()
-
-    async def next_tick(self) -> None:
-        """Wait for the next answer of the loop, in real time."""
-        self.tick = self.loop.create_future()
-        await self.tick
-
-    def _interrupt(self) -> None:
-        """Note that the stop button, or Ctrl-C, was pressed."""
-        self.is_interrupted = True
-        self.hurry()
+        for attempt in range(6):
+            for task in self.tasks() if attempt in (0, 3) else ():
+                task.add_done_callback(_hush)
+                if attempt == 3:  # the task catches its cancellation
+                    with contextlib.suppress(BaseException):
+                        task.get_coro().throw(OutOfTime())
+                task.cancel()
+            for _ in range(5):  # most end at once
+                await asyncio.sleep(0)
+            if not self.tasks():
+                return False
+            self.tick = self._loop.create_future()
+            await self.tick  # some real time, whatever the loop's clock is
+        return True
 
     def _rouse(self) -> None:
         with contextlib.suppress(RuntimeError):
@@ -271,10 +214,10 @@ class _Watchdog:
             while not self._is_over:
                 self._is_answered = False
                 try:
-                    self.loop.call_soon_threadsafe(self._answer, context=contextvars.Context())
+                    self._loop.call_soon_threadsafe(self._answer, context=contextvars.Context())
                 except RuntimeError:  # it is closed
                     return
-                turns, self._new = 0, len(self.struck)
+                turns = 0
                 while not self._is_over and not self._is_answered:
                     turns += not self._wake.acquire(timeout=TURN)
                     if turns > GRACE:
@@ -289,91 +232,32 @@ class _Watchdog:
             self.tick.set_result(None)
 
     def _strike(self, turns: int) -> None:
-        """Raise an exception in the step that holds the loop, if it is the answer's."""
+        """Interrupt the step that holds the loop: a signal wakes `time.sleep` and locks too."""
         self._strikes += 1
-        frame = sys._current_frames().get(self._thread)
-        lines = (place_of(*line) for line in read_stack(frame) if is_users(line[0].co_filename))
-        place = next(lines, None)
-        if not self.tick.done() and not self.struck:
-            self.held, self.place = True, place
-        if self._signal:
-            signal.pthread_kill(self._thread, self._signal)
-        else:
-            task = asyncio.current_task(self.loop)
-            if task and self._context.has_task(task) and self._may_strike(task, frame):
-                raise_in_thread(self._thread)
-        if self.struck[self._new :] and turns > 10 * GRACE and not self._has_said:
-            self._has_said = True
-            sys.stderr.write(
-                f"This answer can't be stopped: it catches every exception and goes on{at(place)}. "
-                "Restart the kernel to end it.\n"
-            )
+        stack = read_stack(sys._current_frames().get(self._thread))
+        place = next((place_of(*one) for one in stack if is_users(one[0].co_filename)), None)
+        if not self.struck:
+            self.place = place
+        if self._is_main:
+            self._is_striking = True
+            if hasattr(signal, "pthread_kill"):
+                signal.pthread_kill(self._thread, _SIGNAL)
+            else:
+                _thread.interrupt_main(_SIGNAL)
+        if turns == 10 * GRACE and (self.struck or not self._is_main):
+            sys.stderr.write(f"This answer can't be stopped{at(place)}: restart the kernel.\n")
 
-    def _handle(self, frame: FrameType | None) -> None:
-        """Raise the exception on the main thread: a signal interrupts `time.sleep` and locks."""
-        if self._context.is_current() and self._may_strike(asyncio.current_task(), frame):
-            raise OutOfTime
-
-    def _may_strike(self, task: Any, frame: FrameType | None) -> bool:
-        """Tell if a step gets an exception now, and note it: once, and not in library code.
+    def _may_strike(self, frame: FrameType | None) -> bool:
+        """Return whether a step gets an exception now: once, and not in library code.
 
         A library call that never returns gets it after a while, the recorder never.
         """
+        task = asyncio.current_task(self._loop)
         users = [is_users(code.co_filename) for code, _ in read_stack(frame)]
-        if task in self.struck[self._new :] or not any(users):
+        if self not in _answers.get() or task in self.struck or not any(users):
             return False
         if may := users[0] or self._strikes % 10 == 0:
             self.struck.append(task)
+            if task is not None:
+                task.add_done_callback(_hush)
         return may
-
-
-@contextlib.contextmanager
-def _replace_handlers(
-    interrupt: Callable[[], None], strike: Callable[[FrameType | None], None]
-) -> Iterator[int]:
-    """Yield the number of a signal that calls `strike`, or 0 if there is none.
-
-    SIGINT, from the stop button or Ctrl-C, calls `interrupt` before its usual handler.
-    """
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield 0
-        return
-
-    @functools.wraps(before)
-    def handle(number: int, frame: Any) -> Any:
-        interrupt()
-        return before(number, frame)
-
-    # SIGURG is ignored by default: if it comes late, nothing happens.
-    number = signal.SIGURG if os.name == "posix" else 0
-    number = number if number and signal.getsignal(number) == signal.SIG_DFL else 0
-    if number:
-        signal.signal(number, lambda _, frame: strike(frame))
-    signal.signal(signal.SIGINT, handle)
-    try:
-        yield number
-    finally:
-        if signal.getsignal(signal.SIGINT) is handle:
-            signal.signal(signal.SIGINT, before)
-        if number:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def _context_of(task: Any) -> contextvars.Context:
-    """Return the context in which a task's steps run."""
-    if hasattr(task, "get_context"):  # from 3.12 on
-        context: contextvars.Context = task.get_context()
-        return context
-    # A task refers to its own context first, then to those of its callbacks.
-    kind = contextvars.Context
-    found = next((one for one in gc.get_referents(task) if isinstance(one, kind)), None)
-    return (
-        getattr(task, "_context", None) or found or kind()
-    )  # `_context` in a task written in Python
-
-
-def raise_in_thread(ident: int, error: type[BaseException] = OutOfTime) -> None:
-    """Raise an exception in a thread as soon as it executes Python code again."""
-    what = ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), what)

@@ -7,7 +7,7 @@ from typing import Any
 
 from asyncteach.arguments import Awaitable
 from asyncteach.checks.check import Check, check
-from asyncteach.checks.error_hints import find_line
+from asyncteach.checks.failures import find_line
 from asyncteach.checks.results import count_try, show
 from asyncteach.course import progress
 from asyncteach.course.exercises import Exercise, failed, find_exercise

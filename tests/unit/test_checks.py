@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.reduction import ForkingPickler
-from time import sleep
 
 import pytest
 
@@ -19,13 +18,12 @@ from asyncteach import (
     check,
     record,
     record_threads,
-    run_in_processes,
     run_in_threads,
     run_in_turn,
     virtual_time,
 )
-from asyncteach.checks.picture import draw_marked
-from asyncteach.checks.results import forget_tries
+from asyncteach.checks.marks import draw_marked
+from asyncteach.checks.results import Mark, forget_tries
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +51,10 @@ def told(verdict):
 
 def hint(verdict):
     return re.search(r"^A hint: (.*)$", str(verdict), re.M)[1]
+
+
+def marks_of(verdict):
+    return verdict._failed.marks
 
 
 def story(*slices):
@@ -102,7 +104,7 @@ def test_a_check_that_passed_is_text_alone():
     assert str(check(story())).startswith("Nothing has been checked yet")
 
 
-def test_virtual_time_is_held_to_a_twentieth_unless_told_otherwise():
+def test_virtual_time_has_to_be_right_within_a_twentieth():
     assert judge(together).took(seconds=3.1).passed
     assert not judge(together).took(seconds=2.8).passed
     assert judge(together).took(seconds=2.8, within=0.1).passed
@@ -122,46 +124,42 @@ def test_real_time_may_be_late_and_never_early():
     assert not check(story((0, "waiting", 0, 64))).took(minutes=40).passed
 
 
-@pytest.mark.parametrize(
-    ("run", "minutes"),
-    [(run_in_turn, 100), (run_in_threads, 40), (run_in_processes, 40)],
-)
-def test_stories_are_judged_in_minutes_whoever_did_them(run, minutes):
+@pytest.mark.parametrize(("run", "minutes"), [(run_in_turn, 100), (run_in_threads, 40)])
+def test_stories_are_judged_in_minutes(run, minutes):
     recording = run(CHORES, clock="virtual")
-    assert check(recording).took(minutes=minutes).passed
-    assert check(recording).took(seconds=60 * minutes).passed
+    assert check(recording).took(minutes=minutes).took(seconds=60 * minutes).passed
     assert not check(recording).took(minutes=minutes / 2).passed
     assert check(recording).overlapped().passed == (minutes == 40)
 
 
-async def _with_group():
+async def with_group():
     async with asyncio.TaskGroup() as group:
         for number in (1, 2, 3):
             group.create_task(page(number), name=f"page-{number}")
 
 
-async def _with_as_completed():
+async def with_as_completed():
     for one in asyncio.as_completed([start(number, f"page-{number}") for number in (1, 2, 3)]):
         await one
 
 
-async def _with_tasks_awaited_in_turn():
+async def with_tasks_awaited_in_turn():
     tasks = [start(number, f"page-{number}") for number in (3, 2, 1)]
     for task in tasks:
         await task
 
 
-async def _without_names():
+async def without_names():
     await asyncio.gather(page(1), page(2), page(3))
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [together, _with_group, _with_as_completed, _with_tasks_awaited_in_turn, _without_names],
+    "answer", [together, with_group, with_as_completed, with_tasks_awaited_in_turn, without_names]
 )
-def test_every_way_to_have_them_together_passes(answer):
+def test_every_way_to_have_them_overlap_passes(answer):
     verdict = judge(answer).took(seconds=3).overlapped("page").overlapped()
-    assert verdict.at_least(3, "page").nothing_left_running().never_blocked().passed, verdict
+    assert verdict.nothing_left_running().never_blocked().passed, verdict
+    assert not judge(answer).at_most(2, "page").passed
 
 
 def test_two_that_only_touch_or_have_not_begun_do_not_overlap():
@@ -178,14 +176,14 @@ def test_a_name_stands_for_numbered_ones_for_twins_and_for_coroutine_functions()
         twins = [start(1, "twin"), start(2, "twin")]
         await asyncio.gather(*twins, start(3, "row 1"), start(3, "row_2"), start(3, "10"))
 
-    verdict = judge(main)
-    for name, count in (("twin", 2), ("twin (2)", 1), ("row", 2), ("row 1", 1), ("10", 1)):
-        assert verdict.at_least(count, name).at_most(count, name).passed, name
     # No task is called page, and all of them run it.
-    assert verdict.at_least(5, "page").at_most(5, "page").passed
+    names = {"twin": 2, "twin (2)": 1, "row": 2, "row 1": 1, "10": 1, "page": 5}
+    for name, count in names.items():
+        assert judge(main).at_most(count, name).returned(name).passed, name
+        assert not judge(main).at_most(count - 1, name).passed, name
 
 
-# How many at once
+# How many at the same time
 
 
 async def fetch():
@@ -193,19 +191,21 @@ async def fetch():
     await asyncio.sleep(0.5)
 
 
-async def _semaphore_inside(kind=asyncio.Semaphore):
-    limit = kind(3)
+async def with_ten(limited):
+    await asyncio.gather(*(asyncio.create_task(limited(), name=f"fetch-{n}") for n in range(10)))
+
+
+async def a_semaphore_inside():
+    limit = asyncio.Semaphore(3)
 
     async def limited():
         async with limit:
             await fetch()
 
-    async with asyncio.TaskGroup() as group:
-        for number in range(10):
-            group.create_task(limited(), name=f"fetch-{number}")
+    await with_ten(limited)
 
 
-async def _semaphore_in_the_task_itself():
+async def a_semaphore_in_the_task_itself():
     limit = asyncio.Semaphore(3)
 
     async def fetch():
@@ -215,7 +215,7 @@ async def _semaphore_in_the_task_itself():
     await asyncio.gather(*(fetch() for _ in range(10)))
 
 
-async def _workers_and_a_queue():
+async def workers_and_a_queue():
     queue = asyncio.Queue()
     for number in range(10):
         queue.put_nowait(number)
@@ -229,7 +229,7 @@ async def _workers_and_a_queue():
     await asyncio.gather(*(work() for _ in range(3)))
 
 
-async def _the_next_when_one_is_done():
+async def the_next_when_one_is_done():
     left, tasks = 10, set()
     while left or tasks:
         while left and len(tasks) < 3:
@@ -238,7 +238,7 @@ async def _the_next_when_one_is_done():
         _, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
 
-async def _a_condition_and_a_count():
+async def a_condition_and_a_count():
     condition, active = asyncio.Condition(), 0
 
     async def limited():
@@ -251,64 +251,33 @@ async def _a_condition_and_a_count():
             active -= 1
             condition.notify()
 
-    await asyncio.gather(*(asyncio.create_task(limited(), name=f"fetch-{n}") for n in range(10)))
+    await with_ten(limited)
 
 
-async def _a_gate_of_futures():
-    waiting, active = [], 0
+async def three_in_threads():
+    def fetch():
+        time.sleep(1)
 
-    async def limited():
-        nonlocal active
-        if active == 3:
-            waiting.append(asyncio.get_running_loop().create_future())
-            await waiting[-1]
-        else:
-            active += 1
-        await asyncio.sleep(1)
-        if waiting:
-            waiting.pop(0).set_result(None)
-        else:
-            active -= 1
-
-    await asyncio.gather(*(asyncio.create_task(limited(), name=f"fetch-{n}") for n in range(10)))
+    await asyncio.gather(*(asyncio.to_thread(fetch) for _ in range(3)))
 
 
-async def _an_event_for_each():
-    gates = [asyncio.Event() for _ in range(10)]
-
-    async def limited(number):
-        await gates[number].wait()
-        await fetch()
-        if number + 3 < 10:
-            gates[number + 3].set()
-
-    for gate in gates[:3]:
-        gate.set()
-    tasks = [asyncio.create_task(limited(n), name=f"fetch-{n}") for n in range(10)]
-    await asyncio.gather(*tasks)
-
-
-LIMITED = [
-    _semaphore_inside,
-    _semaphore_in_the_task_itself,
-    _workers_and_a_queue,
-    _the_next_when_one_is_done,
-    _a_condition_and_a_count,
-    _a_gate_of_futures,
-    _an_event_for_each,
-]
+@pytest.mark.parametrize(
+    "answer",
+    [
+        a_semaphore_inside,
+        a_semaphore_in_the_task_itself,
+        workers_and_a_queue,
+        the_next_when_one_is_done,
+        a_condition_and_a_count,
+        three_in_threads,
+    ],
+)
+def test_every_way_to_have_three_at_the_same_time_passes(answer):
+    assert judge(answer).at_most(3, "fetch").passed
+    assert told(judge(answer).at_most(2, "fetch")).startswith("three of fetch were under way")
 
 
-@pytest.mark.parametrize("answer", LIMITED)
-def test_every_way_to_have_three_at_once_passes(answer):
-    verdict = judge(answer).at_most(3, "fetch").at_least(3, "fetch").nothing_left_running()
-    assert verdict.passed, verdict
-    assert not judge(answer).at_most(2, "fetch").passed
-    # A bare future may be anything: a wait for one counts as work, or not, as it helps.
-    assert judge(answer).at_least(4, "fetch").passed == (answer is _a_gate_of_futures)
-
-
-async def _a_semaphore_for_each():
+async def a_semaphore_for_each():
     async def limited():
         async with asyncio.Semaphore(3):
             await fetch()
@@ -316,7 +285,7 @@ async def _a_semaphore_for_each():
     await asyncio.gather(*(limited() for _ in range(10)))
 
 
-async def _a_semaphore_around_the_wrong_thing():
+async def a_semaphore_around_the_wrong_thing():
     limit = asyncio.Semaphore(3)
 
     async def limited():
@@ -324,58 +293,17 @@ async def _a_semaphore_around_the_wrong_thing():
         async with limit:
             await asyncio.sleep(1)
 
-    await asyncio.gather(*(asyncio.create_task(limited(), name=f"fetch-{n}") for n in range(10)))
+    await with_ten(limited)
 
 
-async def _a_lock_for_the_saving_only():
-    lock = asyncio.Lock()
-
-    async def fetch():
-        await asyncio.sleep(1)
-        async with lock:
-            await asyncio.sleep(1)
-
-    await asyncio.gather(*(fetch() for _ in range(10)))
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [_a_semaphore_for_each, _a_semaphore_around_the_wrong_thing, _a_lock_for_the_saving_only],
-)
-def test_no_limit_is_no_limit_whatever_it_looks_like(answer):
+@pytest.mark.parametrize("answer", [a_semaphore_for_each, a_semaphore_around_the_wrong_thing])
+def test_a_limit_that_limits_nothing_is_none(answer):
     assert told(judge(answer).at_most(3, "fetch")) == (
-        "ten of fetch were under way at once, at the very start, expected at most three"
+        "ten of fetch were under way at the same time, at the very start, expected at most three"
     )
 
 
-def test_threads_are_counted_by_the_function_that_they_were_given():
-    def save():
-        time.sleep(1)
-
-    async def main():
-        await asyncio.gather(*(asyncio.to_thread(save) for _ in range(3)))
-
-    verdict = judge(main)
-    assert verdict.at_most(3, "save").at_least(3, "save").took(seconds=1).passed, verdict
-
-
-def test_who_meets_the_others_at_a_barrier_is_there():
-    async def main():
-        barrier = asyncio.Barrier(4)
-
-        async def run(seconds):
-            await asyncio.sleep(seconds)
-            await barrier.wait()
-
-        runners = [asyncio.create_task(run(n), name=f"runner-{n}") for n in range(1, 4)]
-        await asyncio.sleep(5)
-        await barrier.wait()
-        await asyncio.wait(runners)
-
-    assert judge(main).at_least(3, "runner").passed
-
-
-# How tasks ended, and in which order
+# How tasks ended
 
 
 async def endings():
@@ -391,66 +319,33 @@ async def endings():
     bad.exception()
 
 
-def test_outcomes_that_are_as_they_should_be():
+def test_outcomes_and_their_order():
     verdict = judge(endings).cancelled("slow").returned("good").raised("bad")
     # It was cancelled and not awaited: that it ends is all that counts.
-    verdict.raised("bad", ConnectionResetError).raised("bad", OSError).nothing_left_running()
-    verdict.raised("bad", (KeyError, OSError))
+    verdict.raised("bad", OSError).nothing_left_running().order("good", "slow")
     assert str(verdict).splitlines() == [
         "Yes: slow was cancelled.",
         "Yes: good returned.",
         "Yes: bad raised.",
-        "Yes: bad raised ConnectionResetError.",
         "Yes: bad raised OSError.",
         "Yes: no task was left running.",
-        "Yes: bad raised KeyError or OSError.",
+        "Yes: good, then slow were done.",
         "All right.",
     ]
+    # Those that end at the same moment may come in any order.
+    assert judge(endings).order("good", "bad").order("bad", "good").passed
 
 
-def test_what_ends_at_the_same_moment_may_come_in_any_order():
-    async def main():
-        await asyncio.gather(start(1, "a"), start(1, "b"))
-
-    assert judge(main).order("a", "b").passed
-    assert judge(main).order("b", "a").passed
-
-
-def test_results_are_equal_by_python_whatever_they_are():
+def test_results_are_equal_as_python_says():
     import numpy
     import pandas
 
-    same = [
-        1,
-        1.0,
-        "a",
-        [1, 2],
-        {"a": [1]},
-        {1, 2},
-        True,
-        None,
-        numpy.arange(3),
-        pandas.DataFrame({"a": [1]}),
-    ]
-    for value in same:
+    frame = pandas.DataFrame({"a": [1]})
+    for value in (1, "a", [1, 2], {"a": [1]}, {1, 2}, None, numpy.arange(3), frame):
         assert check(story()).result(value, value).passed
+    assert check(story()).result(1.0, 1).passed
     assert not check(story()).result(numpy.arange(3), numpy.arange(4)).passed
     assert not check(story()).result(numpy.arange(3), numpy.zeros(3)).passed
-
-    class Rude:
-        def __eq__(self, other):
-            raise RuntimeError
-
-        def __repr__(self):
-            raise RuntimeError
-
-    assert "a Rude that can't be shown" in told(check(story()).result(Rude(), 1))
-
-
-def test_the_order_of_ends_and_of_starts():
-    verdict = judge(together).order("page-1", "page-2", "page-3")
-    verdict.order("start of page-3", "end of page-1", "page-2").order("start of page", "page")
-    assert verdict.passed
 
 
 # What is wrong is named
@@ -463,10 +358,6 @@ async def rude():
     await asyncio.gather(rude(1), rude(2))
 
 
-async def quick():
-    await asyncio.gather(start(0, "quick"), start(2, "slow"))
-
-
 async def inside():
     await page(1)
     await page(2)
@@ -474,15 +365,6 @@ async def inside():
 
 async def holding():
     await asyncio.gather(page(0.6), page(0.7), blocking(2))
-
-
-async def short_hold():
-    time.sleep(0.03)
-
-
-async def one_at_a_time():
-    for _ in range(3):
-        await fetch()
 
 
 async def swallowing():
@@ -512,9 +394,8 @@ async def losing():
 
 
 kept = []
-NAMES = "the tasks are 'page-1', 'page-2' and 'page-3'"
+MISSING = "no task is called 'x', only 'page-1', 'page-2' and 'page-3'"
 LINE = r"test_checks\.py:\d+"
-OTHER_WAY = "expected the other way round"
 
 
 @pytest.mark.parametrize(
@@ -530,29 +411,21 @@ OTHER_WAY = "expected the other way round"
         ),
         (in_turn, lambda v: v.overlapped(), "page-2 began only when page-1 was over, after 1 s"),
         (rude, lambda v: v.overlapped(), r"rude \(2\) began only when rude was over.*"),
-        (quick, lambda v: v.overlapped("quick", "slow"), "quick never had to wait.*"),
-        (inside, lambda v: v.overlapped(), "there are no two tasks .* no task but the one .*"),
-        (inside, lambda v: v.overlapped("page"), r"page\(\) was awaited inside another task.*"),
-        (together, lambda v: v.overlapped("pgae-2"), f"no task is called 'pgae-2': {NAMES}"),
-        (together, lambda v: v.cancelled("x"), f"no task is called 'x': {NAMES}"),
-        (together, lambda v: v.order("x", "page-1"), f"no task is called 'x': {NAMES}"),
-        (together, lambda v: v.at_most(3, "x"), f"no task is called 'x': {NAMES}"),
-        (together, lambda v: v.at_least(3, "x"), f"no task is called 'x': {NAMES}"),
+        (inside, lambda v: v.overlapped(), "there are no two tasks that could overlap"),
         (
-            one_at_a_time,
-            lambda v: v.at_most(3, "fetch").at_least(2, "fetch"),
-            "there was never a moment with two of fetch under way: one was the most",
+            inside,
+            lambda v: v.overlapped("page"),
+            "no task is called 'page', and no other task was started",
         ),
+        (together, lambda v: v.overlapped("x"), MISSING),
+        (together, lambda v: v.cancelled("x"), MISSING),
+        (together, lambda v: v.order("x", "page-1"), MISSING),
+        (together, lambda v: v.at_most(3, "x"), MISSING),
         (
             holding,
             lambda v: v.never_blocked(2.5).never_blocked(),
             rf"blocking\(\) held the loop for 2 s at {LINE}, "
-            r"and page and page \(2\) had to wait for it",
-        ),
-        (
-            short_hold,
-            lambda v: v.never_blocked().never_blocked(0.02),
-            "short_hold held the loop for 30 ms",
+            r"and page and page \(2\) were delayed by it",
         ),
         (endings, lambda v: v.cancelled("good"), "good returned, expected it to be cancelled"),
         (endings, lambda v: v.returned("slow"), "slow was cancelled, expected it to return"),
@@ -577,27 +450,16 @@ OTHER_WAY = "expected the other way round"
         (
             together,
             lambda v: v.order("page-2", "page-1"),
-            f"page-1 was done after 1 s, and page-2 was done only after 2 s, {OTHER_WAY}",
-        ),
-        (
-            together,
-            lambda v: v.order("page-1", "start of page-2"),
-            "page-2 began at the very start, and page-1 was done only after 1 s, .*",
+            "page-1 was done after 1 s, and page-2 only after 2 s, expected the other way round",
         ),
         (together, lambda v: v.that([], "they came."), "it isn't true that they came"),
-        (
-            together,
-            lambda v: v.that(lambda: {}["a"], "it is there"),
-            r"it isn't true that it is there \(KeyError\)",
-        ),
         (lambda: 3, lambda v: v, "your code returned 3, which can't be awaited"),
-        (lambda: (yield), lambda v: v, "your code returned a generator, which can't be awaited"),
     ],
 )
 def test_what_is_wrong_is_named(answer, ask, sentence):
     verdict = ask(judge(answer))
     assert re.fullmatch(sentence, told(verdict))
-    # The rest is not looked at.
+    # Later conditions are skipped.
     assert told(verdict.took(seconds=0)) == told(verdict)
     assert kept == [] or kept.pop().cancelled()
 
@@ -619,69 +481,32 @@ def test_threads_and_pauses_hold_nothing():
     assert judge(main).never_blocked().took(seconds=2).passed
 
 
+async def stream():
+    yield 1
+
+
 @pytest.mark.parametrize(
-    ("value", "sentence", "help"),
+    ("value", "sentence", "words"),
     [
-        (None, "the result is None, expected [1, 2]", "return"),
-        ((1, 2), "the result is (1, 2), expected [1, 2]: a tuple instead", "a list"),
-        ([2, 1], "the result is [2, 1], expected [1, 2]: the same, in", "order"),
-        ([1, 3], "the result is [1, 3], expected [1, 2]", "Follow"),
-        ([1, ValueError("x")], "an exception", "come from"),
-        ("[1, 2]", "a str instead of a list", "return"),
+        (lambda: None, "the result is None, expected [1, 2]", "return"),
+        (lambda: (1, 2), "the result is (1, 2), expected [1, 2]", "Follow"),
+        (lambda: [2, 1], "the result is [2, 1], expected [1, 2]: the same, in", "order"),
+        (lambda: page(1), "a coroutine of page() that has not run", "await"),
+        (lambda: start(1, "page"), "a task and not its result", "await"),
+        (lambda: [page(1)], "a list with a coroutine of page() that has not run in it", "await"),
+        (stream, "an async generator that was never looped over", "await"),
     ],
 )
-def test_a_wrong_result_is_told_by_its_kind(value, sentence, help):
+@pytest.mark.filterwarnings("ignore:coroutine")
+def test_a_wrong_result_is_described(value, sentence, words):
     async def main():
-        return value
+        return value()
 
     verdict = judge(main).result([1, 2])
     assert sentence in told(verdict)
-    assert help in hint(verdict)
-
-
-def test_a_result_that_still_has_to_be_awaited_is_told_so():
-    async def forgetful():
-        return page(1)
-
-    async def hasty():
-        return start(1, "page")
-
-    async def listing():
-        return [page(1)]
-
-    async def stream():
-        yield 1
-
-    async def generator():
-        return stream()
-
-    for answer, words in (
-        (forgetful, "a coroutine of page() that has not run"),
-        (hasty, "a task and not its result"),
-        (listing, "a list with a coroutine of page() that has not run in it"),
-        (generator, "an async generator"),
-    ):
-        verdict = judge(answer).result(1)
-        assert words in told(verdict)
-        assert "await" in hint(verdict) or "await" in hint(judge(answer).result(1))
-        value = verdict.value[0] if isinstance(verdict.value, list) else verdict.value
-        if asyncio.iscoroutine(value):
-            value.close()
-
-
-def test_a_function_is_asked_only_if_nothing_has_failed_before():
-    asked = []
-
-    async def fail():
-        raise ValueError
-
-    verdict = judge(fail).that(lambda: asked.append(1), "it is asked")
-    assert not asked
-    assert "ValueError" in told(verdict)
-    assert told(check(story()).that(lambda: {}["a"], "it is there")) == (
-        "it isn't true that it is there (KeyError)"
-    )
-    assert check(story()).that(lambda: True, "it is there").passed
+    assert words in hint(verdict)
+    del verdict
+    gc.collect()  # what was never awaited warns here and not in another test
 
 
 def test_one_check_goes_on_with_another_one():
@@ -714,33 +539,28 @@ def test_hints_grow_stronger_with_each_try_and_not_with_each_look():
     assert hint(judge(in_turn).overlapped()) not in (hint(first), hint(second))
 
 
-def test_own_words_take_the_place_of_the_general_ones():
-    def ask(**words):
-        return hint(judge(in_turn).took(seconds=3, **words))
+def test_hints_of_ones_own_are_counted_by_the_name_of_the_check():
+    def ask(name):
+        return hint(judge(in_turn, name=name).took(seconds=3, hint="One.", stronger="Two."))
 
-    assert [ask(hint="One.", stronger="Two.") for _ in range(3)] == ["One.", "Two.", "Two."]
-
-
-def test_tries_are_counted_for_each_name():
-    for name in ("one", "two"):
-        verdict = judge(in_turn, name=name).took(seconds=3, hint="One.", stronger="Two.")
-        assert hint(verdict) == "One."
+    assert [ask("one") for _ in range(3)] == ["One.", "Two.", "Two."]
+    assert ask("two") == "One."
 
 
-async def _no_await():
+async def no_await():
     text = page(1)
     return text + 1
 
 
-async def _await_nothing():
+async def await_nothing():
     await time.sleep(1)
 
 
-async def _gather_nothing():
+async def gather_nothing():
     await asyncio.gather(time.sleep(1))
 
 
-async def _run_inside():
+async def run_inside():
     coroutine = page(1)
     try:
         asyncio.run(coroutine)
@@ -748,37 +568,42 @@ async def _run_inside():
         coroutine.close()
 
 
-async def _no_name():
+async def no_name():
     return undefined  # noqa: F821
 
 
-async def _called_early():
+async def called_early():
     await asyncio.to_thread(time.sleep(1))
 
 
-async def _no_brackets_for_a_task():
+async def no_brackets_for_a_task():
     asyncio.create_task(page)
 
 
-async def _a_pools_future():
+async def a_pools_future():
     with ThreadPoolExecutor(1) as pool:
         await pool.submit(time.sleep, 0)
 
 
-async def _no_name_to_import():
+async def no_name_to_import():
     ForkingPickler.dumps(lambda: None)
 
 
-async def _no_such_argument():
+async def no_such_argument():
     await page(1, 2)
 
 
-async def _too_late():
+async def another_with():
+    with asyncio.Lock():
+        pass
+
+
+async def too_late():
     async with asyncio.timeout(1):
         await asyncio.sleep(2)
 
 
-async def _cancelled():
+async def a_cancelled_task():
     task = start(5, "task")
     task.cancel()
     await task
@@ -787,27 +612,28 @@ async def _cancelled():
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (_no_await, "text is a coroutine of page() that has not run. Is there an `await`?"),
-        (_await_nothing, "What comes after that `await`?"),
-        (_gather_nothing, "In that line asyncio needs"),
-        (_called_early, "does it call the function itself"),
-        (_no_brackets_for_a_task, "In that line asyncio needs"),
-        (_a_pools_future, "What comes after that `await`?"),
-        (_no_name_to_import, "pickled"),
-        (_run_inside, "A loop is running already"),
-        (_no_name, "spelled"),
-        (_no_such_argument, "Go to that line"),
-        (_too_late, "time limit"),
-        (_cancelled, "What this line awaits was cancelled"),
+        (no_await, "text is a coroutine of page() that has not run. Is there an `await`?"),
+        (await_nothing, "What comes after that `await`?"),
+        (gather_nothing, "In that line asyncio needs"),
+        (called_early, "does it call the function itself"),
+        (no_brackets_for_a_task, "In that line asyncio needs"),
+        (a_pools_future, "What comes after that `await`?"),
+        (no_name_to_import, "pickled"),
+        (run_inside, "A loop is running already"),
+        (no_name, "spelled"),
+        (no_such_argument, "Go to that line"),
+        (another_with, "`async with`"),
+        (too_late, "where the limit was set"),
+        (a_cancelled_task, "What this line awaits was cancelled"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:coroutine")
 def test_common_errors_have_hints_of_their_own(answer, words):
     assert words in hint(judge(answer))
-    assert words not in hint(judge(answer))
+    gc.collect()
 
 
-def test_an_error_is_told_with_the_users_line():
+def test_an_error_is_shown_with_the_users_line():
     async def fail():
         await page(1)
         raise ValueError("no such page")
@@ -824,30 +650,29 @@ def test_an_error_is_told_with_the_users_line():
     assert isinstance(verdict.error, ValueError)
     verdict = judge(group)
     assert told(verdict) == f"{sentence} (in an ExceptionGroup, as a TaskGroup raises it)"
-    (mark,) = verdict.marks
+    (mark,) = marks_of(verdict)
     assert verdict.recording.names[mark.rows[0]] == "fail"
 
 
 # What is seen
 
 
-CONDITIONS = {
-    "took": lambda v: v.took(seconds=1),
-    "overlapped": lambda v: v.overlapped(),
-    "never_blocked": lambda v: v.never_blocked(),
-    "at_most": lambda v: v.at_most(0, "page"),
-    "at_least": lambda v: v.at_least(9, "page"),
-    "cancelled": lambda v: v.cancelled("page"),
-    "returned": lambda v: v.returned("slow"),
-    "raised": lambda v: v.raised("page"),
-    "order": lambda v: v.order("page-2", "page-1"),
-    "nothing_left_running": lambda v: v.nothing_left_running(),
-    "result": lambda v: v.result(7),
-}
-
-
-@pytest.mark.parametrize("name", CONDITIONS)
-def test_each_condition_has_a_hint_a_stronger_one_and_a_marked_place(name):
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda v: v.took(seconds=1),
+        lambda v: v.overlapped(),
+        lambda v: v.never_blocked(),
+        lambda v: v.at_most(0, "page"),
+        lambda v: v.cancelled("page"),
+        lambda v: v.returned("slow"),
+        lambda v: v.raised("page"),
+        lambda v: v.order("page-2", "page-1"),
+        lambda v: v.nothing_left_running(),
+        lambda v: v.that(False, "it is so", task="page-1", hint="Look."),
+    ],
+)
+def test_each_condition_has_a_hint_and_a_marked_place(ask):
     async def wrong():
         kept.append(start(100, "slow"))
         await start(1, "page-1")
@@ -855,14 +680,9 @@ def test_each_condition_has_a_hint_a_stronger_one_and_a_marked_place(name):
         time.sleep(1)
 
     kept = []
-    verdicts = [CONDITIONS[name](judge(wrong)) for _ in range(2)]
-    first, second = map(hint, verdicts)
-    assert first != second
-    assert len(first) > 15
-    data, about = verdicts[0]._repr_mimebundle_()
-    if name == "result":
-        assert set(data) == {"text/plain"}
-        return
+    verdict = ask(judge(wrong))
+    assert hint(verdict)
+    data, about = verdict._repr_mimebundle_()
     assert set(data) == {"text/plain", "text/html", "image/png"}
     assert "Marked: " in about["image/png"]["alt"]
 
@@ -880,20 +700,16 @@ def test_the_page_holds_the_sentences_escaped_and_the_picture_with_its_words():
 
 def test_the_mark_is_an_outline_around_the_place_and_a_label_with_words():
     verdict = judge(in_turn).overlapped("page")
-    picture = draw_marked(verdict.recording, verdict.marks)
+    picture = draw_marked(verdict.recording, marks_of(verdict))
     (ax,) = picture.axes
     names = [label.get_text().strip() for label in ax.get_yticklabels()]
     outlines = [one for one in ax.patches if one.get_gid() == "mark"]
-    assert len(outlines) == 2
-    for outline, name, begin, end in zip(
-        outlines, ("page-1", "page-2"), (0, 1), (1, 3), strict=True
-    ):
+    places = {"page-1": (0, 1), "page-2": (1, 3)}
+    for outline, (name, ends) in zip(outlines, places.items(), strict=True):
         lane = ax.get_yticks()[names.index(name)]
         box = outline.get_bbox()
         assert min(box.y0, box.y1) < lane < max(box.y0, box.y1)
-        assert box.x0 == pytest.approx(begin, abs=0.1)
-        assert box.x1 == pytest.approx(end, abs=0.1)
-        assert not outline.get_fill()
+        assert (box.x0, box.x1) == pytest.approx(ends, abs=0.1)
     (label,) = [text for text in ax.texts if text.get_gid() == "mark label"]
     assert label.get_text() == "begins after 1 s"
 
@@ -903,34 +719,23 @@ def test_many_lanes_have_one_outline_and_are_named_in_part():
         await asyncio.gather(*(start(1, f"fetch-{n}") for n in range(20)))
 
     verdict = judge(crowd).at_most(3, "fetch")
-    picture = draw_marked(verdict.recording, verdict.marks)
+    picture = draw_marked(verdict.recording, marks_of(verdict))
     assert len([one for one in picture.axes[0].patches if one.get_gid() == "mark"]) == 1
     assert "fetch-6 and 13 more from 0 ms to 1 s: 20 at once." in picture.alt
 
 
 @pytest.mark.parametrize("at", [0, 50, 100])
-def test_labels_stay_on_the_picture(at):
+@pytest.mark.parametrize("rows", [(), (1,)])
+def test_labels_stay_on_the_picture(at, rows):
     async def main():
         await asyncio.gather(start(at, "a"), start(100, "b"))
 
-    verdict = judge(main).that(False, "a is seen", task="a", start=at, end=at)
-    marks = [
-        mark._replace(label="a label of forty letters, which is much") for mark in verdict.marks
-    ]
-    for some in (marks, [mark._replace(rows=()) for mark in marks]):
-        picture = draw_marked(verdict.recording, some)
-        picture.draw_without_rendering()
-        (label,) = [text for text in picture.axes[0].texts if text.get_gid() == "mark label"]
-        box = label.get_window_extent()
-        assert picture.bbox.x0 <= box.x0 < box.x1 <= picture.bbox.x1
-
-
-def test_what_hung_before_any_time_passed_has_no_picture():
-    async def hang():
-        await asyncio.Event().wait()
-
-    assert set(judge(hang, deadline=0.2)._repr_mimebundle_()[0]) == {"text/plain"}
-    assert "image/png" in judge(hang, deadline=0.2, virtual=False)._repr_mimebundle_()[0]
+    mark = Mark(at, at, "a label of forty letters, which is much", rows)
+    picture = draw_marked(judge(main).recording, [mark])
+    picture.draw_without_rendering()
+    (label,) = [text for text in picture.axes[0].texts if text.get_gid() == "mark label"]
+    box = label.get_window_extent()
+    assert picture.bbox.x0 <= box.x0 < box.x1 <= picture.bbox.x1
 
 
 def test_what_spun_is_marked_as_long_as_it_did():
@@ -940,7 +745,7 @@ def test_what_spun_is_marked_as_long_as_it_did():
             pass
 
     verdict = judge(spin, deadline=0.3, virtual=False)
-    (mark,) = verdict.marks
+    (mark,) = marks_of(verdict)
     assert verdict.recording.names[mark.rows[0]] == "spin"
     assert mark.end - mark.start > 0.5 * verdict.recording.seconds
 
@@ -948,15 +753,11 @@ def test_what_spun_is_marked_as_long_as_it_did():
 # An answer that is run
 
 
-def test_what_an_answer_gave_is_there():
+def test_functions_coroutines_and_what_gives_an_awaitable_are_run():
     verdict = judge(together)
     assert (verdict.value, verdict.error, verdict.stopped) == ([1, 2, 3], None, False)
-    assert verdict.recording.seconds == 3
     assert verdict.recording.names == ["together", "page-1", "page-2", "page-3"]
     assert "together" in str(verdict.recording)
-
-
-def test_functions_coroutines_and_what_gives_an_awaitable_are_run():
     assert judge(lambda: together()).result([1, 2, 3]).passed
     assert judge(lambda: asyncio.gather(page(1), page(2))).result([1, 2]).took(seconds=2).passed
     assert judge(together, name="mine").recording.title == "mine"
@@ -967,43 +768,27 @@ def test_functions_coroutines_and_what_gives_an_awaitable_are_run():
     assert asyncio.run(run()).result(2).took(seconds=2).passed
 
 
-@pytest.mark.parametrize("nothing", [None, ...])
-def test_no_answer_is_told_so_awaited_or_not(nothing):
-    verdict = judge(nothing)
-    assert told(verdict).startswith("there is no answer yet: ")
-    assert not check(nothing).took(seconds=3).never_blocked().result(3).at_most(3, "x").passed
-    assert verdict._repr_mimebundle_()[0] == {"text/plain": str(verdict)}
-
-
-def test_an_answer_that_hangs_is_stopped_and_told_where():
+@pytest.mark.parametrize("virtual", [True, False])
+def test_an_answer_that_hangs_is_stopped_and_its_line_is_named(virtual):
     async def hang():
         await asyncio.Event().wait()
 
     line = hang.__code__.co_firstlineno + 1
-    for virtual in (True, False):
-        verdict = judge(hang, deadline=0.2, virtual=virtual)
-        assert verdict.stopped
-        assert told(verdict) == (
-            f"still going after 0.2 seconds, so it was stopped; it was at test_checks.py:{line}"
-        )
-        assert str(verdict.took(seconds=0).result(3)) == str(verdict)
+    verdict = judge(hang, deadline=0.2, virtual=virtual)
+    assert verdict.stopped
+    assert told(verdict) == (
+        f"still going after 0.2 seconds, so it was stopped; it was at test_checks.py:{line}"
+    )
+    assert str(verdict.took(seconds=0).result(3)) == str(verdict)
+    # In virtual time no time has passed, so there is no picture.
+    assert ("image/png" in verdict._repr_mimebundle_()[0]) == (not virtual)
 
 
-def test_sleep_is_virtual_by_whatever_name_a_learner_has_it():
+def test_sleep_is_virtual_by_a_name_of_its_own():
     names = {}
     exec("from time import sleep\nasync def nap(): sleep(100)", names)
-
-    class Tool:
-        def __init__(self):
-            self.nap = names["nap"]
-
-        async def use(self):
-            await self.nap()
-
-    tool = Tool()
-    for answer in (names["nap"], lambda: tool.use(), tool.use):
-        assert judge(answer).took(seconds=100).passed
-        assert names["sleep"] is sleep
+    assert judge(names["nap"]).took(seconds=100).passed
+    assert names["sleep"] is time.sleep
 
 
 def test_nothing_is_left_of_a_run():
@@ -1031,13 +816,20 @@ def test_a_check_inside_a_recording_and_one_inside_a_check():
     assert verdict.took(seconds=3).passed
     assert {"page-1", "page-2", "page-3"} <= set(outer.names)
 
+    async def leave_one():
+        kept.append(asyncio.ensure_future(asyncio.sleep(1)))
+
     async def inner():
-        return (await check(together, virtual=True)).took(seconds=3).passed
+        """The test of an exercise may call check() itself."""
+        left = (await check(leave_one, virtual=True)).nothing_left_running()
+        return left.passed, (await check(together, virtual=True)).took(seconds=3).passed
 
-    assert judge(inner).result(True).took(seconds=3).passed
+    kept = []
+    assert judge(inner).result((False, True)).took(seconds=3).passed
 
 
-def test_what_an_answer_has_left_running_does_nothing_more():
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_an_answer_has_left_running_does_nothing_more(fails):
     done = []
 
     async def late():
@@ -1046,30 +838,12 @@ def test_what_an_answer_has_left_running_does_nothing_more():
 
     async def forget():
         asyncio.create_task(late())
+        if fails:
+            raise ValueError
 
-    async def fail():
-        asyncio.create_task(late())
-        raise ValueError
-
-    for answer in (forget, fail):
-        for _ in range(20):
-            assert not judge(answer).nothing_left_running().passed
+    for _ in range(20):
+        assert not judge(forget).nothing_left_running().passed
     assert not done
-
-
-def test_a_check_inside_of_a_check_sees_what_is_left_running():
-    """The test of an exercise may call check() itself."""
-    kept = []
-
-    async def leave_one():
-        kept.append(asyncio.ensure_future(asyncio.sleep(1)))
-
-    async def outer():
-        return (await check(leave_one, virtual=True)).nothing_left_running()
-
-    verdict = asyncio.run(check(outer))
-    assert not verdict.value.passed
-    assert "left running" in str(verdict.value)
 
 
 def count_own_objects():
@@ -1084,9 +858,8 @@ def count_own_objects():
 
 
 @pytest.mark.parametrize("virtual", [True, False])
-@pytest.mark.parametrize("is_one_loop", [True, False])
-def test_nothing_of_it_stays_alive(virtual, is_one_loop):
-    """However often it is run, with right and wrong answers, in a notebook's one loop or not."""
+def test_nothing_of_it_stays_alive(virtual):
+    """However often it is run, with right and wrong answers, on a notebook's one loop."""
 
     async def right():
         await asyncio.gather(asyncio.sleep(0.001), asyncio.to_thread(int))
@@ -1105,41 +878,26 @@ def test_nothing_of_it_stays_alive(virtual, is_one_loop):
         await run(5)
         return before, count_own_objects()
 
-    if is_one_loop:
-        before, after = asyncio.run(run_and_count())
-    else:
-        asyncio.run(run(1))
-        before = count_own_objects()
-        for _ in range(5):
-            asyncio.run(run(1))
-        after = count_own_objects()
+    before, after = asyncio.run(run_and_count())
     assert after - before == Counter()
 
 
 # A recording of one's own
 
 
-def test_a_recording_in_real_time_and_in_virtual_time():
+def test_a_recording_in_real_time_in_virtual_time_and_one_that_is_still_open():
     async def main():
         with record() as real:
             await asyncio.gather(start(0.01, "a"), start(0.02, "b"))
         with virtual_time(), record() as virtual:
             await asyncio.gather(start(1, "a"), start(2, "b"))
+            assert check(virtual).took(seconds=2).nothing_left_running().passed
         return real, virtual
 
     for recording in asyncio.run(main()):
         verdict = check(recording).overlapped("a", "b").order("a", "b").returned("a")
-        assert verdict.nothing_left_running().at_least(2, "page").passed, verdict
-    assert check(recording).took(seconds=2, within=0).passed
-
-
-def test_a_recording_that_is_open_still_can_be_judged():
-    async def main():
-        with virtual_time(), record() as recording:
-            await start(1, "a")
-            return check(recording).took(seconds=1).nothing_left_running().returned("a")
-
-    assert asyncio.run(main()).passed
+        assert verdict.nothing_left_running().passed, verdict
+        assert not check(recording).at_most(1, "page").passed
 
 
 def test_threads_that_were_recorded_can_be_judged():
@@ -1159,32 +917,26 @@ def test_threads_that_were_recorded_can_be_judged():
 @pytest.mark.parametrize(
     ("use", "error", "words"),
     [
-        (lambda v: v.took(), TypeError, "needs one length of time and got 0"),
+        (lambda v: v.took(), TypeError, "needs one length of time with its unit and got 0"),
+        (lambda v: v.took(40), TypeError, "write took(minutes=40)"),
         (lambda v: v.took(seconds=1, minutes=1), TypeError, "got 2"),
         (lambda v: v.took(seconds="3"), TypeError, "takes a number and got '3'"),
-        (lambda v: v.took(minutes=-1), ValueError, "0 or more, and got -1"),
         (lambda v: v.took(minutes=float("nan")), ValueError, "finite number and got nan"),
         (lambda v: v.took(minutes=1, within="much"), TypeError, "within"),
         (lambda v: v.overlapped(["a", "b"]), TypeError, "the names of tasks in quotes"),
         (lambda v: v.never_blocked("long"), TypeError, "takes a number"),
+        (lambda v: v.never_blocked(0.01), ValueError, "record(threshold=0.01)"),
         (lambda v: v.at_most("fetch", 3), TypeError, "the number first, then the name"),
         (lambda v: v.at_most(-1, "fetch"), ValueError, "0 or more"),
-        (lambda v: v.at_least(2, 3), TypeError, "then the name"),
+        (lambda v: v.cancelled(3), TypeError, "in quotes"),
         (lambda v: v.raised("a", "ValueError"), TypeError, "write the class itself"),
         (lambda v: v.raised("a", ValueError("x")), TypeError, "write the class itself"),
-        (lambda v: v.order("a"), ValueError, "needs at least 2 names"),
-        (lambda v: v.result(), TypeError, "got 0 values"),
-        (
-            lambda v: v.that(True, ""),
-            ValueError,
-            "a condition and then a sentence that states it",
-        ),
-        (
-            lambda v: v.that("a", 3),
-            TypeError,
-            "a condition and then a sentence that states it",
-        ),
-        (lambda v: v.that(page, "it is so"), TypeError, "await it first"),
+        (lambda v: v.order("a"), ValueError, "takes two names or more"),
+        (lambda v: v.result(), TypeError, "got 0 values: write result(expected)"),
+        (lambda v: v.that(True, ""), ValueError, "a condition and then a sentence"),
+        (lambda v: v.that("a", 3), TypeError, "a condition and then a sentence"),
+        (lambda v: v.that(page, "it is so"), TypeError, "which is always true"),
+        (lambda v: v.that(lambda: 3, "it is so"), TypeError, "which is always true"),
         (lambda v: v.also(3), TypeError, "takes another Check and got 3"),
         (lambda v: v.took(seconds=3, hint=3), TypeError, "write it in quotes"),
     ],
@@ -1195,34 +947,28 @@ def test_a_condition_that_makes_no_sense_coaches(use, error, words):
     assert str(caught.value).endswith(".")
 
 
+class Comparison:
+    recordings = ()
+
+
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("answer", "options", "words"),
     [
-        (3, "got an int"),
-        (record(), "write `with record() as recording:`"),
-        (page, "needs seconds"),
-        (Recording, "needs title and names"),
+        (3, {}, "got an int"),
+        (None, {}, "got a NoneType: pass a recording, or a coroutine function"),
+        (record(), {}, "write `with record() as recording:`"),
+        (page, {}, "without arguments (missing a required argument: 'seconds')"),
+        (Comparison(), {}, 'comparison.recordings["together"]'),
+        (together, {"deadline": 0}, "more than 0"),
+        (together, {"name": 3}, "in quotes"),
     ],
 )
-def test_an_answer_that_makes_no_sense_coaches(answer, words):
-    with pytest.raises(TypeError, match=re.escape(words)):
-        check(answer)
+def test_a_check_that_makes_no_sense_coaches(answer, options, words):
+    with pytest.raises((TypeError, ValueError), match=re.escape(words)):
+        check(answer, **options)
 
 
-def test_amounts_and_names_of_a_run_are_checked():
-    with pytest.raises(ValueError, match="more than 0"):
-        check(together, deadline=0)
-    with pytest.raises(TypeError, match="in quotes"):
-        check(together, name=3)
-
-
-def test_a_comparison_and_a_task_are_told_apart():
-    class Comparison:
-        recordings = ()
-
-    with pytest.raises(TypeError, match=re.escape('comparison.recordings["together"]')):
-        check(Comparison())
-
+def test_a_task_that_is_running_already_and_a_forgotten_await_coach():
     async def main():
         task = start(0, "a")
         with pytest.raises(TypeError, match="running already"):
@@ -1230,37 +976,15 @@ def test_a_comparison_and_a_task_are_told_apart():
         await task
 
     asyncio.run(main())
-
-
-def test_of_a_story_only_what_stories_have_can_be_asked():
-    verdict = check(run_in_turn(CHORES, clock="virtual"))
-    for use in (
-        lambda: verdict.never_blocked(),
-        lambda: verdict.nothing_left_running(),
-        lambda: verdict.cancelled("jog"),
-    ):
-        with pytest.raises(ValueError, match="story in minutes"):
-            use()
-    with pytest.raises(TypeError, match=re.escape("result(actual, expected)")):
-        verdict.result(3)
-
-
-def test_steps_shorter_than_were_kept_cannot_be_asked_for():
-    with pytest.raises(ValueError, match=re.escape("record(threshold=0.01)")):
-        check(_real()).never_blocked(0.01)
-
-
-def _real():
-    async def main():
-        with record() as recording:
-            await asyncio.sleep(0.01)
-        return recording
-
-    return asyncio.run(main())
-
-
-def test_who_forgets_to_await_is_told():
     pending = check(together)
     with pytest.raises(AttributeError, match=re.escape("verdict = await check(together)")):
         _ = pending.took
     pending.close()
+
+
+def test_a_story_has_no_loop_and_a_recording_no_result():
+    verdict = check(run_in_turn(CHORES, clock="virtual"))
+    with pytest.raises(ValueError, match="needs a recording of an event loop"):
+        verdict.never_blocked()
+    with pytest.raises(TypeError, match=re.escape("result(actual, expected)")):
+        verdict.result(3)

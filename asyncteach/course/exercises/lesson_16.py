@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from asyncteach.checks.check import Check, check
-from asyncteach.checks.error_hints import find_line
+from asyncteach.checks.failures import find_line
 from asyncteach.course.exercises import exercise, grade_in_turn
 from asyncteach.formatting import at
 

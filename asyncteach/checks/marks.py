@@ -1,0 +1,95 @@
+"""The timeline of a failed check, with the place marked that the sentence describes."""
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+
+from asyncteach.checks.results import Mark
+from asyncteach.formatting import clip, format_time, join_words
+from asyncteach.recording import Recording
+from asyncteach.timeline.figure import Picture, draw_timelines
+from asyncteach.timeline.lanes import view_of
+from asyncteach.timeline.layout import Sheet, lay_sheet
+from asyncteach.trace import Trace
+
+_WIDTH = 9.0
+_EDGE = 0.16
+"""The share of the axis at either end where a centred label would stick out."""
+_MOST = 8
+"""Up to this many lanes get an outline each; more lanes share one outline."""
+
+
+def draw_marked(recording: Recording, marks: Sequence[Mark]) -> Picture:
+    """Draw a recording with outlines and labels on top."""
+    picture = draw_timelines([recording], width=_WIDTH)
+    (ax,) = picture.axes
+    view = view_of(recording.trace)
+    sheet = lay_sheet(view, page=_WIDTH, until=view.end)
+    for mark in marks:
+        _draw_mark(ax, sheet, mark)
+        picture.alt += f" {_describe_mark(recording.trace, mark)}"
+    return picture
+
+
+def _draw_mark(ax: Axes, sheet: Sheet, mark: Mark) -> None:
+    ink, paper = mpl.rcParams["text.color"], mpl.rcParams["axes.facecolor"]
+    low, high = ax.get_xlim()
+    # A little wider than the place, so that a moment at the edge stays visible.
+    room = (high - low) * 0.004
+    start, end = mark.start - room, max(mark.end, mark.start) + room
+    lanes = sorted({int(sheet.view.lane_of[row]) for row in mark.rows} - {-1})
+    boxes = [(sheet.bar(lane)[0] - 0.1, sheet.bar(lane)[1] + 0.1) for lane in lanes]
+    if not lanes or len(lanes) > _MOST:
+        last = len(sheet.view.lanes) - 1
+        boxes = [
+            (sheet.bar(min(lanes, default=0))[0] - 0.1, sheet.bar(max(lanes, default=last))[1])
+        ]
+    for top, bottom in boxes:
+        outline = Rectangle(
+            (start, top),
+            end - start,
+            bottom - top,
+            fill=False,
+            edgecolor=ink,
+            linewidth=2.6,
+            zorder=7,
+            clip_on=False,
+            path_effects=[withStroke(linewidth=4.6, foreground=paper)],
+            gid="mark",
+        )
+        ax.add_patch(outline)
+    if mark.label:
+        # At the edges the label extends inwards.
+        share = ((start + end) / 2 - low) / ((high - low) or 1.0)
+        side = "left" if share < _EDGE else "right" if share > 1 - _EDGE else "center"
+        x = {"left": start, "right": end, "center": (start + end) / 2}[side]
+        ax.annotate(
+            clip(mark.label, 40),
+            # Above its first lane; a label for the whole goes below the top lane, away from the
+            # title.
+            (x, boxes[0][0] if lanes else sheet.bar(0)[1]),
+            xytext=(0, 5 if lanes else 0),
+            textcoords="offset points",
+            color=paper if isinstance(paper, str) else "white",
+            fontsize=9,
+            fontweight="bold",
+            horizontalalignment=side,
+            verticalalignment="bottom" if lanes else "center",
+            bbox={"boxstyle": "round,pad=0.25", "facecolor": ink, "edgecolor": paper},
+            parse_math=False,
+            zorder=8,
+            annotation_clip=False,
+            gid="mark label",
+        )
+
+
+def _describe_mark(trace: Trace, mark: Mark) -> str:
+    """Return a mark in words."""
+    names = [clip(trace.rows[row].label, 40) for row in mark.rows]
+    what = join_words(names, _MOST) or "all"
+    start, end = (format_time(time, trace.unit) for time in (mark.start, mark.end))
+    when = f"from {start} to {end}" if mark.end > mark.start else f"at {start}"
+    return f"Marked: {what} {when}{f': {mark.label}' if mark.label else ''}."
