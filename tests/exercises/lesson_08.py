@@ -3,16 +3,7 @@
 ANSWERS = {
     "one oven": """
 ### nobody waits | only one cake
--        if self.is_taken:
--            my_turn = self.make_future()
--            self.queue.append(my_turn)
 -            await my_turn
-
--        if self.queue:
--            self.queue.popleft().set_result(None)
--        else:
--            self.is_taken = False
-+        self.is_taken = False
 
 ### free in between, looked at again | Who came first
 -        if self.is_taken:
@@ -23,18 +14,12 @@ ANSWERS = {
 -        else:
 -            self.is_taken = False
 
-### looks again without a pause for the clock | Don't look again and again
--        if self.is_taken:
+### looks again and again | stopped
 -            my_turn = self.make_future()
 -            self.queue.append(my_turn)
 -            await my_turn
-+        while self.is_taken:
-+            await asyncio.sleep(0)
--        if self.queue:
--            self.queue.popleft().set_result(None)
--        else:
--            self.is_taken = False
-+        self.is_taken = False
++            while self.is_taken:
++                await asyncio.sleep(0)
 
 ### nobody is woken | stopped
 -        if self.queue:

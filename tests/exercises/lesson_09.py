@@ -3,77 +3,35 @@
 ANSWERS = {
     "the polite reader": """
 ### one after another, with all manners | the most were 1
-async def fetch_all(client, urls):
-    texts = []
-    for url in urls:
-        response = await client.get(url)
-        while response.status_code == 429:
-            await asyncio.sleep(int(response.headers["Retry-After"]))
-            response = await client.get(url)
-        texts.append(response.text)
-    return texts
+-    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
++    return [await fetch_one(client, url, limit) for url in urls]
 
 ### everything at once | the most were 8
-async def fetch_one(client, url):
-    response = await client.get(url)
-    while response.status_code == 429:
-        await asyncio.sleep(int(response.headers["Retry-After"]))
-        response = await client.get(url)
-    return response.text
-
-
-async def fetch_all(client, urls):
-    return await asyncio.gather(*(fetch_one(client, url) for url in urls))
+-    limit = asyncio.Semaphore(5)
++    limit = asyncio.Semaphore(50)
 
 ### a refusal taken for a page | refusal
-async def fetch_one(client, url, limit):
-    async with limit:
-        response = await client.get(url)
-    return response.text
-
-
-async def fetch_all(client, urls):
-    limit = asyncio.Semaphore(5)
-    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
-
-### a second, whatever the server says | before the time
--    while True:
--        async with limit:
-+    async with limit:
-+        response = await client.get(url)
-+        while response.status_code == 429:
-+            await asyncio.sleep(1)
 -        if response.status_code != 429:
 -            return response.text
 -        await asyncio.sleep(int(response.headers["Retry-After"]))
-+    return response.text
++        return response.text
+
+### a second, whatever the server says | before the time
+-        await asyncio.sleep(int(response.headers["Retry-After"]))
++        await asyncio.sleep(1)
 
 ### a pause that holds the loop | held the loop
-import time
-
-
-async def fetch_one(client, url, limit):
-    async with limit:
-        response = await client.get(url)
-    if response.status_code == 429:
-        time.sleep(int(response.headers["Retry-After"]))
-        return await fetch_one(client, url, limit)
-    return response.text
-
-
-async def fetch_all(client, urls):
-    limit = asyncio.Semaphore(5)
-    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
+-async def fetch_one(client, url, limit):
++import time
++
++
++async def fetch_one(client, url, limit):
+-        await asyncio.sleep(int(response.headers["Retry-After"]))
++        time.sleep(int(response.headers["Retry-After"]))
 
 ### a blocking client | `client`
-async def fetch_one(url, limit):
-    async with limit:
-        return httpx2.get(url).text
-
-
-async def fetch_all(client, urls):
-    limit = asyncio.Semaphore(5)
-    return await asyncio.gather(*(fetch_one(url, limit) for url in urls))
+-            response = await client.get(url)
++            response = httpx2.get(url)
 
 ### in the order of their coming | another order
 -    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
@@ -81,15 +39,10 @@ async def fetch_all(client, urls):
 +    return [await one for one in asyncio.as_completed(first)]
 
 ### a semaphore that is never released | stopped
-async def fetch_one(client, url, limit):
-    await limit.acquire()
-    response = await client.get(url)
-    return response.text
-
-
-async def fetch_all(client, urls):
-    limit = asyncio.Semaphore(5)
-    return await asyncio.gather(*(fetch_one(client, url, limit) for url in urls))
+-        async with limit:
+-            response = await client.get(url)
++        await limit.acquire()
++        response = await client.get(url)
 
 ### right
 async def fetch_all(client, urls):

@@ -3,52 +3,32 @@
 ANSWERS = {
     "the tills": """
 ### async def around what blocks | held the loop
-async def count_one(open_till, name):
-    with closing(open_till(name)) as database:
-        return database.execute("select count(*) from sales").fetchone()[0]
-
-
-async def count_sales(open_till, names):
-    counts = await asyncio.gather(*(count_one(open_till, name) for name in names))
-    return dict(zip(names, counts))
+-def count_one(open_till, name):
++async def count_one(open_till, name):
+-    visits = [asyncio.to_thread(count_one, open_till, name) for name in names]
++    visits = [count_one(open_till, name) for name in names]
 
 ### opened here, asked there | A connection belongs to the thread
-async def count_one(open_till, name):
-    with closing(open_till(name)) as database:
-        cursor = await asyncio.to_thread(database.execute, "select count(*) from sales")
-        return cursor.fetchone()[0]
-
-
-async def count_sales(open_till, names):
-    counts = await asyncio.gather(*(count_one(open_till, name) for name in names))
-    return dict(zip(names, counts))
+-def count_one(open_till, name):
++async def count_one(open_till, name):
+-        return database.execute("select count(*) from sales").fetchone()[0]
++        cursor = await asyncio.to_thread(database.execute, "select count(*) from sales")
++        return cursor.fetchone()[0]
+-    visits = [asyncio.to_thread(count_one, open_till, name) for name in names]
++    visits = [count_one(open_till, name) for name in names]
 
 ### one thread after another | 6 s
-def count_one(open_till, name):
-    with closing(open_till(name)) as database:
-        return database.execute("select count(*) from sales").fetchone()[0]
-
-
-async def count_sales(open_till, names):
-    return {name: await asyncio.to_thread(count_one, open_till, name) for name in names}
+-    visits = [asyncio.to_thread(count_one, open_till, name) for name in names]
+-    return dict(zip(names, await asyncio.gather(*visits)))
++    return {name: await asyncio.to_thread(count_one, open_till, name) for name in names}
 
 ### a forgotten await | Is there an `await`?
-def count_one(open_till, name):
-    with closing(open_till(name)) as database:
-        return database.execute("select count(*) from sales").fetchone()[0]
-
-
-async def count_sales(open_till, names):
-    return {name: asyncio.to_thread(count_one, open_till, name) for name in names}
+-    return dict(zip(names, await asyncio.gather(*visits)))
++    return dict(zip(names, visits))
 
 ### nothing is closed | closed
-def count_one(open_till, name):
-    return open_till(name).execute("select count(*) from sales").fetchone()[0]
-
-
-async def count_sales(open_till, names):
-    jobs = [asyncio.to_thread(count_one, open_till, name) for name in names]
-    return dict(zip(names, await asyncio.gather(*jobs)))
+-        database.close()
++        pass
 
 ### numbers that were right once | closed
 async def count_sales(open_till, names):

@@ -3,29 +3,25 @@
 ANSWERS = {
     "what worked": """
 ### gather without return_exceptions | lets the others go on
-async def ask_all(sources):
-    answers = await asyncio.gather(*(ask() for ask in sources.values()))
-    return dict(zip(sources, answers))
+-    answers = await asyncio.gather(*(ask() for ask in sources.values()), return_exceptions=True)
++    answers = await asyncio.gather(*(ask() for ask in sources.values()))
 
 ### errors among the answers | in it, and failed: weather
-async def ask_all(sources):
-    answers = await asyncio.gather(*(ask() for ask in sources.values()), return_exceptions=True)
-    return dict(zip(sources, answers))
+-        if not isinstance(answer, BaseException)
+
+### None taken for a failure | missing: c, which answered None
+-        if not isinstance(answer, BaseException)
++        if answer and not isinstance(answer, BaseException)
+
+### one after another | it took 8 s
+-    answers = await asyncio.gather(*(ask() for ask in sources.values()), return_exceptions=True)
++    answers = []
++    for ask in sources.values():
++        answers += await asyncio.gather(ask(), return_exceptions=True)
 
 ### tasks in place of answers | Not yet
 async def ask_all(sources):
     return {name: asyncio.create_task(ask()) for name, ask in sources.items()}
-
-### None taken for a failure | missing: c, which answered None
-async def ask_all(sources):
-    async def ask_one(ask):
-        try:
-            return await ask()
-        except Exception:
-            return None
-
-    answers = await asyncio.gather(*(ask_one(ask) for ask in sources.values()))
-    return {name: one for name, one in zip(sources, answers) if one is not None}
 
 ### only those that are there first | missing: news
 async def ask_all(sources):
@@ -46,16 +42,6 @@ async def ask_all(sources):
     async with asyncio.TaskGroup() as group:
         for name, ask in sources.items():
             group.create_task(ask_one(name, ask))
-    return answers
-
-### one after another | it took 8 s
-async def ask_all(sources):
-    answers = {}
-    for name, ask in sources.items():
-        try:
-            answers[name] = await ask()
-        except Exception:
-            pass
     return answers
 
 ### right
@@ -82,46 +68,26 @@ async def ask_all(sources):
 +            return await next_one
 
 ### cancelled, and not awaited | were still at work when it returned
--                last_error = error
--        raise last_error
-+                last = error
-+        raise last
 -        await asyncio.gather(*tasks, return_exceptions=True)
 
 ### waits for all | it took 5 s
-async def ask_fastest(mirrors):
-    tasks = [asyncio.create_task(ask()) for ask in mirrors]
-    answers = []
-    for next_one in asyncio.as_completed(tasks):
-        try:
-            answers.append(await next_one)
-        except Exception:
-            pass
-    return answers[0]
+-    tasks = [asyncio.create_task(ask()) for ask in mirrors]
++    answers, tasks = [], [asyncio.create_task(ask()) for ask in mirrors]
+-                return await next_one
++                answers.append(await next_one)
+-        raise last_error
++        return answers[0]
 
 ### one after another | is there first
-async def ask_fastest(mirrors):
-    for ask in mirrors:
-        try:
-            return await ask()
-        except Exception as error:
-            last = error
-    raise last
+-    tasks = [asyncio.create_task(ask()) for ask in mirrors]
++    tasks = []
+-        for next_one in asyncio.as_completed(tasks):
++        for ask in mirrors:
+-                return await next_one
++                return await ask()
 
 ### nobody has an answer, and nobody says so | every mirror fails
-async def ask_fastest(mirrors):
-    tasks = [asyncio.create_task(ask()) for ask in mirrors]
-    answer = None
-    for next_one in asyncio.as_completed(tasks):
-        try:
-            answer = await next_one
-            break
-        except Exception:
-            pass
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    return answer
+-        raise last_error
 
 ### right
 async def ask_fastest(mirrors):

@@ -2,6 +2,22 @@
 
 ANSWERS = {
     "the ticket office": """
+### a lock around the payment only | sold: 5, free: -3
+-        async with self.lock:
+-            if self.free == 0:
+-                return False
+-            await pay(name)
+-            self.free -= 1
+-            self.sold.append(name)
+-            return True
++        if self.free == 0:
++            return False
++        async with self.lock:
++            await pay(name)
++        self.free -= 1
++        self.sold.append(name)
++        return True
+
 ### one lock for all offices | one of them waits for the other
 -class Office:
 +lock = asyncio.Lock()
@@ -14,22 +30,14 @@ ANSWERS = {
 +        async with lock:
 
 ### a lock that isn't given back | her sell() still waited after 30 s
-class Office:
-    def __init__(self, seats):
-        self.free = seats
-        self.sold = []
-        self.lock = asyncio.Lock()
-
-    async def sell(self, name, pay):
-        await self.lock.acquire()
-        if self.free == 0:
-            self.lock.release()
-            return False
-        await pay(name)
-        self.free -= 1
-        self.sold.append(name)
-        self.lock.release()
-        return True
+-        async with self.lock:
++        if await self.lock.acquire():
+-                return False
++                self.lock.release()
++                return False
+-            self.sold.append(name)
++            self.sold.append(name)
++            self.lock.release()
 
 ### a lock for threads | stopped
 -class Office:
@@ -43,16 +51,7 @@ class Office:
 +        with self.lock:
 
 ### nothing returned | it gave None
--            if self.free == 0:
--                return False
--            await pay(name)
--            self.free -= 1
--            self.sold.append(name)
 -            return True
-+            if self.free > 0:
-+                await pay(name)
-+                self.free -= 1
-+                self.sold.append(name)
 
 ### right
 class Office:
@@ -71,32 +70,6 @@ class Office:
             raise
         self.sold.append(name)
         return True
-
-### looked twice | paid, and the tickets are for
--            return False
-+            return False
-+        await pay(name)
-+        if self.free == 0:
-+            return False
--        try:
--            await pay(name)
--        except BaseException:
--            self.free += 1
--            raise
-
-### a lock around the payment only | sold: 5, free: -3
--        self.sold = []
-+        self.sold = []
-+        self.lock = asyncio.Lock()
--            return False
-+            return False
-+        async with self.lock:
-+            await pay(name)
--        try:
--            await pay(name)
--        except BaseException:
--            self.free += 1
--            raise
 
 ### a seat that isn't given back | her sell() returned False
 -        try:
@@ -196,27 +169,11 @@ class Office:
 +    await asyncio.gather(*(work() for _ in range(workers)))
 
 ### in the order in which they are done | order
-async def pack_all(parcels, pack, workers):
-    left, packed = iter(parcels), []
-
-    async def work():
-        for parcel in left:
-            packed.append(await pack(parcel))
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(workers):
-            group.create_task(work())
-    return packed
+-    return [packed[parcel] for parcel in parcels]
++    return list(packed.values())
 
 ### an error swallowed | Where does the worker's error go
--    queue, packed = asyncio.Queue(), {}
--    for parcel in parcels:
--        queue.put_nowait(parcel)
-+    left, packed = iter(parcels), {}
--        while not queue.empty():
--            parcel = queue.get_nowait()
 -            packed[parcel] = await pack(parcel)
-+        for parcel in left:
 +            try:
 +                packed[parcel] = await pack(parcel)
 +            except ValueError:
@@ -245,14 +202,12 @@ async def pack_all(parcels, pack, workers):
     return [task.result() for task in tasks]
 
 ### one after another | the most at once were 1
-async def pack_all(parcels, pack, workers):
-    return [await pack(parcel) for parcel in parcels]
+-    turn = asyncio.Semaphore(workers)
++    turn = asyncio.Semaphore(1)
 
 ### all at once | the most at once were 4
-async def pack_all(parcels, pack, workers):
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(pack(parcel)) for parcel in parcels]
-    return [task.result() for task in tasks]
+-    turn = asyncio.Semaphore(workers)
++    turn = asyncio.Semaphore(100)
 
 ### in batches | it took 9 s
 async def pack_all(parcels, pack, workers):

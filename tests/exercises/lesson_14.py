@@ -3,21 +3,21 @@
 ANSWERS = {
     "a stream of items": """
 ### everything is fetched first | It went page 1, page 2, page 3, bread
-async def read_items(fetch):
-    everything, page = [], 1
-    while page is not None:
-        items, page = await fetch(page)
-        everything += items
-    for item in everything:
-        yield item
+-    page = 1
++    everything, page = [], 1
+-        for item in items:
+-            yield item
++        everything += items
++    for item in everything:
++        yield item
 
 ### a list | async for
-async def read_items(fetch):
-    everything, page = [], 1
-    while page is not None:
-        items, page = await fetch(page)
-        everything += items
-    return everything
+-    page = 1
++    everything, page = [], 1
+-        for item in items:
+-            yield item
++        everything += items
++    return everything
 
 ### whole pages | the result is [['bread', 'butter']
 -        for item in items:
@@ -25,25 +25,17 @@ async def read_items(fetch):
 +        yield items
 
 ### an empty page ends it | the result is ['a']
-async def read_items(fetch):
-    items, page = await fetch(1)
-    while items:
-        for item in items:
-            yield item
-        if page is None:
-            return
-        items, page = await fetch(page)
+-        items, page = await fetch(page)
++        items, page = await fetch(page)
++        if not items:
++            return
 
 ### the pages counted | there is no page 2
-async def read_items(fetch):
-    page = 1
-    while True:
-        items, following = await fetch(page)
-        for item in items:
-            yield item
-        if following is None:
-            return
-        page += 1
+-        items, page = await fetch(page)
++        items, following = await fetch(page)
+-            yield item
++            yield item
++        page = following and page + 1
 
 ### the next page fetched ahead | only when its first item is asked for
 async def read_items(fetch):
@@ -94,27 +86,18 @@ def read_items(fetch):
 """,
     "the first that fits": """
 ### read to its end | need no more
-async def find_first(open_stream, fits):
-    found = [item async for item in open_stream() if fits(item)]
-    return found[0] if found else None
-
-### closed only if all goes well | closed when it fails
-async def find_first(open_stream, fits):
-    stream = open_stream()
-    found = None
-    async for item in stream:
-        if fits(item):
-            found = item
-            break
-    await stream.aclose()
-    return found
+-        async for item in stream:
+-            if fits(item):
+-                return item
+-    return None
++        found = [item async for item in stream if fits(item)]
++    return found[0] if found else None
 
 ### another stream is closed | opened once
-async def find_first(open_stream, fits):
-    async with aclosing(open_stream()):
-        async for item in open_stream():
-            if fits(item):
-                return item
+-    async with aclosing(open_stream()) as stream:
+-        async for item in stream:
++    async with aclosing(open_stream()):
++        async for item in open_stream():
 
 ### closed by a task, some day | Not yet
 -    async with aclosing(open_stream()) as stream:
@@ -125,14 +108,13 @@ async def find_first(open_stream, fits):
 +        asyncio.create_task(stream.aclose())
 
 ### the error is swallowed | but don't catch
-async def find_first(open_stream, fits):
-    async with aclosing(open_stream()) as stream:
-        async for item in stream:
-            try:
-                if fits(item):
-                    return item
-            except Exception:
-                return None
+-            if fits(item):
+-                return item
++            try:
++                if fits(item):
++                    return item
++            except Exception:
++                return None
 
 ### right
 async def find_first(open_stream, fits):
@@ -144,14 +126,19 @@ async def find_first(open_stream, fits):
                 break
     return found
 
-### left in the middle by break | what closes it
-async def find_first(open_stream, fits):
-    found = None
-    async for item in open_stream():
-        if fits(item):
-            found = item
-            break
-    return found
+### closed only if all goes well | closed when it fails
+-    found = None
+-    async with aclosing(open_stream()) as stream:
+-        async for item in stream:
+-            if fits(item):
+-                found = item
+-                break
++    found, stream = None, open_stream()
++    async for item in stream:
++        if fits(item):
++            found = item
++            break
++    await stream.aclose()
 
 ### what is found is nothing to an if | What is 0 to an `if`?
 -    return found

@@ -4,29 +4,19 @@ ANSWERS = {
     "the newspaper": """
 ### awaits in a row | number 3 of the table
 -    pages = await asyncio.gather(*(fetch_page(topic) for topic in topics))
-+    pages = []
-+    for topic in topics:
-+        pages.append(await fetch_page(topic))
--    return list(pages)
-+    return pages
++    pages = [await fetch_page(topic) for topic in topics]
 
 ### the archive is a plan still | number 4 of the table
 -        await archive(page)
--    return list(pages)
 +        archive(page)
-+    return pages
 
 ### the printer holds the loop | held the loop
 -        await asyncio.to_thread(print_page, page)
 +        print_page(page)
--    return list(pages)
-+    return pages
 
 ### a thread that is forgotten | every page is printed once
 -        await asyncio.to_thread(print_page, page)
 +        asyncio.to_thread(print_page, page)
--    return list(pages)
-+    return pages
 
 ### right
 async def make_page(topic, fetch_page, print_page, archive):
@@ -52,7 +42,6 @@ async def make_paper(topics, fetch_page, print_page, archive):
     return tuple(pages)
 """,
     "the journey": """
-
 ### right
 async def travel(book_flight, book_hotel, send_tickets):
     flight = asyncio.create_task(book_flight())
@@ -68,22 +57,26 @@ async def travel(book_flight, book_hotel, send_tickets):
     return tickets
 
 ### gather and its siblings | number 6 of the table
-async def travel(book_flight, book_hotel, send_tickets):
-    try:
-        tickets = await asyncio.gather(book_flight(), book_hotel())
-    except ValueError:
-        return None
-    await send_tickets(tickets)
-    return tickets
+-        flight.cancel()
+-        hotel.cancel()
+-        await asyncio.wait([flight, hotel])
+-        return None
++        return None
 
 ### one booking after the other | number 3 of the table
-async def travel(book_flight, book_hotel, send_tickets):
-    try:
-        tickets = [await book_flight(), await book_hotel()]
-    except ValueError:
-        return None
-    await send_tickets(tickets)
-    return tickets
+-    flight = asyncio.create_task(book_flight())
+-    hotel = asyncio.create_task(book_hotel())
+-    try:
+-        tickets = await asyncio.gather(flight, hotel)
+-    except ValueError:
+-        flight.cancel()
+-        hotel.cancel()
+-        await asyncio.wait([flight, hotel])
+-        return None
++    try:
++        tickets = [await book_flight(), await book_hotel()]
++    except ValueError:
++        return None
 
 ### a shield around the bookings | booked later: flight, hotel
 -        tickets = await asyncio.gather(flight, hotel)
@@ -102,37 +95,14 @@ async def travel(book_flight, book_hotel, send_tickets):
     return tickets
 
 ### an except that doesn't look into the group | doesn't look into a group
-async def travel(book_flight, book_hotel, send_tickets):
-    try:
-        async with asyncio.TaskGroup() as group:
-            flight = group.create_task(book_flight())
-            hotel = group.create_task(book_hotel())
-    except ValueError:
-        return None
-    tickets = [flight.result(), hotel.result()]
-    await send_tickets(tickets)
-    return tickets
+-    except ExceptionGroup:
++    except ValueError:
 
 ### a mail that nobody waits for | number 10 of the table
-async def travel(book_flight, book_hotel, send_tickets):
-    try:
-        async with asyncio.TaskGroup() as group:
-            flight = group.create_task(book_flight())
-            hotel = group.create_task(book_hotel())
-    except ExceptionGroup:
-        return None
-    asyncio.create_task(send_tickets([flight.result(), hotel.result()]))
-    return [flight.result(), hotel.result()]
+-    await mail
 
 ### a cancellation that is swallowed | number 8 of the table
-async def travel(book_flight, book_hotel, send_tickets):
-    try:
-        async with asyncio.TaskGroup() as group:
-            flight = group.create_task(book_flight())
-            hotel = group.create_task(book_hotel())
-    except BaseException:
-        return None
-    await send_tickets([flight.result(), hotel.result()])
-    return [flight.result(), hotel.result()]
+-    except ExceptionGroup:
++    except BaseException:
 """,
 }

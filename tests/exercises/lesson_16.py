@@ -2,71 +2,40 @@
 
 ANSWERS = {
     "the inspector": """
-### only a slower fake | one page after another
-async def test_fetch_all(fetch_all):
-    async def get(page):
-        await asyncio.sleep(1)
-        return page.upper()
+### nobody looks for what is left | leaves a task behind
+-    assert check(recording).took(seconds=5).nothing_left_running()
++    assert check(recording).took(seconds=5)
 
-    with virtual_time():
-        assert await fetch_all(get, ["a", "b", "c"]) == ["A", "B", "C"]
+### real sleeps | stopped
+-    with virtual_time(), record() as recording:
++    with record() as recording:
+
+### only a slower fake | one page after another
+-    with virtual_time(), record() as recording:
+-        assert await fetch_all(get, ["a", "b", "c"]) == ["A", "B", "C"]
+-    assert sorted(calls) == ["a", "b", "c"]
+-    assert check(recording).took(seconds=5).nothing_left_running()
++    with virtual_time():
++        assert await fetch_all(get, ["a", "b", "c"]) == ["A", "B", "C"]
 
 ### all take the same time | as they come
-async def test_fetch_all(fetch_all):
-    async def get(page):
-        await asyncio.sleep(5)
-        return page.upper()
-
-    with virtual_time() as clock:
-        assert sorted(await fetch_all(get, ["a", "b", "c"])) == ["A", "B", "C"]
-    assert clock.seconds == 5
+-        await asyncio.sleep(seconds[page])
++        await asyncio.sleep(5)
+-        assert await fetch_all(get, ["a", "b", "c"]) == ["A", "B", "C"]
++        assert sorted(await fetch_all(get, ["a", "b", "c"])) == ["A", "B", "C"]
 
 ### no look at the calls | twice at the same time
-async def test_fetch_all(fetch_all):
-    seconds = {"a": 3, "c": 1, "b": 2}
-
-    async def get(page):
-        await asyncio.sleep(seconds[page])
-        return page
-
-    with virtual_time(), record() as recording:
-        assert await fetch_all(get, ["a", "c", "b"]) == ["a", "c", "b"]
-    assert check(recording).took(seconds=3).nothing_left_running()
+-    assert sorted(calls) == ["a", "b", "c"]
 
 ### two pages only | two pages at a time
-async def test_fetch_all(fetch_all):
-    calls = []
-
-    async def get(page):
-        calls.append(page)
-        await asyncio.sleep(3 if page == "a" else 1)
-        return page
-
-    with virtual_time(), record() as recording:
-        assert await fetch_all(get, ["a", "b"]) == ["a", "b"]
-    assert len(calls) == 2
-    assert check(recording).took(seconds=3).nothing_left_running()
-
-### a test that is always red | AssertionError
-async def test_fetch_all(fetch_all):
-    async def get(page):
-        return page.upper()
-
-    assert await fetch_all(get, ["a", "b"]) == ["a", "b"]
+-        assert await fetch_all(get, ["a", "b", "c"]) == ["A", "B", "C"]
+-    assert sorted(calls) == ["a", "b", "c"]
++        assert await fetch_all(get, ["a", "b"]) == ["A", "B"]
++    assert sorted(calls) == ["a", "b"]
 
 ### more than was asked for | Does that line ask for more
-async def test_fetch_all(fetch_all):
-    calls = []
-
-    async def get(page):
-        calls.append(page)
-        await asyncio.sleep(1)
-        return page
-
-    with virtual_time(), record() as recording:
-        assert await fetch_all(get, ["a", "b", "c"]) == ["a", "b", "c"]
-    assert calls == ["a", "b", "c"]
-    assert check(recording).took(seconds=1).nothing_left_running()
+-    assert sorted(calls) == ["a", "b", "c"]
++    assert calls == ["a", "b", "c"]
 
 ### right
 async def test_fetch_all(fetch_all):
@@ -80,28 +49,6 @@ async def test_fetch_all(fetch_all):
     verdict = await check(lambda: fetch_all(get, [0, 1, 2]), virtual=True)
     assert verdict.result([0, 10, 20]).took(seconds=6).nothing_left_running(), str(verdict)
     assert sorted(calls) == [0, 1, 2]
-
-### nobody looks for what is left | leaves a task behind
-async def test_fetch_all(fetch_all):
-    calls = []
-
-    async def get(page):
-        calls.append(page)
-        await asyncio.sleep(5 - page)
-        return page
-
-    with virtual_time() as clock:
-        assert await fetch_all(get, [1, 3, 2]) == [1, 3, 2]
-    assert len(calls) == 3
-    assert clock.seconds == 4
-
-### real sleeps | stopped
-async def test_fetch_all(fetch_all):
-    async def get(page):
-        await asyncio.sleep(20)
-        return page
-
-    assert await fetch_all(get, ["a", "b", "c"]) == ["a", "b", "c"]
 
 ### right
 async def test_fetch_all(fetch_all):
@@ -120,39 +67,32 @@ async def test_fetch_all(fetch_all):
 """,
     "the reminder": """
 ### a longer sleep | busy
-async def test_reminder(remind):
-    rung = []
-    task = asyncio.create_task(remind(0.1, rung.append))
-    await asyncio.sleep(0.05)
-    assert rung == []
-    await asyncio.sleep(0.2)
-    assert rung == ["ring"]
-    await task
+-    with virtual_time() as clock:
+-        await remind(60, lambda word: rung.append((word, clock.seconds)))
+-    assert rung == [("ring", 60)]
++    task = asyncio.create_task(remind(0.1, rung.append))
++    await asyncio.sleep(0.3)
++    assert rung == ["ring"]
++    await task
 
 ### awaited, and nothing else | a bit early
-async def test_reminder(remind):
-    rung = []
-    with virtual_time():
-        await remind(60, rung.append)
-    assert rung == ["ring"]
+-        await remind(60, lambda word: rung.append((word, clock.seconds)))
+-    assert rung == [("ring", 60)]
++        await remind(60, rung.append)
++    assert rung == ["ring"]
 
 ### not counted | rings twice
--        await remind(60, lambda word: rung.append((word, clock.seconds)))
 -    assert rung == [("ring", 60)]
-+        await remind(60, lambda word: rung.append(clock.seconds))
-+    assert rung[0] == 60
++    assert rung[0] == ("ring", 60)
 
 ### the word is ignored | another word
--        await remind(60, lambda word: rung.append((word, clock.seconds)))
 -    assert rung == [("ring", 60)]
-+        await remind(60, lambda word: rung.append(clock.seconds))
-+    assert rung == [60]
++    assert [when for word, when in rung] == [60]
 
 ### a forgotten await | never rings
-async def test_reminder(remind):
-    rung = []
-    with virtual_time():
-        remind(60, rung.append)
+-        await remind(60, lambda word: rung.append((word, clock.seconds)))
+-    assert rung == [("ring", 60)]
++        remind(60, rung.append)
 
 ### right
 async def test_reminder(remind):
@@ -167,10 +107,6 @@ async def test_reminder(remind):
     assert rung == ["ring"]
 
 ### no look at the lateness | too late
--        task = asyncio.create_task(remind(3600, rung.append))
--        await asyncio.sleep(3599)
-+        task = asyncio.create_task(remind(60, rung.append))
-+        await asyncio.sleep(59)
 -        await asyncio.sleep(2)
 -        assert rung == ["ring"]
 

@@ -60,7 +60,7 @@ async def crawl(client, start, most=10, show=None):
 -    for attempt in range(5):
 +    for attempt in range(1):
 
-### a dropped connection ends it all | work raised RemoteProtocolError
+### a dropped connection ends it all | stopped ... work raised RemoteProtocolError
 -        except (httpx2.HTTPError, TimeoutError):
 +        except TimeoutError:
 
