@@ -3,15 +3,14 @@
 import asyncio
 import contextlib
 import hashlib
-import itertools
 import queue
 import socket
 import sys
 import threading
 import time
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import pairwise
 from statistics import mean
 
 import pytest
@@ -52,17 +51,24 @@ def compute_for(seconds):
         compute(300)
 
 
-def run_all(*works):
-    threads = [threading.Thread(target=work, name=name) for name, work in works]
+def run_all(works):
+    threads = [threading.Thread(target=work, name=name) for name, work in works.items()]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
+def watch(**works):
+    """Return a recording of that work, each in a thread of its own."""
+    with record_threads() as recording:
+        run_all(works)
+    check_lanes(recording)
+    return recording
+
+
 def total(recording, name, state):
-    frame = recording.tasks().set_index("task")
-    return frame.loc[name, state]
+    return recording.tasks().set_index("task").loc[name, state]
 
 
 def states_of(recording, name):
@@ -88,31 +94,24 @@ def check_lanes(recording):
 # Who had the GIL
 
 
-def two_who_compute(turns=300_000, count=2):
-    with record_threads(title="Two who compute") as recording:
-        run_all(*((f"work-{n}", lambda: compute(turns)) for n in range(count)))
-    check_lanes(recording)
-    return recording
-
-
 @with_gil
 def test_two_that_compute_take_turns():
-    recording = two_who_compute()
+    recording = watch(a=partial(compute, 300_000), b=partial(compute, 300_000))
     measures = recording.trace.measures
     assert measures.switches >= 6
     # Python doesn't take it away earlier, and a busy machine may take it away later.
     assert mean(measures.turns) > 0.7 * measures.interval
     assert measures.overlap < 0.05 * recording.seconds
-    first, second = (
-        [(s.start, s.end) for s in recording if (s.task, s.state) == (name, RUNNING)]
-        for name in ("work-0", "work-1")
-    )
-    assert min(len(first), len(second)) >= 3
-    runs = sorted([*((*run, 0) for run in first), *((*run, 1) for run in second)])
     # A busy machine cuts runs in two; all the same they alternate.
-    assert sum(a[2] != b[2] for a, b in itertools.pairwise(runs)) >= 5
-    assert READY in states_of(recording, "work-0")
-    assert total(recording, "work-0", WAITING) < 0.2 * recording.seconds
+    runs = [one.task for one in recording if one.state == RUNNING and one.task != "MainThread"]
+    assert sum(one != after for one, after in pairwise(runs)) >= 5
+    assert READY in states_of(recording, "a")
+    assert total(recording, "a", WAITING) < 0.2 * recording.seconds
+    text = recording.explain()
+    words = "3 threads, ", "The GIL changed hands", "looks at the clock", "that is the error"
+    assert [word for word in words if word not in text] == []
+    assert recording.lanes()[0][0] == "the GIL"
+    assert recording.findings == []
 
 
 @with_gil
@@ -120,9 +119,8 @@ def test_twice_the_switch_interval_makes_turns_twice_as_long():
     turns = []
     for interval in (0.02, 0.04, 0.08):
         sys.setswitchinterval(interval)
-        with record_threads() as recording:
-            run_all(*((name, partial(compute_for, 14 * interval)) for name in "ab"))
-        measures = recording.trace.measures
+        work = partial(compute_for, 14 * interval)
+        measures = watch(a=work, b=work).trace.measures
         assert measures.interval == pytest.approx(interval)
         # Not the median: on a busy machine one turn begins late, and the next is longer by that.
         turns.append(mean(measures.turns))
@@ -132,8 +130,8 @@ def test_twice_the_switch_interval_makes_turns_twice_as_long():
 
 def test_without_a_gil_lanes_run_side_by_side_and_none_is_on_top(monkeypatch):
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
-    recording = two_who_compute(50_000)
-    assert [name for name, _ in recording.lanes()] == ["MainThread", "work-0", "work-1"]
+    recording = watch(a=partial(compute, 50_000), b=partial(compute, 50_000))
+    assert [name for name, _ in recording.lanes()] == ["MainThread", "a", "b"]
     assert "has no GIL" in recording.explain()
 
 
@@ -148,9 +146,7 @@ def test_a_sleeper_is_ready_from_when_its_sleep_is_over():
         for _ in range(4):
             time.sleep(0.01)
 
-    with record_threads() as recording:
-        run_all(("worker", lambda: compute(600_000)), ("sleeper", sleep))
-    check_lanes(recording)
+    recording = watch(worker=partial(compute, 600_000), sleeper=sleep)
     # Each time it had to wait for an interval, as long as the other one computed.
     states = states_of(recording, "sleeper")
     assert (WAITING, READY, RUNNING) in zip(states, states[1:], states[2:], strict=False)
@@ -165,12 +161,64 @@ def test_a_long_call_into_c_is_running():
         sum(range(3_000_000))
         hashlib.sha256(data)  # lets go of the GIL meanwhile
 
-    with record_threads() as recording:
-        run_all(("worker", work))
-    check_lanes(recording)
+    recording = watch(worker=work)
     # On a busy machine it lacks a processor besides.
     assert total(recording, "worker", RUNNING) > 0.1 * recording.seconds
     assert recording.trace.measures.stamps < 10_000
+
+
+def wait_for_a_lock():
+    lock, held = threading.Lock(), threading.Event()
+
+    def hold():
+        with lock:
+            held.set()
+            time.sleep(0.1)
+
+    def want():
+        held.wait()
+        with lock:
+            compute(10)
+
+    return hold, want
+
+
+def wait_for_a_socket():
+    here, there = socket.socketpair()
+
+    def send():
+        time.sleep(0.1)
+        with there:
+            there.send(b"x")
+
+    def receive():
+        with here:
+            here.recv(1)
+
+    return send, receive
+
+
+def wait_for_an_item():
+    items = queue.Queue()
+    return lambda: time.sleep(0.1) or items.put(1), items.get
+
+
+@pytest.mark.parametrize(
+    ("works", "kind", "what"),
+    [
+        (lambda: (partial(compute, 10), lambda: time.sleep(0.05)), "sleep", "time.sleep()"),
+        (wait_for_a_lock, "lock", ""),
+        (wait_for_an_item, "lock", "lock.acquire()"),
+        (wait_for_a_socket, "socket", "socket.recv()"),
+    ],
+)
+def test_what_a_thread_waits_for_is_named(works, kind, what):
+    other, waits = works()
+    recording = watch(other=other, waits=waits)
+    assert total(recording, "waits", WAITING) > 0.02
+    longest = max((w for w in recording.trace.waits if w.task == 2), key=lambda w: w.end - w.start)
+    assert longest.kind == kind
+    assert what in longest.what
 
 
 # How threads end, and where they come from
@@ -184,15 +232,14 @@ def test_outcomes_and_parents(monkeypatch):
         raise ValueError("no such price")
 
     def spawn():
-        inner = threading.Thread(target=compute, args=(10,), name="inner")
-        inner.start()
-        inner.join()
+        for _ in range(2):
+            run_all({"inner": partial(compute, 10)})
 
     stays = threading.Thread(target=go.wait, name="stays")
     stays.run = own = stays.run
     with record_threads() as recording:
-        run_all(("fails", fail), ("spawns", spawn), ("spawns", spawn))
-        assert "inner (2)" in recording.names  # while it is open, too
+        run_all({"fails": fail, "spawns": spawn})
+        assert recording.names[-1] == "inner (2)"  # while it is open, too
         stays.start()
     go.set()
     stays.join()
@@ -201,7 +248,7 @@ def test_outcomes_and_parents(monkeypatch):
     assert dict(table["outcome"]) == {
         "MainThread": "still running",
         "fails": "raised ValueError: no such price",
-        **dict.fromkeys(("spawns", "spawns (2)", "inner", "inner (2)"), "returned"),
+        **dict.fromkeys(("spawns", "inner", "inner (2)"), "returned"),
         "stays": "still running",
     }
     assert stays.run is own
@@ -211,35 +258,24 @@ def test_outcomes_and_parents(monkeypatch):
     assert table["finished"].isna().sum() == 2
 
 
-def test_an_executor_and_to_thread_are_seen():
+@pytest.mark.parametrize("first", ["record", "record_threads"])
+def test_executors_and_to_thread_are_seen_and_record_may_be_open_too(first):
     async def main():
-        return await asyncio.gather(*(asyncio.to_thread(time.sleep, 0.03) for _ in range(2)))
+        await asyncio.gather(*(asyncio.to_thread(time.sleep, 0.03) for _ in range(2)))
 
-    with record_threads() as recording:
+    found = {}
+    with contextlib.ExitStack() as stack:
+        for kind in sorted((record, record_threads), key=lambda kind: kind.__name__ != first):
+            found[kind] = stack.enter_context(kind())
         with ThreadPoolExecutor(1, thread_name_prefix="pool") as pool:
             assert pool.submit(compute, 10).result() == 45
         asyncio.run(main())
+    recording = found[record_threads]
     check_lanes(recording)
     # The loop ends its own pool in a thread.
     assert recording.names[:4] == ["MainThread", "pool_0", "asyncio_0", "asyncio_1"]
     assert total(recording, "asyncio_0", WAITING) > 0.02
-
-
-@pytest.mark.parametrize("first", ["record", "record_threads"])
-def test_together_with_record(first):
-    async def main():
-        await asyncio.gather(asyncio.sleep(0.01), asyncio.to_thread(compute, 1000))
-
-    kinds = {"record": record, "record_threads": record_threads}
-    with contextlib.ExitStack() as stack:
-        found = {
-            name: stack.enter_context(kinds[name]())
-            for name in sorted(kinds, reverse=first != "record")
-        }
-        asyncio.run(main())
-    check_lanes(found["record_threads"])
-    assert found["record_threads"].names[:2] == ["MainThread", "asyncio_0"]
-    assert list(found["record"].tasks()["outcome"])[:4] == ["returned"] * 4
+    assert set(found[record].tasks()["outcome"]) == {"returned"}
 
 
 def test_threads_of_others_are_left_alone():
@@ -248,13 +284,7 @@ def test_threads_of_others_are_left_alone():
     def other():
         stop.wait()
         traced.append(sys.gettrace())
-
-        def start():
-            traced.append(sys.getprofile())
-
-        thread = threading.Thread(target=start, name="of another")
-        thread.start()
-        thread.join()
+        run_all({"of another": lambda: traced.append(sys.getprofile())})
 
     thread = threading.Thread(target=other, name="older")
     thread.start()
@@ -288,8 +318,9 @@ def test_a_thread_that_outlives_the_block_is_traced_no_longer():
         found.append((sys.gettrace(), sys.getprofile(), sys._getframe().f_trace))
 
     thread = threading.Thread(target=outlive)
-    with record_threads() as recording:
+    with pytest.raises(KeyboardInterrupt), record_threads() as recording:
         thread.start()
+        raise KeyboardInterrupt
     went_on = len(recording), recording.trace.measures.stamps
     go.set()
     thread.join()
@@ -301,115 +332,20 @@ def test_a_recorder_that_fails_warns_once_and_lets_the_code_go_on(monkeypatch):
     def fail(*_):
         raise OSError("no counter")
 
+    monkeypatch.setattr(stamps, "_find_call", fail)
     results = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        with record_threads() as recording:
-            monkeypatch.setattr(stamps, "_find_call", fail)
-            run_all(("sleeper", lambda: results.append(time.sleep(0.01))))
-            results.append(compute(100))
+    warned = pytest.warns(RuntimeWarning, match=r"your code went on: OSError")
+    with warned as caught, record_threads() as recording:
+        run_all({"sleeper": lambda: results.append(time.sleep(0.01))})
+        results.append(compute(100))
     assert results == [None, 4950]
-    assert [str(one.message) for one in caught] == [
-        "record_threads() has failed and stopped recording; your code went on: "
-        "OSError('no counter')"
-    ]
-    assert recording.names[0] == "MainThread"
-    str(recording)
-
-
-def test_an_interrupt_of_the_users_code_leaves_nothing_behind():
-    with pytest.raises(KeyboardInterrupt), record_threads() as recording:
-        time.sleep(0.001)
-        raise KeyboardInterrupt
-    assert recording.names == ["MainThread"]
-
-
-# What its waits are called
-
-
-def nap():
-    time.sleep(0.05)
-
-
-def take_lock(kind):
-    lock = threading.Lock()
-    held, wanted = threading.Event(), threading.Event()
-
-    def hold():
-        with lock:
-            held.set()
-            wanted.wait()
-            time.sleep(0.1)
-
-    def want():
-        held.wait()
-        wanted.set()
-        if kind == "acquire":
-            lock.acquire()
-            lock.release()
-        else:
-            with lock:
-                compute(10)
-
-    return hold, want
-
-
-def receive():
-    here, there = socket.socketpair()
-
-    def send():
-        time.sleep(0.1)
-        with there:
-            there.send(b"x")
-
-    def take():
-        with here:
-            here.recv(1)
-
-    return send, take
-
-
-def take_item():
-    items = queue.Queue()
-
-    def put():
-        time.sleep(0.1)
-        items.put(1)
-
-    return put, items.get
-
-
-@pytest.mark.parametrize(
-    ("works", "kind", "what"),
-    [
-        (lambda: (compute_little, nap), "sleep", "time.sleep()"),
-        (partial(take_lock, "acquire"), "lock", ""),
-        (partial(take_lock, "with"), "lock", ""),
-        (take_item, "lock", "lock.acquire()"),
-        (receive, "socket", "socket.recv()"),
-    ],
-)
-def test_what_a_thread_waits_for_is_named(works, kind, what):
-    other, work = works()
-    with record_threads() as recording:
-        run_all(("other", other), ("waits", work))
-    check_lanes(recording)
-    assert total(recording, "waits", WAITING) > 0.02
-    longest = max((w for w in recording.trace.waits if w.task == 2), key=lambda w: w.end - w.start)
-    assert longest.kind == kind
-    assert what in longest.what
-
-
-def compute_little():
-    compute(10)
-
-
-# What it says, and what it refuses
+    assert len(caught) == 1
+    assert "MainThread" in str(recording)
 
 
 def test_results_and_errors_are_the_same(monkeypatch):
     seen = []
-    monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(args[:2]))
+    monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(repr(args[1])))
 
     def fail():
         raise KeyError("x")
@@ -417,28 +353,15 @@ def test_results_and_errors_are_the_same(monkeypatch):
     calls = [lambda n=n: time.sleep(*n) for n in (["x"], [-1], [])]
     for around in (contextlib.nullcontext, record_threads):
         with around():
-            run_all(("fails", fail))
+            run_all({"fails": fail})
             for bad in (*calls, fail, threading.current_thread().start):
                 with pytest.raises((TypeError, ValueError, KeyError, RuntimeError)) as info:
                     bad()
-                seen.append((type(info.value), info.value))
-    half = len(seen) // 2
-    first, second = (
-        [(kind, str(error)) for kind, error in part] for part in (seen[:half], seen[half:])
-    )
-    assert first == second
+                seen.append(repr(info.value))
+    assert seen[: len(seen) // 2] == seen[len(seen) // 2 :]
 
 
-def test_explain_says_how_long_turns_were_and_how_well_that_is_known():
-    sys.setswitchinterval(0.005)
-    recording = two_who_compute(count=3)
-    text = recording.explain()
-    words = "4 threads, ", "looks at the clock", "its turn is as long"
-    if has_gil:
-        words += "The GIL changed hands", "the switch interval is 5 ms", "that is the error"
-        assert recording.lanes()[0][0] == "the GIL"
-    assert [word for word in words if word not in text] == []
-    assert recording.findings == []
+# What it refuses
 
 
 def test_what_there_is_no_room_for_is_counted():
@@ -457,7 +380,7 @@ def test_other_blocks_around_it_are_refused():
     block = record_threads()
     with block, pytest.raises(RuntimeError, match="leave the outer block first"):
         record_threads().__enter__()
-    with pytest.raises(RuntimeError, match="write `with record_threads\\(\\):` anew"):
+    with pytest.raises(RuntimeError, match=r"write `with record_threads\(\):` anew"):
         block.__enter__()
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,15 +27,6 @@ needs_signals = pytest.mark.skipif(
 )
 
 
-@dataclass(frozen=True)
-class CellError:
-    """What a cell raised."""
-
-    ename: str
-    evalue: str
-    traceback: str
-
-
 @dataclass
 class CellRun:
     """What became of one cell; its status is "ok", "error", "aborted", or None: it was lost."""
@@ -45,7 +37,8 @@ class CellRun:
     stdout: str = ""
     stderr: str = ""
     displays: list[dict[str, Any]] = field(default_factory=list)
-    error: CellError | None = None
+    error: Any = None
+    """What it raised: `ename`, `evalue` and `traceback`."""
 
     @property
     def lost(self) -> bool:
@@ -163,9 +156,9 @@ class LiveKernel:
             run.error = _error(content)
 
 
-def _error(content: dict[str, Any]) -> CellError:
-    traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(content["traceback"]))
-    return CellError(content["ename"], content["evalue"], traceback)
+def _error(content: dict[str, Any]) -> SimpleNamespace:
+    text = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(content["traceback"]))
+    return SimpleNamespace(ename=content["ename"], evalue=content["evalue"], traceback=text)
 
 
 @contextmanager

@@ -91,47 +91,6 @@ def kernel():
         yield kernel
 
 
-def test_tasks_outlive_the_switch_in_both_directions(kernel):
-    """A task spawned before switching on or off goes on after it, timeouts and all."""
-    source = """
-        import asyncio
-
-        async def long_chore():
-            await gate.wait()
-            async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-                task = group.create_task(asyncio.to_thread(lambda: "washed"))
-            return task.result()
-        """
-    spawn = (
-        "gate = asyncio.Event(); task = asyncio.create_task(long_chore())\nawait asyncio.sleep(0)"
-    )
-    finish = "gate.set(); print(await task)"
-    sources = [textwrap.dedent(source), spawn, ON, finish, spawn, OFF, finish]
-    runs = kernel.run_all(sources)
-    assert [run.error for run in runs] == [None] * len(runs)
-    assert [runs[3].stdout, runs[6].stdout] == ["washed\n", "washed\n"]
-
-
-def test_asyncio_run_inside_asyncio_run_and_in_a_thread(kernel):
-    """Nested calls each return their own value, and a thread gets a loop of its own as always."""
-    source = """
-        import asyncio
-
-        async def inner():
-            await asyncio.sleep(0.01)
-            return asyncio.get_running_loop()
-
-        async def outer():
-            return asyncio.run(inner()), await asyncio.to_thread(asyncio.run, inner())
-
-        here, there = asyncio.run(outer())
-        print(here is asyncio.get_running_loop(), there is here, there.is_closed())
-        """
-    runs = kernel.run_all([ON, textwrap.dedent(source), OFF])
-    assert [run.error for run in runs] == [None] * 3
-    assert runs[1].stdout == "True False True\n"
-
-
 @needs_signals
 @pytest.mark.parametrize(
     ("naps", "first_line"),

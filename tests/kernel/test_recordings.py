@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .harness import cells_of, code_cells, faults, live_kernel, needs_signals, run_all
+from .harness import cells_of, code_cells, live_kernel, needs_signals, run_all
 
 BEFORE = """
 %load_ext asyncteach
@@ -176,22 +176,6 @@ def test_virtual_time_on_the_loop_of_the_kernel(kernel):
     }
     for run, expected in zip(kernel.run_all(list(cells)), cells.values(), strict=True):
         assert run.stdout.startswith(expected), run.error
-
-
-def test_a_fresh_kernel_runs_all_of_it():
-    """Queued behind each other with the extension's loading first, as a notebook has it."""
-    cells = [
-        "%load_ext asyncteach",
-        "%%timeline\nimport asyncio\nawait asyncio.sleep(0.01, 'slept')",
-        "%reload_ext asyncteach",
-        "%%timeline\n_",
-        "%unload_ext asyncteach",
-        "1 + 1",
-    ]
-    runs = run_all(cells)
-    assert faults(runs) == []
-    assert [len(run.displays) for run in runs] == [0, 2, 0, 2, 0, 1]
-    assert runs[3].displays[0]["text/plain"] == "'slept'"
 
 
 def test_the_lesson_names_the_line_that_blocks():

@@ -129,6 +129,41 @@ async def test_what_is_no_coroutine_is_refused():
 
 @pytest.mark.usefixtures("package")
 @in_a_notebook
+async def test_it_can_be_nested_and_a_thread_gets_a_loop_of_its_own():
+    async def inner():
+        await asyncio.sleep(0.001)
+        return asyncio.get_running_loop()
+
+    async def outer():
+        return asyncio.run(inner()), await asyncio.to_thread(asyncio.run, inner())
+
+    here, there = asyncio.run(outer())
+    assert here is asyncio.get_running_loop() is not there
+    assert there.is_closed()
+
+
+@pytest.mark.usefixtures("package")
+def test_tasks_outlive_the_switch_in_both_directions():
+    async def long_chore(gate):
+        await gate.wait()
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            task = group.create_task(asyncio.to_thread(lambda: "washed"))
+        return task.result()
+
+    async def cell():
+        for switch in (enable_asyncio_run, disable_asyncio_run):
+            gate = asyncio.Event()
+            task = asyncio.create_task(long_chore(gate))
+            await asyncio.sleep(0)
+            switch()
+            gate.set()
+            assert await task == "washed"
+
+    asyncio.run(cell())
+
+
+@pytest.mark.usefixtures("package")
+@in_a_notebook
 async def test_errors_come_out_as_they_are():
     """An error, a cancellation, an exit and an interrupt keep their type and are told once."""
     told = []

@@ -62,16 +62,10 @@ CELLS = {
     "value": "1 + 1",
     "assignment": "x = 3",
     "await": "import asyncio\nawait asyncio.sleep(0, 'slept')",
-    "async with and for": (
-        "import asyncio\nasync def count():\n    yield 1\n    yield 2\n"
-        "async with asyncio.timeout(5):\n    seen = [n async for n in count()]\nseen"
-    ),
     "prints": "for n in range(3):\n    print(n)",
     "several values": "1\n2\n3",
     "a line magic": "%pwd\nhere = %pwd\nlen(here) > 0",
-    "a shell command": "out = !echo hello\nout[0]",
     "future import": "from __future__ import annotations\ndef f(x: y): pass\nf.__annotations__",
-    "docstring": "'a first string'\n5",
     "docstring and future import": "'a script'\nfrom __future__ import annotations\n5",
     "names": "sorted(name for name in globals() if 'timeline' in name)",
     "names inside": "def names():\n    return '__timeline__' in globals()\nnames()",
@@ -82,14 +76,14 @@ CELLS = {
         "import asyncio\nasync def f():\n    await asyncio.sleep(0)\n    raise KeyError('k')\n"
         "await asyncio.gather(f(), f())"
     ),
-    "error over several lines": "(1 +\n 2 +\n None)",
     "interrupted": "raise KeyboardInterrupt",
     "syntax error": "x = 1\ny = (",
     "return": "return 5",
 }
 
 
-SHOWN = ["assignment", "several values", "prints", "await", "error", "docstring", "value"]
+# The same in a shell that is set to show every value.
+SHOWN = ["assignment", "several values", "prints", "await", "error", "value"]
 
 
 def outcome(shell, capsys, cell):
@@ -122,35 +116,17 @@ def plain(thing):
     return re.sub(r" +1 ('%%timeline.*|#)\n", "", text)
 
 
-def both(shell, capsys, cell):
-    """Return what a cell does with the magic, and without it."""
-    # A comment stands for the first line, so that the others have the same number.
-    without = outcome(shell, capsys, f"#\n{cell}")
-    shell.run_line_magic("load_ext", "asyncteach")
-    return outcome(shell, capsys, f"{QUIET}\n{cell}"), without
-
-
-@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
-def test_a_cell_does_what_it_does_without(shell, capsys, cell):
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [*((name, "last_expr") for name in CELLS), *((name, "all") for name in SHOWN)],
+)
+def test_a_cell_does_what_it_does_without(shell, capsys, name, shown):
     """The same output, value, names, and the same error with its traceback to the line."""
-    with_timeline, without = both(shell, capsys, cell)
-    assert with_timeline == without
-
-
-@pytest.mark.parametrize("cell", [CELLS[name] for name in SHOWN], ids=SHOWN)
-def test_it_shows_every_value_if_the_shell_is_set_to_show_all(shell, capsys, cell):
-    shell.ast_node_interactivity = "all"
-    with_timeline, without = both(shell, capsys, cell)
-    assert with_timeline == without
-
-
-def test_nothing_but_the_recording_is_left_in_the_namespace(loaded):
-    before = set(loaded.user_ns)
-    run(loaded, f"{QUIET} --name mine\nx = 5")
-    new = loaded.user_ns.keys() - before
-    assert {name for name in new if not re.fullmatch(r"_+i*\d*", name)} == {"x", "mine"}
-    run(loaded, f"{QUIET}\n1 / 0")
-    assert "__timeline__" not in loaded.user_ns
+    shell.ast_node_interactivity = shown
+    # A comment stands for the first line, so that the others have the same number.
+    without = outcome(shell, capsys, f"#\n{CELLS[name]}")
+    shell.run_line_magic("load_ext", "asyncteach")
+    assert outcome(shell, capsys, f"{QUIET}\n{CELLS[name]}") == without
 
 
 def test_other_cells_are_left_alone(loaded):
@@ -177,27 +153,24 @@ def recording_of(shell, cell, options=""):
     return shell.user_ns["_timeline"]
 
 
-def test_the_recording_is_of_the_cell(loaded):
-    """It begins and ends with the cell's own code."""
+def test_the_recording_is_of_the_cell_and_not_of_showing_its_value(loaded):
+    cell = (
+        "import time\nclass Slow:\n    def __repr__(self):\n        return f'{time.sleep(0.1)}'\n"
+    )
+    assert recording_of(loaded, f"{cell}Slow()").blocked().empty
     recording = recording_of(loaded, "import asyncio\nawait asyncio.sleep(30)", "--virtual")
     assert recording.seconds == 30
     assert recording.title == "This cell"
 
 
-def test_showing_the_value_is_not_recorded(loaded):
-    """What IPython does with the last value isn't the cell's own work."""
-    cell = "import time\nclass Slow:\n    def __repr__(self):\n        time.sleep(40)\nSlow()"
-    assert recording_of(loaded, cell.replace("time.sleep(40)", "return 'slow'")).blocked().empty
-    assert recording_of(loaded, cell.replace("40", "0.1")).blocked().empty
-
-
-def test_the_options_are_heeded(loaded):
-    """The threshold decides what is reported, the variable keeps the recording."""
+def test_the_threshold_decides_what_is_reported_and_the_variable_keeps_the_recording(loaded):
     cell = "import asyncio, time\nasync def f():\n    time.sleep(0.4)\nawait f()"
-    run(loaded, f"{QUIET} --virtual --threshold 0.3 --name short\n{cell}")
-    run(loaded, f"{QUIET} --virtual --threshold 0.5 --name long\n{cell}")
-    assert len(loaded.user_ns["short"].blocked()) == 1
-    assert len(loaded.user_ns["long"].blocked()) == 0
+    for threshold, name, blocks in (("0.3", "short", 1), ("0.5", "long", 0)):
+        before = set(loaded.user_ns)
+        run(loaded, f"{QUIET} --virtual --threshold {threshold} --name {name}\n{cell}")
+        assert len(loaded.user_ns[name].blocked()) == blocks
+        left = {name for name in loaded.user_ns.keys() - before if not re.match(r"_+i*\d*$", name)}
+        assert left <= {name, "asyncio", "time", "f"}
 
 
 def test_the_timeline_comes_below_the_output_and_once(loaded, capsys):
@@ -228,22 +201,22 @@ def test_either_half_can_be_left_out(loaded, capsys, option, there, gone):
     assert gone not in out
 
 
-def test_a_coroutine_as_the_last_value_is_told(loaded):
-    """Python can't warn of it, since Out keeps it; explain() names the call and the mending."""
-    (found,) = recording_of(loaded, "async def fetch(): pass\nx = 5\nfetch()").findings
-    assert (found.kind, found.line) == ("never-awaited", 4)
-    assert "`await fetch(" in found.fix
-    loaded.user_ns["Out"].pop(loaded.execution_count - 1).close()
-
-
-@pytest.mark.parametrize("last", ["plan", "await plan", "ended()"])
-def test_a_coroutine_that_is_no_mistake_is_not_told(loaded, last):
-    """Looking at a coroutine that an earlier line made is meant."""
+@pytest.mark.parametrize(
+    ("last", "lines"),
+    # Looking at a coroutine that an earlier line made is meant.
+    [("fetch()", [6]), ("plan", []), ("await plan", []), ("ended()", [])],
+)
+def test_a_call_without_await_at_the_end_is_reported(loaded, last, lines):
+    """Python can't warn of it, since Out keeps it; explain() names the call and the fix."""
     cell = (
         "async def fetch(): pass\nplan = fetch()\ndef ended():\n    plan.close()\n    return plan\n"
     )
-    assert recording_of(loaded, cell + last).findings == []
+    findings = recording_of(loaded, cell.replace("\n    return", "; return") + last).findings
+    assert [(one.kind, one.line) for one in findings] == [("never-awaited", n) for n in lines]
+    assert all("`await fetch(" in one.fix for one in findings)
     loaded.user_ns["plan"].close()
+    if lines:
+        loaded.user_ns["Out"].pop(loaded.execution_count - 1).close()
 
 
 # With other magics
