@@ -5,6 +5,7 @@ is none.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from time import perf_counter, process_time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Finding = tuple[str, str, int, float | str]
 
@@ -29,7 +30,9 @@ BUSY = (0, 1, 4)
 
 NAP, NAPS = 0.005, 6
 SHARERS, WORK = 10, 0.05  # threads that share work, and the seconds of it at least
-SLEEPERS = 100
+
+loop = asyncio.new_event_loop()
+held: list[Any] = []  # tasks that wait: without a reference they may be garbage-collected
 
 Play = Callable[[int], object]
 """Repeats the measured operation so many times."""
@@ -41,7 +44,6 @@ class Subject(NamedTuple):
     what: str
     number: int
     prepare: Callable[[], Play]
-    least: int = 1  # and always a multiple of it
     others: Callable[[], float] = float
     """Processor time so far of the other processes that it needs."""
 
@@ -67,28 +69,28 @@ def play_rounds(kind: str, subjects: list[Subject], seconds: float) -> Iterator[
     if is_on_one:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
-    def time_round(play: Play, subject: Subject, count: int) -> float:
-        def read() -> float:
-            return process_time() + subject.others() if is_on_one else perf_counter()
+    def read(subject: Subject) -> float:
+        return process_time() + subject.others() if is_on_one else perf_counter()
 
-        began = read()
+    def time_round(subject: Subject, play: Play, count: int) -> float:
+        began = read(subject)
         play(count)
-        return read() - began
+        return read(subject) - began
 
     ready = []
     for subject in subjects:
         try:
-            play, count = subject.prepare(), subject.least
+            play, count = subject.prepare(), 1
             # These rounds warm up. The shortest of three counts, or an interruption would look
             # like slow work.
-            while min(time_round(play, subject, count) for _ in range(3)) < ROUND / 2:
+            while min(time_round(subject, play, count) for _ in range(3)) < ROUND / 2:
                 count *= 2
             ready.append((subject, play, count))
         except (RuntimeError, OSError, AttributeError) as error:
             yield kind, subject.what, subject.number, f"this machine refused: {error}"
     for _ in repeat_for(seconds):
         for subject, play, count in ready:
-            took = time_round(play, subject, count) / count
+            took = time_round(subject, play, count) / count
             yield kind, subject.what, subject.number, took * 1e6
 
 
@@ -115,23 +117,18 @@ def measure_switching(seconds: float, number: int) -> Iterator[Finding]:
 
     subjects = [
         Subject("send to a generator", 1, lambda: send_to_generator),
-        Subject("sleep(0) between tasks", SLEEPERS, lambda: give_way, least=100 * SLEEPERS),
+        Subject("sleep(0) between tasks", 2, lambda: give_way),
         Subject("Event between tasks", 2, lambda: make_ring_of_tasks(2)),
         Subject("Event between tasks", number, lambda: make_ring_of_tasks(number)),
         Subject("Lock between threads", 2, lambda: make_ring_of_threads(2)),
         Subject("Lock between threads", number, lambda: make_ring_of_threads(number)),
-        Subject("pipe between processes", 2, lambda: send_to_process, 2, read_time),
+        Subject("pipe between processes", 2, lambda: send_to_process, read_time),
         Subject("to_thread and back", 1, lambda: go_to_thread),
     ]
     return play_rounds("switch", subjects, seconds)
 
 
-loop = asyncio.new_event_loop()
-
-
 def send_to_generator(count: int) -> None:
-    """Resume a generator."""
-
     def generate() -> Iterator[None]:
         while True:
             yield
@@ -142,14 +139,12 @@ def send_to_generator(count: int) -> None:
 
 
 def give_way(count: int) -> None:
-    """Let tasks resume each other in turn."""
-
     async def sleep() -> None:
-        for _ in range(count // SLEEPERS):
+        for _ in range(count // 2):
             await asyncio.sleep(0)
 
     async def run() -> None:
-        await asyncio.gather(*(sleep() for _ in range(SLEEPERS)))
+        await asyncio.gather(sleep(), sleep())
 
     loop.run_until_complete(run())
 
@@ -175,9 +170,9 @@ def make_ring_of_tasks(number: int) -> Play:
         await finished.wait()
         place = (place + count) % number
 
-    ring = [loop.create_task(hand_on(own)) for own in range(number)]
+    held.extend(loop.create_task(hand_on(own)) for own in range(number))
     loop.run_until_complete(play(number))
-    return lambda count: ring and loop.run_until_complete(play(count))  # the ring stays referenced
+    return lambda count: loop.run_until_complete(play(count))
 
 
 def make_ring_of_threads(number: int) -> Play:
@@ -217,8 +212,6 @@ def start_python(code: str) -> tuple["subprocess.Popen[bytes]", int, int]:
 
 
 def go_to_thread(count: int) -> None:
-    """Let a worker thread call a function, and come back."""
-
     async def run() -> None:
         for _ in range(count):
             await asyncio.to_thread(int)
@@ -231,8 +224,8 @@ def measure_starting(seconds: float) -> Iterator[Finding]:
     subjects = [
         Subject("task", 1, lambda: start_tasks),
         Subject("thread", 1, lambda: start_threads),
-        Subject("forked process", 1, lambda: fork_processes, others=read_ended_time),
-        Subject("spawned process", 1, lambda: spawn_processes, others=read_ended_time),
+        Subject("forked process", 1, lambda: fork_processes, read_ended_time),
+        Subject("spawned process", 1, lambda: spawn_processes, read_ended_time),
     ]
     return play_rounds("start", subjects, seconds)
 
@@ -254,9 +247,8 @@ def start_tasks(count: int) -> None:
 
 def start_threads(count: int) -> None:
     for _ in range(count):
-        thread = threading.Thread(target=do_nothing)
-        thread.start()
-        thread.join()
+        with running_threads(1, do_nothing):
+            pass
 
 
 def fork_processes(count: int) -> None:
@@ -283,38 +275,38 @@ def read_ended_time() -> float:
     return used.ru_utime + used.ru_stime
 
 
+@contextlib.contextmanager
+def running_threads(number: int, work: Callable[..., object], *arguments: Any) -> Iterator[None]:
+    """Start threads, and wait for their end when the block ends."""
+    threads = [threading.Thread(target=work, args=arguments) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    yield
+    for thread in threads:
+        thread.join()
+
+
 def measure_lateness(seconds: float) -> Iterator[Finding]:
     """Measure how late a loop wakes up beside threads that only calculate (the convoy effect)."""
-    for _ in repeat_for(seconds):
-        for number in BUSY:
-            for late in wake_beside(number):
-                yield "lateness", "loop beside busy threads", number, late * 1000
-
-
-def wake_beside(number: int) -> list[float]:
-    """Return how many seconds late a loop woke, each time."""
-    going = True
+    going = False
 
     def calculate() -> None:
         while going:
             pass
 
-    async def nap() -> list[float]:
-        late = []
-        for _ in range(NAPS):
-            due = perf_counter() + NAP
-            await asyncio.sleep(NAP)
-            late.append(max(1e-6, perf_counter() - due))
-        return late
+    async def nap() -> float:
+        due = perf_counter() + NAP
+        await asyncio.sleep(NAP)
+        return max(1e-6, perf_counter() - due)
 
-    threads = [threading.Thread(target=calculate) for _ in range(number)]
-    for thread in threads:
-        thread.start()
-    late = loop.run_until_complete(nap())
-    going = False
-    for thread in threads:
-        thread.join()
-    return late
+    for _ in repeat_for(seconds):
+        for number in BUSY:
+            going = True
+            with running_threads(number, calculate):
+                late = [loop.run_until_complete(nap()) for _ in range(NAPS)]
+                going = False
+            for one in late:
+                yield "lateness", "loop beside busy threads", number, one * 1000
 
 
 def measure_preemption(seconds: float) -> Iterator[Finding]:
@@ -325,12 +317,9 @@ def measure_preemption(seconds: float) -> Iterator[Finding]:
             pass
 
     def time_work(number: int) -> float:
-        threads = [threading.Thread(target=count, args=(work // number,)) for _ in range(number)]
         began = process_time()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with running_threads(number, count, work // number):
+            pass
         return process_time() - began
 
     work = 20_000
@@ -343,56 +332,38 @@ def measure_preemption(seconds: float) -> Iterator[Finding]:
 
 def measure_memory(what: str, number: int) -> Iterator[Finding]:
     """Measure the resident kilobytes (1,000 bytes) of each of so many that wait."""
-    hold = {"task": hold_tasks, "thread": hold_threads, "process": hold_process}[what]
+    from psutil import Process
+
     try:
-        yield "memory", what, number, max(0.0, hold(number)) / number / 1000
+        if what == "process":
+            idle, _, back = start_python("print(flush=True); input()")
+            os.read(back, 1)
+            taken = Process(idle.pid).memory_info().rss
+            idle.kill()
+        else:
+            hold = hold_tasks if what == "task" else hold_threads
+            hold(100)  # they warm up
+            before = Process().memory_info().rss
+            hold(number)
+            taken = max(0, Process().memory_info().rss - before)
+        yield "memory", what, number, taken / number / 1000
     except (RuntimeError, OSError) as error:
         yield "memory", what, number, f"this machine refused: {error}"
 
 
-def read_memory(process: int | None = None) -> int:
-    """Return the resident bytes of a process, of this one if none is given."""
-    import psutil
-
-    return int(psutil.Process(process).memory_info().rss)
-
-
-def hold_tasks(number: int) -> float:
+def hold_tasks(number: int) -> None:
     async def wait() -> None:
         await asyncio.sleep(3600)
 
-    def start(number: int) -> list[asyncio.Task[None]]:
-        tasks = [loop.create_task(wait()) for _ in range(number)]
-        loop.run_until_complete(asyncio.sleep(0))
-        return tasks
-
-    held = start(100)  # they warm up
-    before = read_memory()
-    held += start(number)
-    return read_memory() - before
+    held.extend(loop.create_task(wait()) for _ in range(number))
+    loop.run_until_complete(asyncio.sleep(0))
 
 
-def hold_threads(number: int) -> float:
+def hold_threads(number: int) -> None:
     gate = threading.Lock()
     gate.acquire()
-
-    def start(number: int) -> None:
-        for _ in range(number):
-            threading.Thread(target=gate.acquire, daemon=True).start()
-
-    start(10)  # they warm up
-    before = read_memory()
-    start(number)
-    return read_memory() - before
-
-
-def hold_process(_: int) -> float:
-    process, _, back = start_python("print(flush=True); input()")
-    os.read(back, 1)
-    memory = read_memory(process.pid)
-    process.kill()
-    process.wait()
-    return memory
+    for _ in range(number):
+        threading.Thread(target=gate.acquire, daemon=True).start()
 
 
 JOBS: dict[str, Callable[..., Iterator[Finding]]] = {
