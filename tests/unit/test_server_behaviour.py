@@ -121,6 +121,7 @@ def test_a_site_is_the_same_for_the_same_seed_and_has_many_links():
         ({"rate": (10, 1, 1)}, TypeError, r"got \(10, 1, 1\): rate="),
         ({"rate": (0, 1)}, ValueError, "1 or more, and got 0"),
         ({"rate": (10, 0)}, ValueError, "from 0.01 to 60, and got 0"),
+        ({"pages": "/"}, TypeError, "texts by path and got '/'"),
         ({"pages": ["/"]}, TypeError, r"pages=make_site\(200\)"),
         ({"pages": {"a": ""}}, ValueError, "begin with a slash"),
         ({"pages": {"/a": 1}}, TypeError, "texts by path and got 1"),

@@ -47,7 +47,7 @@ class Request:
 
 
 class Server:
-    """The requests of a server, which it writes in its thread and others read in theirs."""
+    """The log of a server: written in its own thread, read in any thread."""
 
     def __init__(self) -> None:
         self.most_at_once = 0
@@ -94,7 +94,8 @@ class Behaviour:
         """Return the answer to a request for a path that arrives at `now`, in seconds."""
         wait = self._rate_limit.seconds_to_wait(now) if self._rate_limit else 0
         if wait:
-            return refuse(429, f"Too many requests: try again in {wait} s.", wait)
+            sentence = f"Too many requests: try again in {wait} s.\n"
+            return Answer(429, sentence.encode(), retry_after=wait)
         number = self._requests[path]
         self._requests[path] += 1
         latency = self._latency + self._jitter * self._random("jitter", path, number)
@@ -123,11 +124,6 @@ class Behaviour:
     def _random(self, name: str, path: str, number: int) -> float:
         """Return a random number that doesn't depend on the order of the requests."""
         return random.Random(f"{self._seed} {name} {path} {number}").random()
-
-
-def refuse(status: int, sentence: str, retry_after: int) -> Answer:
-    """Return an immediate answer that says why the request is refused, and when to try again."""
-    return Answer(status, f"{sentence}\n".encode(), retry_after=retry_after)
 
 
 class RateLimit:
@@ -196,15 +192,18 @@ def _check_path(what: str, path: Any) -> str:
 
 def _check_pages(pages: Any) -> dict[str, bytes]:
     __tracebackhide__ = True
-    what, found = "slow_server(pages=...)", {}
-    for path, text in pages.items() if isinstance(pages, Mapping) else [("/", pages)]:
-        if not isinstance(text, str | bytes):
-            raise TypeError(
-                f"{what} takes a dictionary of texts by path and got {show(text)}: "
-                'write it as in pages={"/": "<p>Hello</p>"}, or pages=make_site(200).'
-            )
-        found[_check_path(what, path)] = text.encode() if isinstance(text, str) else text
-    return found
+    what = "slow_server(pages=...)"
+    texts = pages.values() if isinstance(pages, Mapping) else [pages]
+    wrong = [text for text in texts if text is pages or not isinstance(text, str | bytes)]
+    if wrong:
+        raise TypeError(
+            f"{what} takes a dictionary of texts by path and got {show(wrong[0])}: "
+            'write it as in pages={"/": "<p>Hello</p>"}, or pages=make_site(200).'
+        )
+    return {
+        _check_path(what, path): text.encode() if isinstance(text, str) else text
+        for path, text in pages.items()
+    }
 
 
 # A site to crawl

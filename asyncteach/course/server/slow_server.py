@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from asyncteach.arguments import check_whole
-from asyncteach.course.server.behaviour import Answer, Behaviour, Faulty, Server, refuse
+from asyncteach.course.server.behaviour import Answer, Behaviour, Faulty, Server
 from asyncteach.virtual_clock.clock import running_clock
 
 try:
@@ -111,7 +111,7 @@ class slow_server(Server):
         self._runner = asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)
         self._loop = self._runner.get_loop()
         self._stop, self._has_stopped = asyncio.Event(), threading.Event()
-        # record_threads() doesn't show a thread of _thread, nor record() this loop.
+        # record_threads() doesn't show a thread of _thread, nor record() its loop.
         _thread.start_new_thread(self._serve, (self._runner, sockets))
         return f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
 
@@ -140,11 +140,12 @@ class slow_server(Server):
 
     async def answer(self, handler: "_Handler") -> None:
         """Log a request and answer it, unless a fault prevents that."""
-        for _ in range(5):  # the loop notices first that clients have just disconnected
+        for _ in range(5):  # so that the loop has seen which clients have just disconnected
             await asyncio.sleep(0)
         request = self.begin(unquote(handler.request.path), self._now())
         if len(self._open) > self._most:
-            answer = refuse(503, "Too many requests at once: wait for some of them first.", 1)
+            sentence = b"Too many requests at once: wait for some of them first.\n"
+            answer = Answer(503, sentence, retry_after=1)
         else:
             answer = self._behaviour.choose_answer(request.path, request.start)
         # The task is cancelled when the client disconnects, and when the server closes.
