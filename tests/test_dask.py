@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -11,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -93,21 +93,10 @@ def names_of(activities):
 @contextlib.contextmanager
 def meanwhile(work):
     """Do something in another thread, which has to have worked when the block is over."""
-    errors = []
-
-    def run():
-        try:
-            work()
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with ThreadPoolExecutor(1) as threads:
+        done = threads.submit(work)
         yield
-    finally:
-        thread.join()
-        assert not errors
+    done.result()
 
 
 def test_two_workers_are_busy_at_one_moment(client):
@@ -115,29 +104,23 @@ def test_two_workers_are_busy_at_one_moment(client):
     assert activities_in(recording) == names_of(LEISURE)
     assert list(names_in(recording)) == ["worker 1", "worker 2"]
     assert recording.title == "Leisure, on Dask (2 workers)"
-    slices = recording.trace.slices
-    workers = [slices[slices.task == n] for n, row in enumerate(recording.trace.rows)
-               if row.parent is None]  # fmt: skip
-    assert max(own.start.min() for own in workers) < min(own.end.max() for own in workers)
+    frame = recording.to_frame()
+    one, two = (frame[frame.task == name] for name in names_in(recording))
+    assert max(one.start.min(), two.start.min()) < min(one.end.max(), two.end.max())
     assert client.status == "running"
 
 
 def test_each_activity_does_its_steps_and_is_ready_until_it_begins(client):
     activities = [chore("wash", 30, start=5, finish=5)] * 3
+    activities += [leisure("blink", 0), chore("\ud800", 1), chore("worker 1", 1)]
     recording = run_on_dask(iter(activities), client, minute=0.004)
-    assert activities_in(recording) == ["wash", "wash (2)", "wash (3)"]
+    names = ["?", "blink", "wash", "wash (2)", "wash (3)", "worker 1"]
+    assert activities_in(recording) == names
+    assert str(recording)
     for index in range(3):
         own = recording.trace.slices[recording.trace.slices.task == index]
         assert all(len(own.of(state)) for state in ("running", "ready", "waiting"))
         assert sum(own.of("waiting").seconds()) >= 19.9
-
-
-def test_any_activities_are_done(client):
-    activities = [leisure("blink", 0), chore("\ud800", 1), chore("worker 1", 1)]
-    recording = run_on_dask(activities, client, minute=0.001)
-    assert len(activities_in(recording)) == len(activities)
-    assert str(recording)
-    assert len(set(recording.names)) == len(recording.names)
 
 
 def test_an_interrupt_frees_the_workers_of_a_cluster_and_leaves_it_alone(client):
@@ -184,9 +167,6 @@ def test_an_asynchronous_client_is_awaited_and_an_ordinary_one_is_not(client):
 def test_wrong_arguments_are_refused_at_once(arguments, keywords, words):
     with pytest.raises((TypeError, ValueError), match=words):
         run_on_dask(*arguments, **keywords)
-
-
-def test_virtual_time_is_refused():
     with virtual_time(), pytest.raises(ValueError, match="takes real time only"):
         run_on_dask(CHORES)
 
@@ -195,22 +175,6 @@ def test_without_dask_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ImportError, match=r'pip install "asyncteach\[dask\]"'):
         run_on_dask(CHORES)
-
-
-def test_dask_is_imported_when_it_is_used():
-    code = "import asyncteach.dask, sys; sys.exit('distributed' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_forgetting_to_await_it_starts_nothing():
-    async def main():
-        run = run_on_dask(CHORES)
-        assert "write `await run_on_dask(...)`" in repr(run)
-        del run
-        gc.collect()
-
-    with pytest.warns(RuntimeWarning, match="'run_on_dask' was never awaited"):
-        asyncio.run(main())
 
 
 # A cluster of its own

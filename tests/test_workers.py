@@ -26,6 +26,7 @@ from asyncteach import (
     run_together,
 )
 from asyncteach.comparison import find_limit
+from asyncteach.intervals import covered
 from asyncteach.runners.workers import count_cores, has_gil
 
 MINUTE = 0.002
@@ -42,12 +43,8 @@ def rows(recording, state):
 
 def overlap(recording):
     """Return how many minutes two or more activities were running at once."""
-    edges = [edge for _, _, a, b in rows(recording, "running") for edge in ((a, 1), (b, -1))]
-    depth = total = 0
-    for (at, change), (after, _) in pairwise([*sorted(edges), (recording.minutes, 0)]):
-        depth += change
-        total += (after - at) * (depth > 1)
-    return total
+    running = recording.trace.slices.of("running")
+    return covered(running.start, running.end, least=2)
 
 
 def children(of=None):

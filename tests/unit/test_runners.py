@@ -35,14 +35,6 @@ def together(activities, **keywords):
     return asyncio.run(run_together(activities, clock="virtual", **keywords))
 
 
-def in_threads(activities):
-    return run_in_threads(activities, clock="virtual")
-
-
-def in_processes(activities):
-    return run_in_processes(activities, clock="virtual")
-
-
 def rows(recording, state=None):
     found = [tuple(row) for row in recording.to_frame().itertuples(index=False)]
     return [row for row in found if state in (None, row[1])]
@@ -109,12 +101,6 @@ def test_threads_take_turns_at_leisure():
     assert "the GIL" not in dict(run_in_processes(LEISURE, clock="virtual").lanes())
 
 
-def test_activities_of_one_name_are_told_apart():
-    recording = together([leisure("jog", 10), leisure("jog", 10)])
-    assert recording.names == ["jog", "jog (2)"]
-    assert recording.minutes == 20
-
-
 CHORE = st.tuples(*[st.integers(0, 30)] * 3).map(
     lambda parts: chore("x", sum(parts), start=parts[0], finish=parts[1])
 )
@@ -129,8 +115,9 @@ def test_whatever_the_activities_the_books_balance(activities):
     in_turn = run_in_turn(activities, clock="virtual")
     assert in_turn.minutes == sum(a.minutes for a in activities)
     assert in_turn.attention == attention
-    for run, cores in ((together, 1), (in_threads, 1), (in_processes, 2)):
-        recording = run(activities)
+    for run, cores in ((together, 1), (run_in_threads, 1), (run_in_processes, 2)):
+        keywords = {} if run is together else {"clock": "virtual"}
+        recording = run(activities, **keywords)
         assert max(attention / cores, longest) <= recording.minutes <= in_turn.minutes
         tasks = recording.tasks()
         assert list(tasks["running"]) == [a.attention for a in activities]
@@ -152,13 +139,6 @@ def test_a_real_run_inside_virtual_time_is_virtual_too():
         assert run_in_threads(CHORES).minutes == pytest.approx(40)
         assert clock.seconds - before == pytest.approx(40 * 0.02)
         assert run_in_processes(LEISURE).minutes == pytest.approx(55)
-
-
-def test_run_together_can_be_a_task_like_any_coroutine():
-    async def main():
-        return (await asyncio.create_task(run_together(CHORES, clock="virtual"))).minutes
-
-    assert asyncio.run(main()) == 40
 
 
 def test_run_together_without_await_says_what_is_missing():
@@ -191,23 +171,15 @@ def test_wrong_arguments_are_refused_at_once(run, activities, keywords, words):
         run(activities, **keywords)
 
 
-@pytest.mark.parametrize("at_once", [0, 2.5, True])
-def test_at_once_is_a_whole_number(at_once):
-    with pytest.raises((TypeError, ValueError), match="at_once takes a whole number"):
-        run_together(CHORES, clock="virtual", at_once=at_once)
-
-
 @pytest.mark.skipif(NEW, reason="this Python has interpreters")
 def test_a_python_without_interpreters_says_so():
     with pytest.raises(RuntimeError, match=r"needs Python 3.14 or later, and this is 3\.1\d: use "):
         run_in_interpreters(CHORES)
 
 
-def test_a_year_of_work_takes_no_virtual_time():
-    assert run_in_turn([leisure("travel", 525_600)], clock="virtual").minutes == 525_600
-
-
 def test_at_most_so_many_at_once_are_under_way():
+    with pytest.raises(ValueError, match="at_once takes a whole number, 1 or more, and got 0"):
+        together(CHORES, at_once=0)
     recording = together(CHORES, at_once=2)
     starts = {row.name: (row.spawned, row.finished) for row in recording.trace.rows}
     assert starts == {"cook rice": (0, 40), "wash clothes": (0, 30), "wash dishes": (30, 60)}

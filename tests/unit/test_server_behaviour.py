@@ -97,9 +97,7 @@ def test_all_pages_of_a_site_can_be_reached(count):
 def test_a_site_is_the_same_for_the_same_seed_and_has_many_links():
     assert make_site(50, seed=1) == make_site(50, seed=1) != make_site(50, seed=2)
     site = make_site(200, seed=1)
-    links = [link for page in site.values() for link in re.findall(r'href="([^"]+)"', page)]
-    assert len(links) > 2 * len(site)  # most pages are found more than once
-    assert 0 < site["/"].count("href") < 50
+    assert "".join(site.values()).count("href") > 2 * len(site)  # pages are found more than once
 
 
 @pytest.mark.parametrize(
