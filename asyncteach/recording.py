@@ -54,23 +54,16 @@ class Recording:
         self._names = list(names)
         self._slices: list[tuple[int, int, float, float]] = []
         self._trace: Trace | None = None
-        self._build: Callable[[], tuple[Trace, bool]] | None = None
+        self._build: Callable[[], Trace] = self._make_trace
 
     @classmethod
-    def from_source(cls, title: str, build: Callable[[], tuple[Trace, bool]]) -> "Recording":
-        """Make a recording from `build()`, which returns a trace and whether that is final.
+    def from_source(cls, title: str, build: Callable[[], Trace]) -> "Recording":
+        """Make a recording of the trace that `build()` returns.
 
-        It is called when the trace is needed, until the trace is final.
+        It is called whenever the trace is needed, until one is final.
         """
         recording = cls(title, [])
         recording._build = build
-        return recording
-
-    @classmethod
-    def from_trace(cls, title: str, trace: Trace) -> "Recording":
-        """Make a recording of a trace that is complete."""
-        recording = cls(title, [])
-        recording._trace = trace
         return recording
 
     def add(self, task: int, state: str, start: float, end: float) -> None:
@@ -82,13 +75,10 @@ class Recording:
     @property
     def trace(self) -> Trace:
         """The recorded data in columns: the source of pictures and sentences."""
-        if self._build is not None:
-            trace, is_final = self._build()
-            trace.is_final = is_final
-            if is_final:
-                self._trace, self._build = trace, None
-        else:
-            trace = self._trace = self._trace or self._make_trace()
+        trace = self._trace or self._build()
+        if trace.is_final:
+            # What the trace was built from isn't needed any more.
+            self._trace, self._build = trace, self._make_trace
         trace.title = self.title
         return trace
 
@@ -163,8 +153,7 @@ class Recording:
         """Return a DataFrame with one row per slice, sorted by start: task, state, start, end.
 
         Times are story minutes, or for `record()` seconds since it began. For `record()` there is
-        also a column label: the name of the task in pictures and sentences. The columns task,
-        label and state are categorical, which is fast even for a million slices.
+        also a column label: the name of the task in pictures and sentences.
         """
         import pandas
 
@@ -242,13 +231,12 @@ class Recording:
         The first lane holds everything that ran; the loop's lane leaves out threads and processes.
         If all ran in processes, there is no first lane.
         """
-        head, first = self.trace.head, []
+        head, rows = self.trace.head, self.trace.rows
         tasks: dict[str, list[Slice]] = {name: [] for name in self.names}
-        elsewhere = {row.name for row in self.trace.rows if head == "loop" and row.kind != "task"}
         for one in self:
             tasks[one.task].append(one)
-            if one.state == RUNNING and one.task not in elsewhere:
-                first.append(one)
+        elsewhere = {row.name for row in rows if head == "loop" and row.kind != "task"}
+        first = [one for one in self if one.state == RUNNING and one.task not in elsewhere]
         return [*([(head, first)] if head else []), *tasks.items()]
 
     def plot(self, ax: "Axes | None" = None, **options: Any) -> "Axes":

@@ -44,7 +44,7 @@ def record_of(tasks: int, steps: int) -> Recording:
     rows = [TaskRecord("main", "main", "main")]
     rows += [TaskRecord(f"fetch-{n}", f"fetch-{n}", "fetch", 0, 0.0) for n in range(1, tasks + 1)]
     trace = Trace(rows, slices, float(slices.end.max()), loops=["loop"])
-    return Recording.from_source(f"{tasks:,} tasks", lambda: (trace, True))
+    return Recording.from_source(f"{tasks:,} tasks", lambda: trace)
 
 
 def import_seconds(module: str) -> float:

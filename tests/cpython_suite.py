@@ -17,6 +17,7 @@ import sys
 import unittest
 import warnings
 from collections import Counter
+from unittest.mock import patch
 
 MODULES = (
     *("test_tasks", "test_eager_task_factory", "test_taskgroups", "test_locks", "test_queues"),
@@ -30,51 +31,27 @@ NOT_COMPARED = {
     "test.test_asyncio.test_base_events.BaseEventLoopTests.test_run_forever_pre_stopped",
 }
 
-Outcomes = dict[str, str]
 
-
-class Outcome(unittest.TestResult):
-    """Keeps what became of each test, and of each subtest that failed."""
+class Result(unittest.TestResult):
+    """Keeps that a test was run; what became of it stands in the lists of a TestResult."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.outcomes: Outcomes = {}
-        self.reports: dict[str, str] = {}
+        self.buffer = True
+        self.ran: list[str] = []
 
-    def _keep(self, test: unittest.TestCase, outcome: str, report: str = "") -> None:
-        self.outcomes[test.id()] = outcome
-        self.reports[test.id()] = report
+    def startTest(self, test):
+        super().startTest(test)
+        self.ran.append(test.id())
 
-    def addSuccess(self, test):
-        super().addSuccess(test)
-        if test.id() not in self.outcomes:
-            self._keep(test, "ok")
-
-    def addError(self, test, err):
-        super().addError(test, err)
-        self._keep(test, f"error: {err[0].__name__}", self.errors[-1][1])
-
-    def addFailure(self, test, err):
-        super().addFailure(test, err)
-        self._keep(test, "failure", self.failures[-1][1])
-
-    def addSkip(self, test, reason):
-        super().addSkip(test, reason)
-        self._keep(test, "skipped")
-
-    def addExpectedFailure(self, test, err):
-        super().addExpectedFailure(test, err)
-        self._keep(test, "expected failure")
-
-    def addUnexpectedSuccess(self, test):
-        super().addUnexpectedSuccess(test)
-        self._keep(test, "unexpected success")
-
-    def addSubTest(self, test, subtest, err):
-        super().addSubTest(test, subtest, err)
-        if err is not None:
-            self._keep(subtest, f"subtest: {err[0].__name__}")
-            self._keep(test, "failure")
+    def reports(self) -> dict[str, tuple[str, str]]:
+        """Return the outcome of each test, and of each subtest that failed, with its traceback."""
+        found = dict.fromkeys(self.ran, ("ok", ""))
+        for test, report in (*self.errors, *self.failures):
+            found[test.id()] = report.strip().rpartition("\n")[2].partition(":")[0], report
+        found |= {test.id(): ("skipped", "") for test, _ in self.skipped}
+        found |= {test.id(): ("expected failure", "") for test, _ in self.expectedFailures}
+        return found | {test.id(): ("unexpected success", "") for test in self.unexpectedSuccesses}
 
 
 def available(modules: tuple[str, ...] = MODULES) -> list[str]:
@@ -87,14 +64,13 @@ def available(modules: tuple[str, ...] = MODULES) -> list[str]:
     return found
 
 
-def run_tests(module: str) -> Outcome:
+def run_tests(module: str) -> dict[str, tuple[str, str]]:
     """Run the tests of one module in this process."""
-    result = Outcome()
-    result.buffer = True
+    result = Result()
     suite = unittest.defaultTestLoader.loadTestsFromName(f"test.test_asyncio.{module}")
     with contextlib.redirect_stderr(io.StringIO()):
         suite.run(result)
-    return result
+    return result.reports()
 
 
 @contextlib.contextmanager
@@ -110,14 +86,11 @@ def recorder_on_every_loop():
         session = recorder._session
 
         def watch(loop):
-            patch = registry.attach(loop, session)
-            patch.scope_of = lambda _: session  # tasks of any context
+            registry.attach(loop, session).scope_of = lambda _: session  # tasks of any context
 
         # One loop is watched all the time, so that no test finds a thread that came during it.
         keeper = asyncio.SelectorEventLoop()
         watch(keeper)
-        kinds = (asyncio.SelectorEventLoop, test_utils.TestLoop)
-        before = {}
 
         def watched(init):
             def __init__(self, *args, **kwargs):
@@ -126,15 +99,10 @@ def recorder_on_every_loop():
 
             return __init__
 
-        for kind in kinds:
-            before[kind] = kind.__init__
-            kind.__init__ = watched(kind.__init__)
-        try:
+        with contextlib.closing(keeper), contextlib.ExitStack() as stack:
+            for kind in (asyncio.SelectorEventLoop, test_utils.TestLoop):
+                stack.enter_context(patch.object(kind, "__init__", watched(kind.__init__)))
             yield recording
-        finally:
-            for kind, init in before.items():
-                kind.__init__ = init
-            keeper.close()
 
 
 def run_here(module: str, *, recorded: bool) -> dict[str, object]:
@@ -143,16 +111,13 @@ def run_here(module: str, *, recorded: bool) -> dict[str, object]:
     # What a shell starts in the background ignores interrupts: some tests send themselves one.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if not recorded:
-        result = run_tests(module)
-        return {"outcomes": result.outcomes, "reports": result.reports}
+        return {"reports": run_tests(module)}
     with recorder_on_every_loop() as recording:
-        result = run_tests(module)
+        reports = run_tests(module)
     trace = recording.trace
     return {
-        "outcomes": result.outcomes,
-        "reports": result.reports,
+        "reports": reports,
         "tasks": sum(row.kind == "task" for row in trace.rows),
-        "slices": len(trace.slices),
         "gave up": [event.text for event in trace.events if event.kind == "recorder-failed"],
     }
 
@@ -173,17 +138,17 @@ def compare(modules: list[str], *, show: bool = False) -> tuple[int, int, list[s
     for module in modules:
         plain = run_elsewhere(module, recorded=False)
         recorded = run_elsewhere(module, recorded=True)
-        expected, got = plain["outcomes"], recorded["outcomes"]
+        expected, got = plain["reports"], recorded["reports"]
         differences += [f"{module}: the recorder gave up: {text}" for text in recorded["gave up"]]
+        missing = ("not run", "")
         for test in sorted({*expected, *got} - NOT_COMPARED):
-            before, after = expected.get(test, "not run"), got.get(test, "not run")
+            (before, _), (after, report) = expected.get(test, missing), got.get(test, missing)
             if before != after:
-                report = recorded["reports"].get(test, "")[-1500:]
-                differences.append(f"{test}: plain {before}, recorded {after}\n{report}")
+                differences.append(f"{test}: plain {before}, recorded {after}\n{report[-1500:]}")
         tests += len({*got} - NOT_COMPARED)
         tasks += recorded["tasks"]
         if show:
-            kinds = Counter(outcome.partition(":")[0] for outcome in got.values())
+            kinds = Counter(outcome for outcome, _ in got.values())
             said = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
             print(f"{module:24} {recorded['tasks']:6,} tasks recorded; {said}", flush=True)
     return tests, tasks, differences

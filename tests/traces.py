@@ -10,7 +10,7 @@ LINE = Place("In [7]", 3, "fetch")
 
 
 def record_of(trace, title="by hand"):
-    return Recording.from_source(title, lambda: (trace, True))
+    return Recording.from_source(title, lambda: trace)
 
 
 def make(rows, slices, *, blocks=(), waits=(), idle=(), title="by hand", **more):

@@ -55,7 +55,7 @@ def build_trace(session: RecordingSession) -> Trace:
     trace.loops = [f"loop {n + 1}" for n in range(len(idle))] if idle[1:] else ["loop"] * len(idle)
     trace.cpu = float("nan") if session.clock.virtual else cpu
     trace.dropped = dropped + sum(map(len, parts)) - len(slices)
-    trace.threshold = session.threshold
+    trace.threshold, trace.is_final = session.threshold, session.closed
 
     def find_waits() -> list[Wait]:
         return sorted((w for one in waits for w in one()), key=lambda w: (w.start, w.task))

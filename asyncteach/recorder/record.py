@@ -106,7 +106,7 @@ class record:
         except BaseException:
             self.__exit__(None, None, None)
             raise
-        return Recording.from_source(self._title, lambda: (build_trace(session), session.closed))
+        return Recording.from_source(self._title, lambda: build_trace(session))
 
     def __exit__(
         self,

@@ -97,7 +97,7 @@ class record_threads:
         except BaseException:  # an interrupt may come at any line
             self._close()
             raise
-        return Recording.from_source(self._title, lambda: (self._build(), _open is not self))
+        return Recording.from_source(self._title, self._build)
 
     def __exit__(
         self,

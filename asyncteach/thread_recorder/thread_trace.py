@@ -115,6 +115,7 @@ def build_thread_trace(logs: list[ThreadLog], zero: int, ended: int, interval: i
         make_slices(list(threads), list(states), *columns).ordered(),
         (last - zero) / _BILLION,
         domain=THREADS,
+        is_final=ended != UNKNOWN,
         dropped=sum(log.dropped for log in logs),
         head="the GIL" if getattr(sys, "_is_gil_enabled", lambda: True)() else None,
         find_waits=partial(sorted, waits, key=lambda wait: wait.start),

@@ -38,7 +38,7 @@ def place(path, line, function="main", name="In [7]"):
 
 
 def recording_of(trace):
-    return Recording.from_source("by hand", lambda: (trace, True))
+    return Recording.from_source("by hand", lambda: trace)
 
 
 def task(label, **columns):
@@ -622,7 +622,9 @@ def test_a_task_that_goes_on_beside_later_cells():
 
 
 def test_as_long_as_the_block_is_open_tasks_may_be_at_work():
-    assert Recording.from_source("open", lambda: (left_running(), False)).findings == []
+    trace = left_running()
+    trace.is_final = False
+    assert recording_of(trace).findings == []
 
 
 @pytest.mark.parametrize(
