@@ -7,13 +7,13 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from asyncteach import check_answer, cli, show_progress
-from asyncteach.checks.results import forget_tries
-from asyncteach.course import progress
+from asyncteach.course import grading, progress
 from asyncteach.course.exercises import all_exercises, find_exercise
 
 PRINTER = "the printer"
@@ -25,7 +25,7 @@ def _fresh(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(progress, "_here", {})
     progress.report.cache_clear()
-    forget_tries()
+    monkeypatch.setattr(grading, "failed_tries", Counter())
 
 
 async def serve(name, print_receipt):

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from asyncteach.checks.results import forget_tries
-from asyncteach.course import progress
+from asyncteach.course import grading, progress
 from asyncteach.course.exercises import all_exercises, find_exercise, lesson_05
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -124,7 +124,7 @@ def notebook(shell, monkeypatch, tmp_path):
     """A notebook in a folder of its own, with nothing tried yet."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(progress, "_here", {})
-    forget_tries()
+    monkeypatch.setattr(grading, "failed_tries", Counter())
     names, handler = set(shell.user_ns), signal.getsignal(signal.SIGINT)
     with asyncio.Runner() as runner:
         yield Notebook(shell, runner)

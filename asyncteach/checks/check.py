@@ -17,7 +17,7 @@ from asyncteach.arguments import (
 )
 from asyncteach.checks import conditions
 from asyncteach.checks.failures import judge_failure
-from asyncteach.checks.results import Judgement, count_try, judge_result
+from asyncteach.checks.results import Judgement, judge_result
 from asyncteach.checks.runner import run_answer
 from asyncteach.checks.timeout import Ending
 from asyncteach.formatting import clip
@@ -31,8 +31,7 @@ class Check:
 
     `check()` makes it. Each condition is judged at once and returns the same Check, so you can
     chain them. The first condition that fails is shown with a hint, and later ones are skipped.
-    If it fails again, the hint says more. `hint=` and `stronger=` replace the general hints with
-    your own.
+    `hint=` replaces the general hint with your own.
 
     In a notebook a Check shows its sentences, and if it has failed, the timeline with the place
     marked. `passed` is True or False, and `recording` is the recording that was judged. If code
@@ -69,7 +68,7 @@ class Check:
     def took(
         self, *unknown: Any, minutes: float | None = None, seconds: float | None = None,
         at_most_minutes: float | None = None, at_most_seconds: float | None = None,
-        within: float | None = None, hint: str = "", stronger: str = "",
+        within: float | None = None, hint: str = "",
     ) -> Self:  # fmt: skip
         """Judge how long it all took: exactly, or at most. A story minute is 60 seconds.
 
@@ -92,18 +91,18 @@ class Check:
         if within is not None:
             check_number(within, "took(within=...)", fix="write it as in within=0.1")
         found = conditions.judge_length(self.recording, name, amount, within)
-        return self._add(found, hint, stronger)
+        return self._add(found, hint)
 
-    def overlapped(self, *names: str, hint: str = "", stronger: str = "") -> Self:
+    def overlapped(self, *names: str, hint: str = "") -> Self:
         """Judge if all these tasks were under way at the same moment; without names, all tasks.
 
         All tasks are here the tasks that have started no others.
         """
         __tracebackhide__ = True
         _check_names("overlapped", names)
-        return self._add(conditions.judge_overlap(self.recording.trace, names), hint, stronger)
+        return self._add(conditions.judge_overlap(self.recording.trace, names), hint)
 
-    def never_blocked(self, seconds: float = 0.05, *, hint: str = "", stronger: str = "") -> Self:
+    def never_blocked(self, seconds: float = 0.05, *, hint: str = "") -> Self:
         """Judge if no step held the event loop for longer than `seconds`."""
         __tracebackhide__ = True
         check_number(seconds, "never_blocked()", unit="seconds", fix="write it as in 0.1")
@@ -114,9 +113,9 @@ class Check:
                 f"never_blocked({seconds:g}) needs a recording of an event loop, with steps as "
                 f"short as that: use record(threshold={seconds:g})."
             )
-        return self._add(conditions.judge_blocks(trace, seconds), hint, stronger)
+        return self._add(conditions.judge_blocks(trace, seconds), hint)
 
-    def at_most(self, count: int, name: str, *, hint: str = "", stronger: str = "") -> Self:
+    def at_most(self, count: int, name: str, *, hint: str = "") -> Self:
         """Judge if never more than `count` tasks, or calls, of that name were at work at once.
 
         The name is the name of tasks, or of a coroutine function that tasks call, which is more
@@ -127,21 +126,21 @@ class Check:
         fix = "write the number first, then the name, as in at_most(3, 'fetch')"
         check_whole(count, "at_most()", least=0, fix=fix)
         check_text(name, "at_most()", fix=fix)
-        return self._add(conditions.judge_most(self.recording.trace, count, name), hint, stronger)
+        return self._add(conditions.judge_most(self.recording.trace, count, name), hint)
 
-    def cancelled(self, name: str, *, hint: str = "", stronger: str = "") -> Self:
+    def cancelled(self, name: str, *, hint: str = "") -> Self:
         """Judge if the task, or all tasks, of that name were cancelled."""
         __tracebackhide__ = True
-        return self._add_outcome("cancelled", name, None, hint, stronger)
+        return self._add_outcome("cancelled", name, None, hint)
 
-    def returned(self, name: str, *, hint: str = "", stronger: str = "") -> Self:
+    def returned(self, name: str, *, hint: str = "") -> Self:
         """Judge if the task, or all tasks, of that name returned."""
         __tracebackhide__ = True
-        return self._add_outcome("returned", name, None, hint, stronger)
+        return self._add_outcome("returned", name, None, hint)
 
     def raised(
         self, name: str, error: type[BaseException] | None = None, *,
-        hint: str = "", stronger: str = "",
+        hint: str = "",
     ) -> Self:  # fmt: skip
         """Judge if the task, or all tasks, of that name raised an exception, or one of a type."""
         __tracebackhide__ = True
@@ -150,40 +149,40 @@ class Check:
                 f"raised() takes an exception class after the name and got {error!r}: write the "
                 "class itself, as in raised('fetch', ValueError)."
             )
-        return self._add_outcome("raised", name, error, hint, stronger)
+        return self._add_outcome("raised", name, error, hint)
 
     def _add_outcome(
-        self, wanted: str, name: str, error: type[BaseException] | None, hint: str, stronger: str
+        self, wanted: str, name: str, error: type[BaseException] | None, hint: str
     ) -> Self:
         __tracebackhide__ = True
         _check_names(wanted, (name,))
         found = conditions.judge_outcome(self.recording.trace, name, wanted, error)
-        return self._add(found, hint, stronger)
+        return self._add(found, hint)
 
-    def order(self, *names: str, hint: str = "", stronger: str = "") -> Self:
+    def order(self, *names: str, hint: str = "") -> Self:
         """Judge if tasks finished in this order; those that finish together may come in any."""
         __tracebackhide__ = True
         _check_names("order", names)
         if len(names) < 2:
             raise ValueError("order() takes two names or more: write order('a', 'b').")
-        return self._add(conditions.judge_order(self.recording.trace, names), hint, stronger)
+        return self._add(conditions.judge_order(self.recording.trace, names), hint)
 
-    def nothing_left_running(self, *, hint: str = "", stronger: str = "") -> Self:
+    def nothing_left_running(self, *, hint: str = "") -> Self:
         """Judge if no task of the recording was still running at its end."""
         __tracebackhide__ = True
-        return self._add(conditions.judge_rest(self.recording.trace), hint, stronger)
+        return self._add(conditions.judge_rest(self.recording.trace), hint)
 
-    def result(self, *values: Any, hint: str = "", stronger: str = "") -> Self:
+    def result(self, *values: Any, hint: str = "") -> Self:
         """Judge the result: `result(expected)`, or for a recording `result(actual, expected)`."""
         __tracebackhide__ = True
         values = (self.value, *values) if len(values) == 1 and self._ran else values
         if len(values) != 2:
             takes = "expected" if self._ran else "actual, expected"
             raise TypeError(f"result() got {len(values)} values: write result({takes}).")
-        return self._add(judge_result(*values), hint, stronger)
+        return self._add(judge_result(*values), hint)
 
     def that(
-        self, condition: Any, sentence: str = "", *, hint: str = "", stronger: str = "",
+        self, condition: Any, sentence: str = "", *, hint: str = "",
         task: str | None = None, start: float | None = None, end: float | None = None,
     ) -> Self:  # fmt: skip
         """Judge anything else: `that(total == 3, "all three are counted")`.
@@ -201,7 +200,7 @@ class Check:
         found = conditions.judge_that(
             self.recording.trace, bool(condition), sentence, task, start, end
         )
-        return self._add(found, hint, stronger)
+        return self._add(found, hint)
 
     def also(self, other: "Check") -> Self:
         """Add the conditions of another check: if that one failed, this one fails too."""
@@ -214,20 +213,14 @@ class Check:
             self._failed, self._hint, self._of = other._failed, other._hint, other._of
         return self
 
-    def _add(self, found: Judgement, hint: str = "", stronger: str = "") -> Self:
-        """Keep a judgement unless one has failed before; if it fails, choose the hint."""
+    def _add(self, found: Judgement, hint: str = "") -> Self:
+        """Keep a judgement unless one has failed before."""
         __tracebackhide__ = True
-        for option, words in (("hint", hint), ("stronger", stronger)):
-            check_text(words, f"{option}=...", fix="write it in quotes", empty=True)
-        if self._failed is not None:
-            return self
-        if found.passed:
+        check_text(hint, "hint=...", fix="write it in quotes", empty=True)
+        if self._failed is None and found.passed:
             self._passed.append(found)
-            return self
-        self._failed = found
-        more = stronger or found.hints[-1] or hint
-        is_first = count_try(self.name, self.recording.title, more or found.clause) == 1
-        self._hint = (hint or found.hints[0]) if is_first else more
+        elif self._failed is None:
+            self._failed, self._hint = found, hint or found.hint
         return self
 
     def add_hint(self, hint: str) -> None:

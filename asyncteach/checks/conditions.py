@@ -9,7 +9,6 @@ from asyncteach.domains import CODE, STORY
 from asyncteach.findings import name_task
 from asyncteach.formatting import at, called, clip, format_duration, format_time, join_words, spell
 from asyncteach.intervals import sweep
-from asyncteach.places import is_users
 from asyncteach.recording import Recording
 from asyncteach.trace import READY, STATES, Block, TaskRecord, Trace
 
@@ -50,10 +49,8 @@ def _judge_missing(trace: Trace, name: str) -> Judgement:
     others = f"only {join_words(names, 8)}" if names else "and no other task was started"
     return no(
         f"no task is called {clip(name, 40)!r}, {others}",
-        (
-            "`asyncio.create_task(..., name=...)` gives a task its name. A coroutine that is "
-            "awaited directly isn't a task: it runs inside the one that awaits it.",
-        ),
+        "`asyncio.create_task(..., name=...)` gives a task its name. A coroutine that is "
+        "awaited directly isn't a task: it runs inside the one that awaits it.",
     )
 
 
@@ -78,15 +75,10 @@ def _were(number: int) -> str:
 
 # How long it took
 
-_TOO_LONG = (
-    "What waited for something else to be over, and could have been under way beside it?",
-    "`await` waits right there for the result. To overlap, tasks have to be started before the "
-    "first of them is awaited, and no step may hold the loop meanwhile.",
-)
+_TOO_LONG = "What waited for something else to be over, and could have been under way beside it?"
 _TOO_SHORT = (
-    "Was all of the work done, and awaited to its end?",
-    "A coroutine that is called without `await` doesn't run, and a task that is never awaited "
-    "isn't done when the function returns.",
+    "Was all of the work done, and awaited to its end? A coroutine that is called without "
+    "`await` doesn't run."
 )
 
 
@@ -106,27 +98,18 @@ def judge_length(
     if took > expected + late + 1e-9:
         mark = Mark(expected * scale, took * scale, f"after {wanted}")
         most = "" if unit == condition else "at most "
-        return no(f"it took {own}, expected {most}{wanted}", _hints_on_length(recording), mark)
+        return no(f"it took {own}, expected {most}{wanted}", _TOO_LONG, mark)
     if unit == condition and took < expected - early - 1e-9:
         mark = Mark(took * scale, took * scale, f"over after {own}")
         return no(f"it took only {own}, expected {wanted}", _TOO_SHORT, mark)
     return yes(f"it took {own}")
 
 
-def _hints_on_length(recording: Recording) -> tuple[str, str]:
-    """Return hints for a run that took too long, with a finding on the user's code if any."""
-    kinds = ("blocked-loop", "one-after-another")
-    found = (one for one in recording.findings if one.kind in kinds)
-    messages = (one.message for one in found if one.file and is_users(one.file))
-    return _TOO_LONG[0], next(messages, _TOO_LONG[1])
-
-
 # What held the loop
 
 _BLOCK = (
-    "While that line runs, no other task can. What does it wait for, and is there an `await`?",
-    "A call that isn't awaited keeps the thread until it returns. Many calls have an async form; "
-    "`await asyncio.to_thread(...)` runs any other one in a thread.",
+    "While that line runs, no other task can. What does it wait for, and is there an `await`? "
+    "`await asyncio.to_thread(...)` runs a call that has no async form."
 )
 
 
@@ -159,16 +142,14 @@ def _is_to_blame(trace: Trace, block: Block, seconds: float) -> bool:
 
 # How many at the same time
 
-_APART_HINTS = (
-    "Which of them could run while another one waits? Look at what has to end before the next one "
-    "begins.",
-    "`await` waits right there until the result is ready. To overlap, tasks have to be started "
-    "first, all of them, and awaited after that.",
+_NO_OVERLAP = (
+    "Which of them could run while another one waits? To overlap, tasks have to be started "
+    "first, all of them, and awaited after that."
 )
 _TOO_MANY = (
-    "A semaphore lets a fixed number in and makes the others wait. So does a fixed number of "
-    "workers that share one queue. All have to use the same semaphore, around all the work that "
-    "should be limited.",
+    "A semaphore lets a fixed number in and makes the others wait; so does a fixed number of "
+    "workers that share one queue. All have to use the same one, around all the work that "
+    "should be limited."
 )
 _TURN = ("lock", "semaphore", "queue", "condition", "event", "barrier")
 """The kinds of waits that don't count as work: the task waits for its turn."""
@@ -188,7 +169,7 @@ def judge_overlap(trace: Trace, names: tuple[str, ...]) -> Judgement:
         leaves = [n for n, row in enumerate(trace.rows) if n not in parents and not row.was_there]
         rows = [row for row in leaves if lives[row][1] - lives[row][0] > _LEAST]
     if len(rows) < 2:
-        return no("there are no two tasks that could overlap", _APART_HINTS)
+        return no("there are no two tasks that could overlap", _NO_OVERLAP)
     first = min(rows, key=lambda row: lives[row][1])
     later = [row for row in rows if row != first and lives[row][0] >= lives[first][1] - _LEAST]
     if not later:
@@ -199,7 +180,7 @@ def judge_overlap(trace: Trace, names: tuple[str, ...]) -> Judgement:
     early, late = (name_task(trace.rows[row]) for row in (first, second))
     return no(
         f"{late} began only when {early} was over, {start}",
-        _APART_HINTS,
+        _NO_OVERLAP,
         Mark(*lives[first], "", (first,)),
         Mark(*lives[second], f"begins {start}", (second,)),
     )
@@ -246,28 +227,23 @@ def _find_work(trace: Trace, name: str) -> list[tuple[float, float, int]]:
 
 _OUTCOMES = {
     "cancelled": (
-        "What asks it to stop, and when? And does the task end then?",
-        "`task.cancel()` asks a task to stop: CancelledError is raised where it waits. If an "
-        "`except` or a `finally` swallows it, the task goes on, or ends as if it had returned.",
+        "What asks it to stop, and when? If an `except` or a `finally` swallows the "
+        "CancelledError, the task goes on, or ends as if it had returned."
     ),
     "returned": (
         "A task that fails or is cancelled never returns; nor does one that is never awaited. What "
-        "keeps it from its end?",
+        "keeps it from its end?"
     ),
     "raised": (
         "If a task catches an exception and doesn't raise it again, the task just returns. Does "
-        "the error come out of the task?",
+        "the error come out of the task?"
     ),
 }
 _ORDER = (
     "Tasks that run at the same time end as their waits end. To have one after the other, the "
-    "second has to wait for the first: with an `await` of it, or with an Event.",
+    "second has to wait for the first: with an `await` of it, or with an Event."
 )
-_LEFT = (
-    "What awaits it? And what stops it when it is no longer needed?",
-    "Every task has to be awaited, or cancelled and then awaited, before its parent returns. A "
-    "TaskGroup does that by itself.",
-)
+_LEFT = "What awaits it? And what stops it when it is no longer needed?"
 
 
 def judge_outcome(
@@ -367,4 +343,4 @@ def judge_that(
     high = high if end is None else float(end)
     has_place = bool(rows) or start is not None or end is not None
     marks = [Mark(low, max(low, high), "here", tuple(rows))] if has_place else []
-    return no(f"it isn't true that {clause}", ("",), *marks)
+    return no(f"it isn't true that {clause}", "", *marks)

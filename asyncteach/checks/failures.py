@@ -22,98 +22,77 @@ from asyncteach.trace import Trace
 _LEFT_TASK = ". One of its tasks can't be stopped: restart the kernel to end it"
 _LEFT_THREAD = ". A thread that it started goes on: it ends by itself or with the kernel"
 
-Hints = tuple[str, ...]
-
 _HELD = (
-    "That step never ends and never gives the thread back to the event loop. Is there an endless "
-    "loop, or a call that waits?",
-    "If it waits for something that another task does: that task can't run as long as nothing is "
-    "awaited there. And a loop ends only if its condition changes.",
+    "That step never gives the thread back to the event loop. Is there an endless loop, or a "
+    "call that waits? As long as nothing is awaited there, no other task can run."
 )
 _HUNG = (
-    "It waits there, or looks there again and again, for something that never happens. What should "
-    "make it happen?",
-    "A task that waits for an event, a queue or a lock goes on only if another task sets the "
-    "event, puts an item in, or releases the lock.",
+    "It waits there, or looks there again and again, for something that never happens. What "
+    "should make it happen: which task sets the event, puts an item in, or releases the lock?"
 )
 _PLAIN = (
-    "The result of the call is awaited, so it has to be a coroutine. Is the function an "
-    "`async def`, without a `yield` in it?",
-    "An ordinary function does all its work during the call, and a function with a `yield` is a "
-    "generator: only an `async def` without `yield` gives a coroutine.",
+    "The result of the call is awaited, so it has to be a coroutine. Is the function an `async "
+    "def`, without a `yield` in it? An ordinary function does all its work during the call."
 )
 _PICKLED = (
-    "Another process gets a pickled copy; for a function that is only its name. Can it be imported "
-    "there?",
-    "A lambda, or a function that is defined in a cell, has no name that another process can "
-    "import: pass a function of a module, and its arguments after it.",
+    "Another process gets a pickled copy; for a function that is only its name. A lambda, or a "
+    "function that is defined in a cell, has no name that another process can import: pass a "
+    "function of a module, and its arguments after it."
 )
-_TYPES: dict[type[BaseException], Hints] = {
-    NameError: (
-        "Is the name spelled as where it is defined, and has that cell been run?",
-        "The function gets its data as arguments: use their names.",
-    ),
+_TYPES: dict[type[BaseException], str] = {
+    NameError: "Is the name spelled as where it is defined, and has that cell been run?",
     TimeoutError: (
         "`asyncio.timeout` and `asyncio.wait_for` raise TimeoutError where the limit was set: "
-        "catch it there, outside of the block.",
+        "catch it there, outside of the block."
     ),
     asyncio.CancelledError: (
         "What this line awaits was cancelled, and that raises CancelledError here too. Where "
-        "should your code handle it?",
+        "should your code handle it?"
     ),
     sqlite3.ProgrammingError: (
         "A connection belongs to the thread that has opened it, and works until it is closed. In "
-        "which thread does each of your calls run?",
-        "Let one ordinary function open the connection, use it and close it, and run that function "
-        "in a thread: `asyncio.to_thread(query, ...)`.",
+        "which thread does each of your calls run?"
     ),
     pickle.PicklingError: _PICKLED,
 }
 _WITH = (
     "A lock or a timeout of asyncio needs `async with`, a lock of threading needs `with`. Which "
-    "one does this object need?",
+    "one does this object need?"
 )
-_INSTRUCTIONS: dict[str, Hints] = {
+_INSTRUCTIONS = {
     # What Python was doing in the user's line when it raised TypeError.
     "GET_AWAITABLE": (
-        "Only a coroutine, a task or a future can be awaited. What comes after that `await`?",
-        "`work` is a function, and `work()` calls it: that gives a coroutine only if it is an "
-        "`async def`. A pool's future needs `asyncio.wrap_future(...)`.",
+        "Only a coroutine, a task or a future can be awaited. What comes after that `await`? A "
+        "call gives a coroutine only if the function is an `async def`."
     ),
     "BEFORE_WITH": _WITH,
     "BEFORE_ASYNC_WITH": _WITH,
     "LOAD_SPECIAL": _WITH,  # from 3.14 on
 }
 _HANDED = (
-    "In that line asyncio needs a coroutine, a task or a future, and gets something else. What is "
-    "it?",
-    "`work` is a function, and `work()`, with brackets, gives the coroutine. `await work()`, or a "
-    "call of an ordinary function, gives a result. `gather(*plans)` passes the items of a list one "
-    "by one; `asyncio.wait` needs tasks, as `asyncio.create_task(work())` makes them.",
+    "In that line asyncio needs a coroutine, a task or a future, and gets something else. "
+    "`work` is a function, and `work()`, with brackets, gives the coroutine; `await work()`, or "
+    "a call of an ordinary function, gives a result. `asyncio.wait` needs tasks."
 )
 _IN_A_THREAD = (
-    "The thread has to call a function. Does that line pass the function and its arguments, or "
-    "does it call the function itself and pass the result?",
-    "`asyncio.to_thread(work(1))` calls work at once and passes its result; "
-    "`asyncio.to_thread(work, 1)` passes the function itself and its argument.",
+    "The thread has to call a function. Does that line pass the function and its arguments, as "
+    "in `asyncio.to_thread(work, 1)`, or does it call the function itself and pass the result?"
 )
 _LOOP = (
-    "A loop is running already: code that runs on it needs no second loop.",
-    "Inside a coroutine, and in a notebook's cell, use `await` in place of `asyncio.run()`.",
+    "A loop is running already: inside a coroutine, and in a notebook's cell, use `await` in "
+    "place of `asyncio.run()`."
 )
 _ARGUMENTS = (
-    "The function has to take the arguments of the given `def` line, in the same order.",
-    "Compare your `def` line with the given one: change only the body.",
+    "The function has to take the arguments of the given `def` line, in the same order: change "
+    "only the body."
 )
 _GROUPED = (
-    "A TaskGroup raises a group of exceptions, and `except` doesn't look into a group. Which form "
-    "of it does?",
-    "`except* ValueError:` catches exceptions in a group; a plain `except ValueError:` around a "
-    "TaskGroup never does.",
+    "A TaskGroup raises a group of exceptions, and `except` doesn't look into a group: `except* "
+    "ValueError:` does."
 )
 _ANY = (
-    "Go to that line: what would have to be different for it to work?",
-    "Print the values of that line before it, and run both cells once more.",
+    "Go to that line: which of its values isn't what you expect there? Print them before it, "
+    "and run both cells once more."
 )
 
 
@@ -164,7 +143,7 @@ def _judge_error(error: BaseException, trace: Trace) -> Judgement:
     ]
     end, *rows = min(failed, default=(trace.duration,))
     mark = Mark(end, end, type(inner).__name__, tuple(map(int, rows)))
-    return no(clause, _find_hints(inner, is_grouped=inner is not error), mark)
+    return no(clause, _find_hint(inner, is_grouped=inner is not error), mark)
 
 
 def find_line(error: BaseException) -> Place | None:
@@ -181,10 +160,10 @@ def _entries_of(error: BaseException) -> list[TracebackType]:
     return entries
 
 
-def _find_hints(error: BaseException, *, is_grouped: bool) -> Hints:
-    for kind, hints in _TYPES.items():
+def _find_hint(error: BaseException, *, is_grouped: bool) -> str:
+    for kind, hint in _TYPES.items():
         if isinstance(error, kind):
-            return hints
+            return hint
     module = instruction = ""  # of the innermost line; no module: it is the user's
     frame = None  # of the innermost of the user's lines
     for one in _entries_of(error):
@@ -201,7 +180,7 @@ def _find_hints(error: BaseException, *, is_grouped: bool) -> Hints:
         return _INSTRUCTIONS[instruction]
     for name, value in frame.f_locals.items() if frame else ():
         if inspect.iscoroutine(value) and inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
-            return (f"{name} is {unfinished(value)}. {AWAIT_IT[0]}", AWAIT_IT[1])
+            return f"{name} is {unfinished(value)}. {AWAIT_IT}"
     if isinstance(error, TypeError | AttributeError):
         if module == "futures/thread.py" or module.startswith("virtual_clock/"):
             return _IN_A_THREAD

@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,8 +25,7 @@ class Judgement(NamedTuple):
 
     passed: bool
     clause: str
-    hints: tuple[str, ...] = ("",)
-    """A hint, and one that says more for the second try."""
+    hint: str = ""
     marks: tuple[Mark, ...] = ()
 
 
@@ -36,9 +34,9 @@ def yes(clause: str) -> Judgement:
     return Judgement(True, clause)
 
 
-def no(clause: str, hints: tuple[str, ...], *marks: Mark) -> Judgement:
+def no(clause: str, hint: str, *marks: Mark) -> Judgement:
     """Return that a condition doesn't hold."""
-    return Judgement(False, clause, hints, marks)
+    return Judgement(False, clause, hint, marks)
 
 
 def when(at: float, unit: str) -> str:
@@ -46,40 +44,23 @@ def when(at: float, unit: str) -> str:
     return f"after {format_time(at, unit)}" if at > 1e-3 else "at the very start"
 
 
-_failed: Counter[tuple[str, ...]] = Counter()
-
-
-def count_try(*key: str) -> int:
-    """Count one more failed try and return how many there have been."""
-    _failed[key] += 1
-    return _failed[key]
-
-
-def forget_tries() -> None:
-    """Forget all failed tries, as in a fresh process."""
-    _failed.clear()
-
-
 # The result of an answer
 
 AWAIT_IT = (
-    "Is there an `await`?",
-    "Calling a coroutine function only makes a coroutine, and a task has a result only when it is "
-    "done: `await` gives what they return.",
+    "Is there an `await`? Calling a coroutine function only makes a coroutine, and a task has a "
+    "result only when it is done: `await` gives what they return."
 )
 _NONE = (
-    "Is there a `return`?",
-    "A function without `return` returns None, whatever it has computed. And awaiting a task gives "
-    "what the task returns.",
+    "Is there a `return`? A function without one returns None, whatever it has computed. And "
+    "awaiting a task gives what the task returns."
 )
 _OTHER_ORDER = (
-    "In which order do the results come, and which order is expected?",
-    "`asyncio.gather` gives results in the order of its arguments, whichever is done first; "
-    "results that are collected one by one are in the order in which they came.",
+    "In which order do the results come, and which order is expected? `asyncio.gather` gives "
+    "them in the order of its arguments, whichever is done first."
 )
 _WRONG = (
-    "Follow one value from where it is made to the `return`.",
-    "Are all of them there, each once, and each with the value that belongs to it?",
+    "Follow one value from where it is made to the `return`. Are all of them there, each once, "
+    "and each with the value that belongs to it?"
 )
 
 

@@ -2,17 +2,21 @@
 
 import inspect
 import linecache
+from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
 from asyncteach.arguments import Awaitable
 from asyncteach.checks.check import Check, check
 from asyncteach.checks.failures import find_line
-from asyncteach.checks.results import count_try, show
+from asyncteach.checks.results import show
 from asyncteach.course import progress
 from asyncteach.course.exercises import Exercise, failed, find_exercise
 
 __all__ = ["check_answer"]
+
+failed_tries: Counter[str] = Counter()
+"""How often the answer to each exercise was wrong in this process."""
 
 
 def check_answer(name: str, *answer: Any) -> Coroutine[Any, Any, Any]:
@@ -76,8 +80,10 @@ async def _grade(exercise: Exercise, answer: Any) -> Any:
         if find_line(error) is None:
             raise  # the grader itself has failed
         verdict = await check(_fail(error), name=exercise.name)
-    if not verdict and count_try(exercise.name) > 1:
-        verdict.add_hint(exercise.stronger)
+    if not verdict:
+        failed_tries[exercise.name] += 1
+        if failed_tries[exercise.name] > 1:
+            verdict.add_hint(exercise.stronger)
     progress.keep(exercise.name, solved=bool(verdict))
     return verdict
 

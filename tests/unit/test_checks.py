@@ -23,12 +23,7 @@ from asyncteach import (
     virtual_time,
 )
 from asyncteach.checks.marks import draw_marked
-from asyncteach.checks.results import Mark, forget_tries
-
-
-@pytest.fixture(autouse=True)
-def _first_try():
-    forget_tries()
+from asyncteach.checks.results import Mark
 
 
 def judge(answer, *, virtual=True, **options):
@@ -521,30 +516,12 @@ def test_one_check_goes_on_with_another_one():
 # Hints
 
 
-def test_what_took_too_long_is_explained_by_the_line_at_the_second_try():
-    async def main():
-        await asyncio.gather(page(1), blocking(1))
-
-    first, second = (judge(main).took(seconds=1, within=0) for _ in range(2))
-    assert "waited for something else" in hint(first)
-    assert "blocking() held the loop for 1 s at test_checks.py:" in hint(second)
-
-
-def test_hints_grow_stronger_with_each_try_and_not_with_each_look():
-    first = judge(in_turn).took(seconds=3)
-    assert str(first) == str(first)
-    second, third = (judge(in_turn).took(seconds=3) for _ in range(2))
-    assert hint(first) != hint(second) == hint(third)
-    # Another condition has its own first try.
-    assert hint(judge(in_turn).overlapped()) not in (hint(first), hint(second))
-
-
-def test_hints_of_ones_own_are_counted_by_the_name_of_the_check():
-    def ask(name):
-        return hint(judge(in_turn, name=name).took(seconds=3, hint="One.", stronger="Two."))
-
-    assert [ask("one") for _ in range(3)] == ["One.", "Two.", "Two."]
-    assert ask("two") == "One."
+def test_a_hint_of_ones_own_takes_the_place_of_the_general_one():
+    assert "could have been under way beside it?" in hint(judge(in_turn).took(seconds=3))
+    assert hint(judge(in_turn).took(seconds=3, hint="One.")) == "One."
+    verdict = judge(in_turn).took(seconds=3, hint="One.")
+    verdict.add_hint("Two.")
+    assert str(verdict).endswith("A hint: One.\nTwo.")
 
 
 async def no_await():
