@@ -24,25 +24,6 @@ _WAYS = {
 _KEYWORDS = (*_WAYS, "minutes", "seconds", "order")
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """When a task is done, and when it begins if that was guessed."""
-
-    end: float
-    start: float | None = None
-
-    def scale(self, factor: float) -> "Span":
-        """Return the same in another unit."""
-        return Span(self.end * factor, None if self.start is None else self.start * factor)
-
-    def format(self, unit: str | None) -> str:
-        """Return it in words: `30 minutes`, or `5 to 25 minutes`."""
-        end = format_amount(self.end, unit)
-        if self.start is None:
-            return end
-        return f"{format_amount(self.start, unit).removesuffix(' minutes')} to {end}"
-
-
 @dataclass
 class Guess:
     """The guesses for one run."""
@@ -50,7 +31,8 @@ class Guess:
     way: str | None = None
     unit: str | None = None
     """`minutes` or `seconds`; None means the recording's unit."""
-    times: dict[str, Span] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
+    """When each task is done, or the whole."""
     order: list[str] = field(default_factory=list)
     open: dict[str, str] = field(default_factory=dict)
     """What still has three dots, with the beginning of an example, before the number."""
@@ -63,8 +45,8 @@ class Guess:
     def __str__(self) -> str:
         """Return the guess in a few words."""
         words = [
-            f"{'' if name == TOTAL else clip(name, 30) + ' '}{span.format(self.unit)}"
-            for name, span in self.times.items()
+            f"{'' if name == TOTAL else clip(name, 30) + ' '}{format_amount(end, self.unit)}"
+            for name, end in self.times.items()
         ]
         words += [f"first {', then '.join(self.order)}"] if self.order else []
         return f"{self.way}: {', '.join(words)}" if self.way else ", ".join(words)
@@ -75,8 +57,8 @@ class Hit:
     """One guessed time beside the real one, in the recording's unit."""
 
     name: str
-    guess: Span
-    fact: Span | None
+    guess: float
+    fact: float | None
     """None if the task never ended."""
     right: bool
     row: int | None = None
@@ -153,7 +135,7 @@ def _read_total(guess: Guess, keyword: str, value: object) -> None:
     if isinstance(value, EllipsisType):
         guess.open[keyword] = f"{keyword}="
     else:
-        guess.times[TOTAL] = Span(_read_time(value, keyword, guess.unit or "seconds"))
+        guess.times[TOTAL] = _read_time(value, keyword, guess.unit or "seconds")
 
 
 def _read_times(
@@ -163,29 +145,16 @@ def _read_times(
     __tracebackhide__ = True
     if not value:
         raise ValueError(f"The dict is empty: name at least one task, as in {example}.")
-    unit = guess.unit or "seconds"
     for name, time in value.items():
         name = name.name if isinstance(name, Activity) else name
         name = printable(check_text(name, "the name of a task", fix=f"write {example}"))
-        what = f"the guess for {clip(repr(name), 60)}"
         if names:
             check_known(name, names, "among the activities")
         if isinstance(time, EllipsisType):
             guess.open[name] = f'"{clip(name, 30)}": '
-        elif not isinstance(time, tuple | list):
-            guess.times[name] = Span(_read_time(time, what, unit))
-        elif len(time) != 2:
-            raise ValueError(
-                f"{what} has {len(time)} numbers: give one for when it is done, or two, as in "
-                "(5, 25), for when it begins and is done."
-            )
         else:
-            start, end = (_read_time(edge, what, unit) for edge in time)
-            if start > end:
-                raise ValueError(
-                    f"{what} begins at {start:g} and is done at {end:g} already: swap the two."
-                )
-            guess.times[name] = Span(end, start)
+            what = f"the guess for {clip(repr(name), 60)}"
+            guess.times[name] = _read_time(time, what, guess.unit or "seconds")
 
 
 def _read_order(value: object) -> list[str]:

@@ -36,7 +36,7 @@ class Outlines:
         self._hits = hits
         self.room = _BAND if any(hit.row is None for hit in hits) else 0.0
         words = [
-            f"{clip(hit.name, 40)} {hit.guess.format(recording.unit)}, {self._verdict(hit)}"
+            f"{clip(hit.name, 40)} {format_amount(hit.guess, recording.unit)}, {self._verdict(hit)}"
             for hit in hits
         ]
         self.alt = f"Your guess, as outlines: {'; '.join(words)}."
@@ -44,7 +44,7 @@ class Outlines:
     def draw(self, ax: Axes, sheet: Sheet) -> list[Patch]:
         """Draw an outline for each guess, with a word; return the patches for the legend."""
         ax.set_ylim(sheet.bottom, sheet.top - self.room / sheet.inches)
-        longest = max((hit.guess.end for hit in self._hits), default=0.0) * 1.1
+        longest = max((hit.guess for hit in self._hits), default=0.0) * 1.1
         most = max(ax.get_xlim()[1], self._recording.trace.duration * _BEYOND)
         ax.set_xlim(ax.get_xlim()[0], max(ax.get_xlim()[1], min(longest, most)))
         for text in ax.texts:
@@ -63,11 +63,11 @@ class Outlines:
 
     def _outline(self, ax: Axes, sheet: Sheet, hit: Hit) -> bool:
         """Draw one outline; return False if its lane stands for many tasks."""
-        start, end, words = hit.guess.start, hit.guess.end, self._verdict(hit)
+        end, words = hit.guess, self._verdict(hit)
         if hit.row is None:
             begun, (top, bottom) = 0.0, (sheet.top, sheet.bottom - 0.06)
             y = sheet.top - self.room / sheet.inches / 2
-            words = f"your guess: {hit.guess.format(self._recording.unit)}, {words}"
+            words = f"your guess: {format_amount(end, self._recording.unit)}, {words}"
         else:
             lane = int(sheet.view.lane_of[hit.row])
             if lane < 0 or sheet.view.lanes[lane].folded:
@@ -76,8 +76,7 @@ class Outlines:
             top, bottom = sheet.bar(lane)
             top, bottom = top - _GAP, bottom + _GAP
             y = (top + bottom) / 2
-        if start is None:
-            start = begun if begun < end else 0.0
+        start = begun if begun < end else 0.0
         halo = withStroke(linewidth=3.6, foreground=mpl.rcParams["axes.facecolor"])
         ax.add_patch(
             Rectangle(
@@ -108,14 +107,12 @@ class Outlines:
         )  # fmt: skip
 
     def _verdict(self, hit: Hit) -> str:
-        """Return `right`, or by how much it was missed: at the end, else at the start."""
+        """Return `right`, or by how much it was missed."""
         if hit.right:
             return "right"
         if hit.fact is None:
             return "missed: still running"
-        off = hit.guess.end - hit.fact.end
-        if hit.guess.start is not None and hit.fact.start is not None:
-            off = max(off, hit.guess.start - hit.fact.start, key=abs)
+        off = hit.guess - hit.fact
         amount = format_amount(abs(off), self._recording.unit)
         return f"{amount} too {'late' if off > 0 else 'early'}"
 

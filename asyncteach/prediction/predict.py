@@ -11,9 +11,16 @@ import numpy as np
 
 from asyncteach.arguments import check_number, show
 from asyncteach.formatting import clip, join_words, printable
-from asyncteach.prediction.guesses import ORDER, TOTAL, Guess, Hit, Span, check_known, read_guesses
+from asyncteach.prediction.guesses import (
+    ORDER,
+    TOTAL,
+    Guess,
+    Hit,
+    check_known,
+    format_amount,
+    read_guesses,
+)
 from asyncteach.recording import Recording
-from asyncteach.trace import RUNNING
 
 if TYPE_CHECKING:
     from asyncteach.timeline.figure import Picture
@@ -29,12 +36,10 @@ def predict(what: object = None, **guesses: object) -> "Prediction":
 
     - `predict(CHORES, together=25)`: the whole takes 25 story minutes. The ways are `in_turn`,
       `together`, `threads`, `processes` and `interpreters`; you may guess several at once.
-    - `predict(CHORES, together={"cook rice": 25})`: when each task is done, or a pair such as
-      `(5, 25)` for when it first runs and when it is done.
+    - `predict(CHORES, together={"cook rice": 25})`: when each task is done.
     - `predict({"news": 2, "weather": 4})`: the same for tasks of your code, in seconds.
     - `predict(seconds=6)`, `predict(minutes=40)`: how long all of it takes.
-    - `predict(order=["news", "weather"])`: the order in which tasks finish; `"start of news"`
-      is an event too.
+    - `predict(order=["news", "weather"])`: the order in which tasks finish.
 
     Three dots in place of a number mean that there is no guess yet: `predict` then prints what to
     fill in. It runs nothing, prints one line, and returns a Prediction. It raises TypeError or
@@ -122,7 +127,9 @@ class Prediction:
             if total:
                 fact = float(happened) / (60 if total.unit == "minutes" else 1)
                 slack = (_REAL if within is None else within) * fact
-                outcome.add_times([_hit(TOTAL, total.times[TOTAL], Span(fact), slack)], total.unit)
+                own = total.times[TOTAL]
+                hit = Hit(TOTAL, own, fact, abs(own - fact) <= slack)
+                outcome.add_times([hit], total.unit)
             elif self.given:
                 raise TypeError(
                     f"You guessed no total to compare with {happened:g} seconds: pass a recording."
@@ -195,21 +202,24 @@ class Outcome:
         right = [hit.name for hit in tasks if hit.right]
         self.right += [hit.name for hit in hits if hit.right]
         self.missed += [hit.name for hit in hits if not hit.right]
-        words = [
-            f"{'Right' if hit.right else 'Not quite'}: you guessed {hit.guess.format(unit)}, "
-            f"and it took {hit.fact.format(unit)}."
-            for hit in hits
-            if hit.name == TOTAL and hit.fact
-        ]
+        words = []
+        for hit in hits:
+            if hit.name == TOTAL and hit.fact is not None:
+                guess, fact = format_amount(hit.guess, unit), format_amount(hit.fact, unit)
+                verdict = "Right" if hit.right else "Not quite"
+                words.append(f"{verdict}: you guessed {guess}, and it took {fact}.")
         if tasks:
             names = f": {_join(right)}" if right else ""
             words.append(f"{len(right)} of {len(tasks)} right{names}.")
         for hit in tasks:
             if not hit.right:
-                fact = hit.fact.format(unit) if hit.fact else "still running at the end"
-                words.append(
-                    f"{clip(hit.name, 30)}: you guessed {hit.guess.format(unit)}, it was {fact}."
+                guess = format_amount(hit.guess, unit)
+                fact = (
+                    "still running at the end"
+                    if hit.fact is None
+                    else format_amount(hit.fact, unit)
                 )
+                words.append(f"{clip(hit.name, 30)}: you guessed {guess}, it was {fact}.")
         if words:
             self.add(f"{way}: {' '.join(words)}" if way else " ".join(words), "\n" if way else " ")
 
@@ -279,41 +289,20 @@ def _compare_times(guess: Guess, recording: Recording, within: float | None) -> 
         within = _EXACT if np.all(np.abs(ends - np.round(ends, 3)) < 1e-9) else _REAL
     slack = within * trace.duration + 1e-9
     hits = []
-    for name, span in guess.times.items():
-        own = span.scale(factor)
-        if name == TOTAL:
-            hits.append(_hit(name, own, Span(trace.duration), slack))
-            continue
-        row = _find_row(recording, name)
-        end = trace.rows[row].finished
-        start = None if span.start is None else _first_run(recording, row)
-        hits.append(_hit(name, own, None if isnan(end) else Span(end, start), slack, row))
+    for name, guessed in guess.times.items():
+        row = None if name == TOTAL else _find_row(recording, name)
+        end = trace.duration if row is None else trace.rows[row].finished
+        right = abs(guessed * factor - end) <= slack
+        hits.append(Hit(name, guessed * factor, None if isnan(end) else end, right, row))
     return hits
 
 
-def _hit(name: str, guess: Span, fact: Span | None, slack: float, row: int | None = None) -> Hit:
-    right = fact is not None and abs(guess.end - fact.end) <= slack
-    if right and guess.start is not None and fact is not None and fact.start is not None:
-        right = abs(guess.start - fact.start) <= slack
-    return Hit(name, guess, fact, right, row)
-
-
 def _order_of(recording: Recording, names: Sequence[str]) -> list[str]:
-    """Return the names in the order in which the events came: a name means the end of that task.
-
-    Events at the same moment keep the guessed order.
-    """
+    """Return the tasks in the order of their ends; those that end together as they were guessed."""
     __tracebackhide__ = True
-    known = {row.label for row in recording.trace.rows} | set(recording.names)
-    times = []
-    for number, name in enumerate(names):
-        edge, _, task = name.partition(" of ")
-        is_edge = edge in ("start", "end") and bool(task) and name not in known
-        row = _find_row(recording, task if is_edge else name)
-        starts = is_edge and edge == "start"
-        at = _first_run(recording, row) if starts else recording.trace.rows[row].finished
-        times.append((inf if isnan(at) else at, number, name))
-    return [name for _, _, name in sorted(times)]
+    ends = [recording.trace.rows[_find_row(recording, name)].finished for name in names]
+    order = sorted(range(len(names)), key=lambda one: inf if isnan(ends[one]) else ends[one])
+    return [names[one] for one in order]
 
 
 def _find_row(recording: Recording, name: str) -> int:
@@ -326,13 +315,6 @@ def _find_row(recording: Recording, name: str) -> int:
     labels = [row.label or row.name for row in rows]
     check_known(name, [*labels, *recording.names], "in this recording")
     raise AssertionError(name)
-
-
-def _first_run(recording: Recording, row: int) -> float:
-    """Return when a task first ran; in the story all exist from the start and wait for you."""
-    ran = recording.trace.slices.of(RUNNING)
-    own = ran.start[ran.task == row]
-    return float(own[0]) if len(own) else recording.trace.rows[row].spawned
 
 
 def _list(events: Iterable[str]) -> str:

@@ -91,12 +91,7 @@ def legend(picture):
             {"cook rice": 40, "wash clothes": 70},
             "1 of 2 right: cook rice. wash clothes: you guessed 70 minutes, it was 30 minutes.",
         ),
-        (EVENING, {"cook rice": 42, "jog": (3, 33)}, "2 of 2 right: cook rice and jog."),
-        (
-            EVENING,
-            {"jog": (0, 30)},
-            "0 of 1 right. jog: you guessed 0 to 30 minutes, it was 3 to 33 minutes.",
-        ),
+        (EVENING, {"cook rice": 42, "jog": 33}, "2 of 2 right: cook rice and jog."),
     ],
 )
 def test_a_sentence_says_what_was_right_and_what_was_missed(activities, guess, sentence):
@@ -128,13 +123,12 @@ def test_an_order_is_compared_with_what_came(guess, came, right, sentence):
     assert outcome.picture is None
 
 
-def test_an_order_of_a_recording_is_that_of_its_ends_and_starts():
+def test_an_order_of_a_recording_is_that_of_its_ends():
     recording = blocked()
     assert not predict(order=["news", "weather", "sports"]).compare(recording).missed
-    assert not predict(order=["start of news", "start of sports", "news"]).compare(recording).missed
-    outcome = predict(order=["weather", "news", "end of sports"]).compare(recording)
+    outcome = predict(order=["weather", "news", "sports"]).compare(recording)
     assert outcome.missed == ["weather", "news"]
-    assert outcome.sentence.endswith("it was news, weather, end of sports.")
+    assert outcome.sentence.endswith("it was news, weather, sports.")
 
 
 @pytest.mark.parametrize("order", [["a", "b"], ["b", "a"]])
@@ -225,10 +219,10 @@ def test_no_guess_lets_any_comparison_go_on():
 
 
 def test_a_guess_is_confirmed(capsys):
-    predict(CHORES, in_turn=100, together={"cook rice": (5, 25)})
+    predict(CHORES, in_turn=100, together={"cook rice": 25})
     predict({"news": 2}, order=["news", "weather"])
     assert capsys.readouterr().out.splitlines() == [
-        "Your guess, in turn: 100 minutes; together: cook rice 5 to 25 minutes.",
+        "Your guess, in turn: 100 minutes; together: cook rice 25 minutes.",
         "Your guess: news 2, first news, then weather.",
     ]
 
@@ -237,7 +231,7 @@ def test_a_guess_is_confirmed(capsys):
 
 
 def test_each_guess_is_an_outline_in_its_tasks_lane():
-    guess = predict(EVENING, together={"wash clothes": 30, "cook rice": 42, "jog": (0, 30)})
+    guess = predict(EVENING, together={"wash clothes": 30, "cook rice": 42, "jog": 30})
     picture = guess.compare(together(EVENING)).picture
     assert outlines(picture) == [(0, 30, 1, False), (0, 42, 2, True), (0, 30, 3, False)]
     assert labels(picture) == ["6 minutes too early", "right", "3 minutes too early"]
@@ -348,8 +342,7 @@ RICE = "cook rice"
         (CHORES, {"together": -1}, "minutes, from 0 to 525,600, and got -1: write it as in 25"),
         (CHORES, {"together": "40"}, "together takes a number of minutes and got '40'"),
         (CHORES, {"together": {RICE: "40"}}, "the guess for 'cook rice' takes a number"),
-        (CHORES, {"together": {RICE: (40, 1)}}, "is done at 1 already: swap the two."),
-        (CHORES, {"together": {RICE: (1, 2, 3)}}, "has 3 numbers: give one for when it is done"),
+        (CHORES, {"together": {RICE: (40, 1)}}, "the guess for 'cook rice' takes a number"),
         (CHORES, {"together": [40, 30, 30]}, "write a dict with a number for each task"),
         (CHORES, {"together": {}}, "The dict is empty: name at least one task"),
         (CHORES, {"together": {3: 4}}, 'got 3: write together={"cook rice": 25}.'),
