@@ -7,7 +7,6 @@ import asyncio
 import builtins
 import gc
 import importlib
-import json
 import pkgutil
 import re
 import signal
@@ -22,12 +21,12 @@ from typing import Any
 import exercises as tried
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from lesson import NOTEBOOKS, read_lesson
 from traitlets.config import Config
 
 from asyncteach.course import grading, progress
 from asyncteach.course.exercises import all_exercises, find_exercise, lesson_05
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 EXERCISES = {one.name: one for one in all_exercises()}
 SHORT = 0.6
 """Real seconds until an answer that hangs or spins is stopped: ten are for people."""
@@ -37,7 +36,7 @@ SHORT = 0.6
 
 
 @dataclass
-class Lesson:
+class Exercise:
     """What a lesson's notebook has for one exercise."""
 
     before: list[str]
@@ -47,25 +46,21 @@ class Lesson:
     solution: str
 
 
-def read_lesson(name: str) -> Lesson:
+def read_exercise(name: str) -> Exercise:
     (path,) = NOTEBOOKS.glob(f"{find_exercise(name).lesson:02d}-*.ipynb")
-    cells = {
-        cell["id"]: (cell["metadata"].get("tags", []), "".join(cell["source"]))
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
-    }
-    (check,) = [key for key, (_, text) in cells.items() if f'check_answer("{name}"' in text]
+    cells = {cell.id: cell for cell in read_lesson(path).cells}
+    (check,) = [key for key, cell in cells.items() if f'check_answer("{name}"' in cell.source]
     stem = check.removesuffix("-check")
-    before = [
-        text for key, (tags, text) in cells.items() if key == "imports" or "exercise-setup" in tags
-    ]
-    folded = cells[f"{stem}-solution"][1].partition("The solution</summary>")[2]
+    setup = [key for key, cell in cells.items() if "exercise-setup" in cell.tags]
+    folded = cells[f"{stem}-solution"].source.partition("The solution</summary>")[2]
     fence = re.search(r"^```python\n(.*?)^```", folded, re.M | re.S)
     assert fence, f"the solution of {name!r} has no ```python block"
-    return Lesson(before, cells[f"{stem}-answer"][1], cells[check][1], fence[1])
+    before = [cells[key].source for key in ("imports", *setup)]
+    return Exercise(before, cells[f"{stem}-answer"].source, cells[check].source, fence[1])
 
 
 ANSWERS = {
-    name: tried.read_answers(text, read_lesson(name).solution)
+    name: tried.read_answers(text, read_exercise(name).solution)
     for info in pkgutil.iter_modules(tried.__path__)
     for name, text in importlib.import_module(f"exercises.{info.name}").ANSWERS.items()
 }
@@ -156,7 +151,7 @@ def test_every_exercise_is_tried():
 @pytest.mark.parametrize("name", EXERCISES)
 def test_an_unanswered_exercise_is_open(notebook, name):
     """Run All stays green, says what to do, and nothing counts as tried."""
-    lesson = read_lesson(name)
+    lesson = read_exercise(name)
     assert lesson.starter.strip() == EXERCISES[name].starter.strip()
     for cell in (*lesson.before, lesson.starter):
         notebook.run(cell)
@@ -168,13 +163,13 @@ def test_an_unanswered_exercise_is_open(notebook, name):
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_the_solution_in_the_notebook_is_right(notebook, name):
-    lesson = read_lesson(name)
+    lesson = read_exercise(name)
     accept(notebook, name, [*lesson.before, lesson.starter, lesson.solution])
 
 
 @pytest.mark.parametrize(("name", "number"), RIGHT)
 def test_a_right_answer_is_accepted(notebook, name, number):
-    accept(notebook, name, [*read_lesson(name).before, ANSWERS[name].right[number]])
+    accept(notebook, name, [*read_exercise(name).before, ANSWERS[name].right[number]])
 
 
 def accept(notebook, name, cells):
@@ -182,7 +177,7 @@ def accept(notebook, name, cells):
     for cell in cells:
         notebook.run(cell)
     threads = set(threading.enumerate())
-    verdict = notebook.run(read_lesson(name).check)
+    verdict = notebook.run(read_exercise(name).check)
     assert verdict.passed, str(verdict)
     assert str(verdict).endswith("All right.")
     assert progress._read(Path(progress.FILE)) == ({name: progress.SOLVED}, "")
@@ -200,7 +195,7 @@ def accept(notebook, name, cells):
 def test_a_wrong_answer_is_rejected_with_a_hint(notebook, monkeypatch, name, number):
     """The check says what is missing, and at the second try in other, plainer words."""
     mistake, source, words = ANSWERS[name].wrong[number]
-    lesson = read_lesson(name)
+    lesson = read_exercise(name)
     if "stopped" in words:
         hurry(monkeypatch)
     monkeypatch.setattr(lesson_05, "_PATIENCE", SHORT)

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from asyncteach.arguments import Awaitable
-from asyncteach.checks.check import Check, check
+from asyncteach.checks.check import check
 from asyncteach.checks.failures import find_line
 from asyncteach.checks.results import show
 from asyncteach.course import progress
@@ -75,7 +75,12 @@ async def _grade(exercise: Exercise, answer: Any) -> Any:
         if callable(answer) or exercise.value is not None:
             verdict = await exercise.grader(answer)
         else:
-            verdict = await _reject_kind(exercise, answer)
+            name, is_class = exercise.argument, exercise.starter.startswith("class")
+            verdict = await failed(
+                exercise.name,
+                f"{name} is a {'class' if is_class else 'function'}",
+                hint=f"it's {show(answer)}. Run the cell with your answer, then this one again.",
+            )
     except Exception as error:
         if find_line(error) is None:
             raise  # the grader itself has failed
@@ -90,16 +95,6 @@ async def _grade(exercise: Exercise, answer: Any) -> Any:
 
 async def _fail(error: Exception) -> None:
     raise error
-
-
-async def _reject_kind(exercise: Exercise, answer: Any) -> Check:
-    """Return the failed Check of an answer that can't be called."""
-    name = exercise.argument
-    return await failed(
-        exercise.name,
-        f"{name} is a {'class' if exercise.starter.startswith('class') else 'function'}",
-        hint=f"{name} is {show(answer)}. Run the cell with your answer, and then this one again.",
-    )
 
 
 def _is_open(exercise: Exercise, answer: Any) -> bool:

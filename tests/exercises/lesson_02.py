@@ -3,41 +3,32 @@
 ANSWERS = {
     "breakfast": """
 ### awaits in a row | 540
-async def breakfast(brew):
-    tea = await brew("tea", 180)
-    egg = await brew("egg water", 240)
-    toast = await brew("toast", 120)
-    return [egg, tea, toast]
+-    return await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
++    return [await brew("egg water", 240), await brew("tea", 180), await brew("toast", 120)]
 
 ### a forgotten await | coroutine
-async def breakfast(brew):
-    egg = brew("egg water", 240)
-    tea = brew("tea", 180)
-    toast = brew("toast", 120)
-    return [egg, tea, toast]
+-    return await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
++    return [brew("egg water", 240), brew("tea", 180), brew("toast", 120)]
 
 ### nothing returned | the result is None
-async def breakfast(brew):
-    await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
+-    return await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
++    await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
+
+### quicker tea | for its own time
+-    return await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
++    return [await brew("egg water", 200), await brew("tea", 20), await brew("toast", 20)]
+
+### as they come | in another order
+-    return await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
++    plans = [brew("egg water", 240), brew("tea", 180), brew("toast", 120)]
++    return [await plan for plan in asyncio.as_completed(plans)]
 
 ### a written result | some egg water for you
 async def breakfast(brew):
     await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
     return ["a pot of egg water", "a pot of tea", "a pot of toast"]
 
-### quicker tea | for its own time
-async def breakfast(brew):
-    egg = await brew("egg water", 200)
-    tea = await brew("tea", 20)
-    toast = await brew("toast", 20)
-    return [egg, tea, toast]
-
-### as they come | in another order
-async def breakfast(brew):
-    plans = [brew("egg water", 240), brew("tea", 180), brew("toast", 120)]
-    return [await plan for plan in asyncio.as_completed(plans)]
-
-### no function at all | breakfast is None
+### no function at all | it's None
 breakfast = None
 
 ### right

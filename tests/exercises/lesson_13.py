@@ -131,20 +131,6 @@ class Office:
 +        for task in tasks:
 +            task.cancel()
 
-### the workers are left standing | left running at the end
--        while not queue.empty():
--            parcel = queue.get_nowait()
-+        while True:
-+            parcel = await queue.get()
--            packed[parcel] = await pack(parcel)
-+            packed[parcel] = await pack(parcel)
-+            queue.task_done()
--    async with asyncio.TaskGroup() as group:
--        for _ in range(workers):
--            group.create_task(work())
-+    tasks = [asyncio.create_task(work()) for _ in range(workers)]
-+    await queue.join()
-
 ### join waits for a worker that has failed | still waited after 1000 s
 -        while not queue.empty():
 -            parcel = queue.get_nowait()

@@ -2,7 +2,6 @@
 
 ANSWERS = {
     "the crawler": """
-
 ### right
 async def get_page(client, path):
     for attempt in range(5):

@@ -2,7 +2,6 @@
 
 import asyncio
 import heapq
-import json
 import random
 import re
 from collections import deque
@@ -10,7 +9,7 @@ from itertools import count
 from types import SimpleNamespace
 
 import pytest
-from lesson import NOTEBOOKS
+from lesson import NOTEBOOKS, read_lesson
 
 from asyncteach import virtual_time
 
@@ -23,8 +22,7 @@ PARTS = ["loop-itself"] + [
 
 @pytest.fixture(scope="module")
 def cells():
-    found = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
-    return {cell["id"]: "".join(cell["source"]) for cell in found}
+    return {cell.id: cell.source for cell in read_lesson(NOTEBOOK).cells}
 
 
 def test_the_loop_has_forty_lines(cells):

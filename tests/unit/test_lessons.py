@@ -6,7 +6,6 @@ import statistics
 from itertools import groupby
 from pathlib import Path
 
-import nbformat
 import pytest
 from lesson import NOTEBOOKS, Cell, Lesson, read_lesson, texts_of
 
@@ -78,18 +77,14 @@ def exercise_faults(lesson):
         if -1 in places or places != sorted(places):
             yield f"{stem}: needs the cells {', '.join(own)}, in that order"
             continue
-        task, _, check, solution = (lesson.cell(one) for one in own)
+        task, _, _, solution = (lesson.cell(one) for one in own)
         if "**" not in task.source and not any(
             "**" in cell.source for cell in lesson.cells[places[0] : places[1]] if not cell.is_code
         ):
             yield f"{stem}: its task has to be one bold sentence"
-        if not re.fullmatch(r"await check_answer\((.|\n)+\)", check.source.strip()):
-            yield f"{name}: must be `await check_answer(...)` alone"
         for summary in ("A hint", "The solution"):
             if f"<summary>{summary}</summary>" not in solution.source:
                 yield f"{stem}-solution: has no `<details><summary>{summary}</summary>`"
-        if "```python\n" not in solution.source:
-            yield f"{stem}-solution: its solution must be in a ```python fence"
 
 
 def next_faults(lesson):
@@ -367,7 +362,7 @@ def test_our_own_words_are_sorted_and_needed(dictionary):
     assert not set(lines) - dictionary.unknown(lines), "words that the dictionary has"
 
 
-# The rules themselves
+# The rule that reads a lesson from its beginning to its end
 
 
 def lesson_of(*cells):
@@ -378,51 +373,26 @@ def lesson_of(*cells):
         source, _, tag = source.partition(" #tag ")
         kind = "code" if source.startswith("!") else "markdown"
         made.append(Cell(own, kind, source.removeprefix("!"), tuple(filter(None, [tag]))))
-    about = {"metadata": {"kernelspec": {"name": "python3"}}, "nbformat_minor": 5}
-    return Lesson(Path("04-test.ipynb"), tuple(made), about)
+    return Lesson(Path("04-test.ipynb"), tuple(made))
 
 
 P, RUN, H = "p: **Predict:** when?", "run: !run_in_turn(CHORES)", "h: **What happened:** this."
 
 
 @pytest.mark.parametrize(
-    ("rule", "cells", "fault"),
+    ("cells", "fault"),
     [
-        (experiment_faults, [P, RUN, H], ""),
-        (experiment_faults, ["p: !guess = predict(CHORES, together=...)", RUN, H], ""),
-        (experiment_faults, [P, "run: !%%timeline\nawait x", H], ""),
-        (experiment_faults, [f"{RUN} #tag again"], ""),
-        (experiment_faults, [RUN, H], "run: an experiment without a **Predict:**"),
-        (experiment_faults, [P, RUN], "run: no **What happened:** after it"),
-        (experiment_faults, [P, RUN, H, "b: !record()", H], "b: an exp"),
-        (experiment_faults, [P, RUN, "n: ## Next"], "run: no **What happened:** before n"),
-        (heading_faults, ["title: # A", "b: ### B"], "b: `### B` stands right below `#`"),
-        (heading_faults, ["title: # A", "b: ```\n# B\n```"], ""),
-        (id_faults, ["3f2a9c1b: x"], "'3f2a9c1b': an id is written by hand"),
-        (link_faults, ["a: [x](99-nowhere.ipynb)"], "a: there is nothing at [x]"),
-        (alt_faults, ["a: See ![](x.png)"], "a: a picture without words"),
-        (row_faults, [f"c{n}: !1" for n in range(4)], "c0, c1, c2, c3: 4 code cells"),
-        (line_faults, ["long: !" + "x = 1\n" * 16, "s: !1", "t: !1"], "long: 16 lines"),
-        (import_faults, ["imports: !import a", "b: !a\nimport c"], "b: imports in line 2"),
-        (import_faults, ["imports: !import a"], "imports: a is imported and never used"),
-        (term_faults, ["a: An event-loop"], "a: 'event-loop': the course says event loop"),
-        (metadata_faults, ["a: x #tag nbval-ignore"], "a: there is no tag 'nbval-ignore'"),
+        ([P, RUN, H], ""),
+        (["p: !guess = predict(CHORES, together=...)", RUN, H], ""),
+        ([P, "run: !%%timeline\nawait x", H], ""),
+        ([f"{RUN} #tag again"], ""),
+        ([RUN, H], "run: an experiment without a **Predict:**"),
+        ([P, RUN], "run: no **What happened:** after it"),
+        ([P, RUN, H, "b: !record()", H], "b: an exp"),
+        ([P, RUN, "n: ## Next"], "run: no **What happened:** before n"),
     ],
 )
-def test_each_rule_finds_what_it_is_for(rule, cells, fault):
-    found = list(rule(lesson_of(*cells)))
+def test_an_experiment_is_predicted_and_explained(cells, fault):
+    found = list(experiment_faults(lesson_of(*cells)))
     assert bool(found) == bool(fault)
     assert not fault or found[0].startswith(fault)
-
-
-# Cells in which something is done wrong on purpose; about all other code nothing may be said.
-MISTAKES = {"04": 2, "07": 1, "09": 1, "10": 3, "11": 2, "12": 2, "15": 12}
-
-
-@every_notebook
-def test_explain_finds_the_mistakes_and_nothing_in_good_code(lesson):
-    """In the outputs as they are stored, which the runs of the notebooks compare."""
-    cells = nbformat.read(lesson.path, 4).cells
-    texts = [output.get("text", "") for cell in cells for output in cell.get("outputs", [])]
-    found = [re.findall(r"^1\. ", text, re.MULTILINE) for text in texts]
-    assert sum(map(len, found)) == MISTAKES.get(lesson.path.stem[:2], 0)

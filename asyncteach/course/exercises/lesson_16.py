@@ -17,21 +17,21 @@ Ring = Callable[[str], Any]
 
 async def _accept(test: Any, *good_ones: Any, which: str = "good ones") -> Check:
     """Judge if the test passes for all of them."""
-    red: list[str] = []
 
-    async def main() -> None:
+    async def main() -> str:
         for good in good_ones:
             try:
                 await test(good)
             except AssertionError as error:
-                red.append(at(find_line(error)))
-                return
+                return f"an AssertionError was raised{at(find_line(error))}"
+        return ""
 
     # Any other error has failed the check already.
-    return (await check(main, name=getattr(test, "__name__", "the test"))).that(
-        not red,
+    verdict = await check(main, name=getattr(test, "__name__", "the test"))
+    return verdict.that(
+        not verdict.value,
         f"it passes for {which}",
-        hint=f"an AssertionError was raised{''.join(red)}. Does that line ask for more than the "
+        hint=f"{verdict.value}. Does that line ask for more than the "
         "task does, such as an order of the calls, or a machine that is never busy?",
     )
 
