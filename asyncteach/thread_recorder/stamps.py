@@ -118,14 +118,8 @@ def make_stamper(
     def begin(frame: FrameType | None) -> None:
         nonlocal last, mark, busy
         busy = busy_clock()
-        # What is on the stack already gets lines only if each frame is asked to.
-        while frame is not None:
-            if frame.f_trace is None:
-                frame.f_trace = trace
-            frame = frame.f_back
         log.began = last = mark = clock()
-        sys.setprofile(profile)
-        sys.settrace(trace)
+        _start_tracing(frame, trace, profile)
 
     def end() -> None:
         nonlocal last
@@ -144,6 +138,16 @@ def make_stamper(
             log.ended, log.stamps = last, stamps
 
     return Stamper(begin, end, close)
+
+
+def _start_tracing(frame: FrameType | None, trace: Any, profile: Any) -> None:
+    # What is on the stack already gets lines only if each frame is asked to.
+    while frame is not None:
+        if frame.f_trace is None:
+            frame.f_trace = trace
+        frame = frame.f_back
+    sys.setprofile(profile)
+    sys.settrace(trace)
 
 
 def _stop_tracing(frame: FrameType | None, trace: Any, profile: Any) -> None:
