@@ -29,7 +29,7 @@ _enabled: tuple[str, asyncio.AbstractEventLoop, list[tuple[Any, str, Any]]] | No
 def enable_asyncio_run() -> None:
     """Let a script that ends in ``asyncio.run(main())`` run in a notebook cell as it is.
 
-    It says in one line which package it took and why. ``nest_asyncio`` is the one most people
+    It prints which package it took and why. ``nest_asyncio`` is the one most people
     know; ``nest_asyncio2`` is taken where the first would lose the cells queued behind
     ``asyncio.run()`` (ipykernel 7.1 and later) or break ``TaskGroup`` and ``asyncio.timeout``
     (Python 3.14 and later). Without a running loop, as in a script, nothing is changed.
@@ -81,7 +81,7 @@ def enable_asyncio_run() -> None:
 
 
 def disable_asyncio_run() -> None:
-    """Put everything back as it was before ``enable_asyncio_run()``, and say so in one line.
+    """Put everything back as it was before ``enable_asyncio_run()``.
 
     ``asyncio.run()`` in a cell then fails again, as it does in every fresh notebook. A
     patch that you applied yourself stays. Call it in a cell of its own, not inside
@@ -98,7 +98,7 @@ def disable_asyncio_run() -> None:
     for namespace, name, value in replaced:
         if value is _ABSENT:
             delattr(namespace, name)
-            vars(loop).pop(name, None)  # counting up one of the class leaves one there
+            vars(loop).pop(name, None)  # counting up the class's attribute has set the loop's own
         else:
             setattr(namespace, name, value)
     _enabled = None
@@ -127,7 +127,7 @@ def _namespaces(loop: asyncio.AbstractEventLoop, nest: Any) -> list[Any]:
     classes = list(type(loop).__mro__)
     if sys.version_info < (3, 14):
         classes += type(asyncio.get_event_loop_policy()).__mro__
-    # object can't be changed, and a class of both families must be put back only once.
+    # `object` can't be changed, and a class of both families has to be put back only once.
     return [asyncio, nest, *modules, *dict.fromkeys(cls for cls in classes if cls is not object)]
 
 
@@ -193,6 +193,6 @@ def _run_on(loop: asyncio.AbstractEventLoop, main: Any) -> Any:
             if not one.cancelled() and (error := one.exception()) is not None:
                 message = "unhandled exception during asyncio.run() shutdown"
                 loop.call_exception_handler({"message": message, "exception": error, "task": one})
-        # An interrupt leaves past its task, which would complain of that in a later cell.
+        # An interrupt is raised past its task, which would report it once more in a later cell.
         if not task.cancelled():
             task.exception()

@@ -20,7 +20,7 @@ from asyncteach.arguments import check_number
 _MAGIC = "%%timeline"
 
 _SLOT = "__timeline__"
-"""The name that hands the block to the cell's code, and the last value back: then it is gone."""
+"""The name by which the cell's code finds the block and hands back the last value; then it goes."""
 
 _extensions: dict[int, "Extension"] = {}
 

@@ -1,1 +1,1 @@
-"""What `record_threads()` is made of: stamps, a thread's log, and what can be told from both."""
+"""What `record_threads()` is made of: stamps, a thread's log, and what both show."""

@@ -86,7 +86,7 @@ class record_threads:
             self._replace(threading.Thread, "start", self._start)
             original = time.sleep
             sleep = self._replace(time, "sleep", self._sleep)
-            # `from time import sleep` has made names of its own.
+            # After `from time import sleep` the function has other names, too.
             for names in (caller.f_globals if caller else {}, vars(sys.modules["__main__"])):
                 for name in [name for name, value in list(names.items()) if value is original]:
                     self._replaced.put_name(names, name, sleep)
@@ -171,7 +171,7 @@ class record_threads:
         if is_length and 0 < seconds[0] < _BILLION:
             log.due = time.perf_counter_ns() + round(seconds[0] * _BILLION)
         try:
-            original(*seconds)  # it refuses what is no length of time, and says why
+            original(*seconds)  # it raises the usual error for what is no length of time
         finally:
             log.due = UNKNOWN
 

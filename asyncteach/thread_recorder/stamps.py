@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 THRESHOLD = 50_000
 """Nanoseconds without a stamp that are a gap: far below a slice, far above the time between two
-stamps. A thread that comes to run for a moment only takes the GIL for little longer."""
+stamps. A thread that runs only for a moment has the GIL for little longer than that."""
 UNKNOWN = -1
 ENTRY = "what a with block enters"
 """The call of a `with` block: up to Python 3.13 there is no event for that call into C."""
@@ -94,7 +94,7 @@ def make_stamper(
         called = arg if event == "c_call" else None
 
     def look(frame: FrameType | None, now: int) -> int:
-        """Note a gap and return the time after that; `_CLOSED`: there is nothing to stamp."""
+        """Note a gap and return the time after that; `_CLOSED`: the recording has ended."""
         nonlocal mark, busy
         if limit == _CLOSED:
             _stop_tracing(frame, trace, profile)
@@ -111,7 +111,7 @@ def make_stamper(
             mark, busy = now, used
         except Exception as error:
             give_up(error)
-        # That has taken its time, too; if very long, another thread had the GIL meanwhile.
+        # This look took time, too; where it took very long, another thread had the GIL meanwhile.
         after = clock()
         return after if after - now < 4 * THRESHOLD else now
 

@@ -49,7 +49,7 @@ class Measures(NamedTuple):
     switches: int
     """How often one thread went on after another."""
     turns: tuple[float, ...]
-    """How long it took each time until a thread that ran had to let another one go on."""
+    """For how long each thread that had to let go of the GIL had kept it."""
     stamps: int
     """How often the threads looked at the clock."""
     apart: float
@@ -59,7 +59,7 @@ class Measures(NamedTuple):
 
     @property
     def kept(self) -> float:
-        """The median of the turns; nan: no thread had to let another one go on."""
+        """The median of the turns; nan: no thread had to let go of the GIL."""
         return median(self.turns) if self.turns else nan
 
 
@@ -86,7 +86,7 @@ def build_thread_trace(logs: list[ThreadLog], zero: int, ended: int, interval: i
 
     for thread, log in enumerate(logs):
         own = [piece for piece in pieces if piece.thread == thread]
-        # If it has not come to run at all, it is ready to the end.
+        # A thread that never ran is ready to the end.
         put(thread, READY, log.spawned, own[0].start if own else max(ended, log.spawned))
         for piece in own:
             put(thread, RUNNING, piece.start, piece.end)
@@ -124,7 +124,7 @@ def build_thread_trace(logs: list[ThreadLog], zero: int, ended: int, interval: i
 
 
 def _cut(thread: int, log: ThreadLog) -> Iterator[Piece]:
-    """Return what lies between the gaps of a log; its thread may go on meanwhile."""
+    """Return the intervals between the gaps of a log; its thread may go on meanwhile."""
     if log.began == UNKNOWN:
         return
     at, gaps = log.began, list(log.gaps)
@@ -204,12 +204,11 @@ def explain_threads(trace: ThreadTrace) -> str:
     else:
         first += (
             f"The GIL changed hands {count(measures.switches, 'time')}; a thread that had to let "
-            f"another one go on had had it for {format_duration(measures.kept)} at the median "
-            f"{interval}."
+            f"go of it had kept it for {format_duration(measures.kept)} at the median {interval}."
         )
     method = f"Measured by the threads themselves, with {measures.stamps:,} looks at the clock"
     if not isnan(measures.apart):
-        method += f", one every {format_duration(measures.apart)} while one runs"
+        method += f", one every {format_duration(measures.apart)} while a thread runs"
     method += "."
     if trace.head is not None:
         percent = 100 * measures.overlap / (trace.duration or 1.0)

@@ -43,8 +43,8 @@ class virtual_time:
     What was there before (the kernel, tasks, timers and an `asyncio.Runner` made earlier) keeps
     real time, also if the block awaits it. Real work in threads takes no virtual time. The clock
     doesn't stand still for a thread that waits for another one in `join()`, for a future, a queue
-    or an event. It does for one that waits for a bare `threading.Lock`, for ever if the lock's
-    holder sleeps: use real time there. A clock that is read a million times without a pause
+    or an event. It stands still for one that waits for a bare `threading.Lock`, and for ever if the
+    lock's holder sleeps: use real time there. A clock that is read a million times without a pause
     begins to move, so that busy waiting ends.
 
     When the block ends, by an error or an interrupt too, everything is as it was: tasks that still
@@ -108,7 +108,7 @@ class virtual_time:
 
 
 def replace_names(namespace: dict[str, Any]) -> None:
-    """Make names such as `sleep` virtual too, which `from time import sleep` has made."""
+    """Make the names virtual too that `from time import sleep` and its like have made."""
     for name, value in list(namespace.items()):
         if id(value) in _virtual:
             _replaced.put_name(namespace, name, _virtual[id(value)])
@@ -143,7 +143,7 @@ def _sleep(clock: VirtualClock, original: Callable[..., None], *args: Any) -> No
     if len(args) == 1 and isinstance(args[0], Real) and 0 < float(args[0]) < 2**63 / NS:
         clock.sleep(float(args[0]))
     else:
-        original(*args)  # it refuses what is no length of time, and says why
+        original(*args)  # it raises the usual error for what is no length of time
 
 
 def _hand_over(
