@@ -4,19 +4,14 @@ Each coroutine function whose name has no underscore before it is a program.
 """
 
 import asyncio
-import contextvars
 import inspect
-import logging
-import queue
 import sys
-import tempfile
 import threading
 import time
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 
-async def _fetch(page, seconds=0.02):
+async def _fetch(page, seconds=0.03):
     await asyncio.sleep(seconds)
     return page
 
@@ -31,25 +26,23 @@ async def _beat():
         await asyncio.sleep(0.02)
 
 
+async def _end(*tasks):
+    for task in tasks:
+        task.cancel()
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
 # Awaits that need each other
 
 
 async def one_needs_the_result_of_the_other():
-    async def find_user(name):
-        await asyncio.sleep(0.05)
-        return len(name)
-
     async def find_orders(user):
         await asyncio.sleep(0.05)
         return [user, user + 1]
 
-    async def find_prices(orders):
-        await asyncio.sleep(0.05)
-        return [2 * order for order in orders]
-
-    user = await find_user("Ann")
+    user = await _fetch(3, 0.05)
     orders = await find_orders(user)
-    prices = await find_prices(orders)
+    prices = await _fetch([2 * order for order in orders], 0.05)
     assert prices == [6, 8]
 
 
@@ -65,27 +58,10 @@ async def the_result_goes_through_a_list():
 
 
 async def the_second_depends_on_whether_the_first_was_there():
-    async def look_into_cache():
-        await asyncio.sleep(0.05)
-
-    async def ask_the_server():
-        await asyncio.sleep(0.05)
-        return 7
-
-    answer = await look_into_cache()
+    answer = await _fetch(None, 0.05)
     if answer is None:
-        answer = await ask_the_server()
+        answer = await _fetch(7, 0.05)
     assert answer == 7
-
-
-async def pages_that_name_the_next_one():
-    async def _fetch(page):
-        await asyncio.sleep(0.03)
-        return page + 1 if page < 4 else None
-
-    page = 0
-    while page is not None:
-        page = await _fetch(page)
 
 
 async def a_token_that_is_handed_from_round_to_round():
@@ -97,16 +73,6 @@ async def a_token_that_is_handed_from_round_to_round():
     for number in range(4):
         token = await _fetch(number, token)
     assert token == 6
-
-
-async def the_first_mirror_that_answers():
-    async def ask(mirror):
-        await asyncio.sleep(0.04)
-        return mirror == "c"
-
-    for mirror in "abc":
-        if await ask(mirror):
-            break
 
 
 class Connection:
@@ -192,45 +158,6 @@ async def a_global_that_one_function_binds_anew():
     print(await _convert(3))
 
 
-class Shop:
-    stock = 0
-
-
-async def _deliver():
-    await asyncio.sleep(0.05)
-    Shop.stock += 1
-
-
-async def _sell():
-    await asyncio.sleep(0.05)
-    Shop.stock -= 1
-
-
-async def a_class_that_keeps_something_for_all():
-    await _deliver()
-    await _sell()
-
-
-async def files_one_after_another():
-    def write(path):
-        time.sleep(0.05)
-        path.write_text("Dear Ann")
-
-    def read(path):
-        time.sleep(0.05)
-        return path.read_text()
-
-    async def make_letter(path):
-        await asyncio.to_thread(write, path)
-
-    async def find_letter(folder):
-        return await asyncio.to_thread(read, Path(folder, "letter.txt"))
-
-    with tempfile.TemporaryDirectory() as folder:
-        await make_letter(Path(folder, "letter.txt"))
-        assert await find_letter(folder) == "Dear Ann"
-
-
 async def a_file_written_and_read():
     async def copy_to(path):
         await asyncio.sleep(0.05)
@@ -240,13 +167,6 @@ async def a_file_written_and_read():
 
     await copy_to("letter.txt")
     await hash_of("letter.txt")
-
-
-async def pauses_on_purpose():
-    for word in ("ready", "steady", "go"):
-        print(word)
-        await asyncio.sleep(0.03)
-    await asyncio.sleep(0.03)
 
 
 async def a_slow_pace_out_of_politeness():
@@ -288,7 +208,31 @@ async def polling():
         await asyncio.sleep(0.02)
 
 
-# Producers and consumers
+async def a_cache_that_sometimes_needs_no_waiting():
+    cache = {}
+
+    async def _fetch(page):
+        if page not in cache:
+            await asyncio.sleep(0.01)
+            cache[page] = 2 * page
+        return cache[page]
+
+    for number in range(200):
+        await _fetch(number % 3)
+
+
+async def an_async_generator_that_is_asked_one_by_one():
+    async def pages():
+        yield await _fetch(1)
+        yield await _fetch(2)
+        yield await _fetch(3)
+
+    async for page in pages():
+        if page == 2:
+            break
+
+
+# Tasks that share queues, locks and pages
 
 
 async def producer_and_consumers():
@@ -309,95 +253,8 @@ async def producer_and_consumers():
     consumers = [asyncio.create_task(consume()) for _ in range(3)]
     await produce()
     await queue.join()
-    for consumer in consumers:
-        consumer.cancel()
-    await asyncio.gather(*consumers, return_exceptions=True)
+    await _end(*consumers)
     assert len(seen) == 9
-
-
-async def a_pipeline_of_stages():
-    first, second = asyncio.Queue(), asyncio.Queue()
-
-    async def _fetch():
-        for number in range(5):
-            await asyncio.sleep(0.01)
-            await first.put(number)
-        await first.put(None)
-
-    async def parse():
-        while (number := await first.get()) is not None:
-            await asyncio.sleep(0.01)
-            await second.put(2 * number)
-        await second.put(None)
-
-    async def save():
-        while await second.get() is not None:
-            await asyncio.sleep(0.01)
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(_fetch())
-        group.create_task(parse())
-        group.create_task(save())
-
-
-async def an_async_generator():
-    async def pages():
-        for page in range(5):
-            await asyncio.sleep(0.02)
-            yield page
-
-    assert [await _fetch(page) async for page in pages()] == [0, 1, 2, 3, 4]
-
-
-async def an_async_generator_that_is_asked_one_by_one():
-    async def pages():
-        yield await _fetch(1)
-        yield await _fetch(2)
-        yield await _fetch(3)
-
-    async for page in pages():
-        if page == 2:
-            break
-
-
-async def a_condition():
-    condition = asyncio.Condition()
-    ready = False
-
-    async def cook():
-        nonlocal ready
-        await asyncio.sleep(0.05)
-        async with condition:
-            ready = True
-            condition.notify_all()
-
-    async def eat():
-        async with condition:
-            await condition.wait_for(lambda: ready)
-
-    await asyncio.gather(cook(), eat(), eat())
-
-
-# Many at once, and not too many
-
-
-async def a_thousand_timers():
-    async with asyncio.TaskGroup() as group:
-        for number in range(500):
-            group.create_task(_fetch(number, 0.1))
-            group.create_task(asyncio.sleep(0.1))
-
-
-async def two_hundred_bounded_fetches():
-    limit = asyncio.Semaphore(50)
-
-    async def _fetch(page):
-        async with limit:
-            await asyncio.sleep(0.02)
-            return page
-
-    pages = await asyncio.gather(*(_fetch(page) for page in range(200)))
-    assert pages == list(range(200))
 
 
 async def five_hundred_fetches_by_ten_workers():
@@ -405,7 +262,7 @@ async def five_hundred_fetches_by_ten_workers():
 
     async def work():
         while pages:
-            await _fetch(pages.pop())
+            await _fetch(pages.pop(), 0.01)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(10):
@@ -429,15 +286,7 @@ async def results_as_they_come():
     assert sorted([await one for one in asyncio.as_completed(pages)]) == [1, 2, 3]
 
 
-# Cancelling and timeouts
-
-
-async def a_background_task_that_is_kept_and_cancelled():
-    heart = asyncio.create_task(_beat())
-    await asyncio.sleep(0.1)
-    heart.cancel()
-    with suppress(asyncio.CancelledError):
-        await heart
+# Cancelling, timeouts and errors
 
 
 async def cleaning_up_and_raising_again():
@@ -453,8 +302,7 @@ async def cleaning_up_and_raising_again():
 
     task = asyncio.create_task(work())
     await asyncio.sleep(0.05)
-    task.cancel()
-    assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], BaseException)
+    await _end(task)
     assert cleaned
 
 
@@ -469,9 +317,7 @@ async def a_timeout_that_is_handled():
 async def the_first_of_two_wins():
     tasks = [asyncio.create_task(_fetch(page, seconds)) for page, seconds in ((1, 0.05), (2, 10))]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
+    await _end(*pending)
     assert done.pop().result() == 1
 
 
@@ -483,20 +329,12 @@ async def a_shielded_task_that_is_awaited_in_the_end():
         assert await saving == "saved"
 
 
-async def a_group_that_fails():
-    try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(_fail())
-            group.create_task(_beat())
-    except* ValueError:
-        pass
-
-
 async def a_group_that_fails_and_a_task_that_is_cancelled_later():
     heart = asyncio.create_task(_beat())
     with suppress(ExceptionGroup):
         async with asyncio.TaskGroup() as group:
             group.create_task(_fail())
+            group.create_task(_beat())
     heart.cancel()
     with suppress(asyncio.CancelledError):
         await heart
@@ -510,6 +348,14 @@ async def a_failed_gather_whose_rest_is_awaited():
         await asyncio.wait(tasks)
 
 
+async def a_failed_gather_whose_rest_is_cancelled():
+    tasks = [asyncio.create_task(_fail()), asyncio.create_task(_beat())]
+    try:
+        await asyncio.gather(*tasks)
+    except ValueError:
+        await _end(*tasks)
+
+
 async def waiting_for_some_with_a_deadline():
     tasks = [asyncio.create_task(_fetch(1, seconds)) for seconds in (0.02, 0.04, 10)]
     done, pending = await asyncio.wait(tasks, timeout=0.1)
@@ -518,30 +364,10 @@ async def waiting_for_some_with_a_deadline():
     await asyncio.sleep(0)
 
 
-async def a_failed_gather_whose_rest_is_cancelled():
-    tasks = [asyncio.create_task(_fail()), asyncio.create_task(_beat())]
-    try:
-        await asyncio.gather(*tasks)
-    except ValueError:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 async def errors_that_are_looked_at():
-    async def _fetch(page):
-        await asyncio.sleep(0.02)
-        if page % 2:
-            raise ValueError(page)
-        return page
-
-    results = await asyncio.gather(*map(_fetch, range(4)), return_exceptions=True)
-    assert [type(result) for result in results] == [int, ValueError, int, ValueError]
-
-
-async def an_error_that_a_callback_looks_at():
+    results = await asyncio.gather(_fail(), _fetch(1), return_exceptions=True)
+    assert [type(result) for result in results] == [ValueError, int]
     errors = []
-
     task = asyncio.create_task(_fail())
     task.add_done_callback(lambda done: errors.append(done.exception()))
     await asyncio.sleep(0.06)
@@ -551,7 +377,6 @@ async def an_error_that_a_callback_looks_at():
 
 async def a_set_of_background_tasks():
     background = set()
-
     for page in range(3):
         task = asyncio.create_task(_fetch(page))
         background.add(task)
@@ -560,16 +385,27 @@ async def a_set_of_background_tasks():
     await asyncio.gather(*background)
 
 
-# Threads, processes, sockets
+async def a_graceful_shutdown():
+    stop = asyncio.Event()
+
+    async def serve():
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 0.02)
+
+    servers = [asyncio.create_task(serve()) for _ in range(3)]
+    await asyncio.sleep(0.1)
+    stop.set()
+    await asyncio.gather(*servers)
 
 
-async def threads_that_are_awaited():
-    def read(number):
-        time.sleep(0.1)
-        return number
+async def a_coroutine_that_is_closed():
+    unwanted = _fetch(1)
+    unwanted.close()
+    await asyncio.sleep(0.02)
 
-    numbers = await asyncio.gather(*(asyncio.to_thread(read, n) for n in range(3)))
-    assert numbers == [0, 1, 2]
+
+# Threads, processes, sockets, computing
 
 
 async def a_thread_that_signals_rightly():
@@ -585,13 +421,14 @@ async def a_thread_that_signals_rightly():
     thread.join()
 
 
-async def a_thread_that_hands_over_a_coroutine():
+async def threads_that_run_coroutines():
     loop = asyncio.get_running_loop()
 
     def work():
         return asyncio.run_coroutine_threadsafe(_fetch(7), loop).result()
 
     assert await asyncio.to_thread(work) == 7
+    assert await asyncio.to_thread(lambda: asyncio.run(_fetch(7))) == 7
 
 
 async def a_slow_thread_that_a_shield_protects():
@@ -599,18 +436,6 @@ async def a_slow_thread_that_a_shield_protects():
     with suppress(TimeoutError):
         await asyncio.wait_for(asyncio.shield(job), 0.05)
     await job
-
-
-async def a_loop_of_its_own_in_a_thread():
-    assert await asyncio.to_thread(lambda: asyncio.run(_fetch(7))) == 7
-
-
-async def a_result_that_a_thread_puts_into_a_queue_of_threads():
-    mailbox = queue.SimpleQueue()
-    thread = threading.Thread(target=lambda: mailbox.put("letter"))
-    thread.start()
-    assert await asyncio.to_thread(mailbox.get) == "letter"
-    thread.join()
 
 
 async def a_subprocess():
@@ -652,20 +477,6 @@ async def a_server_and_its_clients():
         await asyncio.sleep(0.05)
 
 
-async def a_graceful_shutdown():
-    stop = asyncio.Event()
-
-    async def serve():
-        while not stop.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 0.02)
-
-    servers = [asyncio.create_task(serve()) for _ in range(3)]
-    await asyncio.sleep(0.1)
-    stop.set()
-    await asyncio.gather(*servers)
-
-
 async def something_set_up_and_torn_down():
     @asynccontextmanager
     async def session():
@@ -678,91 +489,14 @@ async def something_set_up_and_torn_down():
         await asyncio.sleep(0.03)
 
 
-# A little of everything
-
-
-async def context_variables():
-    user = contextvars.ContextVar("user")
-
-    async def greet(name):
-        user.set(name)
-        await asyncio.sleep(0.03)
-        return user.get()
-
-    assert await asyncio.gather(greet("Ann"), greet("Bob")) == ["Ann", "Bob"]
-
-
-async def a_little_computing():
-    async def parse(page):
-        await _fetch(page)
-        return sum(number * number for number in range(20_000)) + page
-
-    await asyncio.gather(*(parse(page) for page in range(3)))
-
-
-async def computing_that_lets_others_have_a_turn():
+async def computing_that_delays_no_task():
     async def count():
         for _ in range(40):
             sum(number * number for number in range(5_000))
             await asyncio.sleep(0)
 
     await asyncio.gather(count(), asyncio.sleep(0.2))
-
-
-async def computing_with_nobody_else_there():
-    await asyncio.sleep(0.02)
     assert sum(number * number for number in range(1_000_000))
-
-
-async def logging_as_it_goes():
-    log = logging.getLogger("innocent")
-
-    async def _fetch(page):
-        log.info("fetching %s", page)
-        await asyncio.sleep(0.03)
-
-    await asyncio.gather(*(_fetch(page) for page in range(3)))
-
-
-async def a_coroutine_that_is_closed():
-    unwanted = _fetch(1)
-    unwanted.close()
-    await asyncio.sleep(0.02)
-
-
-async def a_cache_that_sometimes_needs_no_waiting():
-    cache = {}
-
-    async def _fetch(page):
-        if page not in cache:
-            await asyncio.sleep(0.01)
-            cache[page] = 2 * page
-        return cache[page]
-
-    for number in range(200):
-        await _fetch(number % 3)
-
-
-async def a_lock_around_what_has_to_be_in_turn():
-    till = asyncio.Lock()
-
-    async def pay(amount):
-        async with till:
-            await asyncio.sleep(0.02)
-            return amount
-
-    assert sum(await asyncio.gather(*(pay(amount) for amount in range(5)))) == 10
-
-
-async def a_barrier_before_the_race():
-    line = asyncio.Barrier(3)
-
-    async def run(number):
-        await asyncio.sleep(0.01 * number)
-        async with line:
-            await asyncio.sleep(0.02)
-
-    await asyncio.gather(*(run(number) for number in range(3)))
 
 
 INNOCENTS = [
