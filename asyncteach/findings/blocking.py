@@ -5,7 +5,6 @@ What to write instead is chosen by tables of what lines call; no finding depends
 
 import ast
 from collections.abc import Iterator
-from itertools import pairwise
 
 from asyncteach.findings import Finding, finding, name_task
 from asyncteach.findings.source import pauses, read_source
@@ -34,23 +33,18 @@ def find_blocks(trace: Trace) -> Iterator[Finding]:
         if not delays:
             continue
         worst = sorted(delays.items(), key=lambda pair: -pair[1])
-        late_tasks = join_words(
-            [
-                f"{name_task(trace.rows[task])} by {format_duration(late, rough=True)}"
-                for task, late in worst
-            ]
-        )
-        more = " tasks" if late_tasks.endswith(" more") else ""
-        message = f"{describe_block(trace, group)}: this delayed {late_tasks}{more}."
-        longest = _longest(group)
-        if idle := read_chain(longest.places)[2]:
+        late_tasks = [f"{name_task(trace.rows[t])} by {_rough(late)}" for t, late in worst]
+        message = f"{describe_block(trace, group)}: this delayed {join_words(late_tasks)}."
+        longest = group[0]
+        function, caller, idle = read_chain(longest.places)
+        if idle:
             message += f" Awaiting {idle} never gives the loop back: it has no `await` of its own."
         for place, amount in elsewhere.items():
             # Each look at a function that computes sees another line of it.
             is_same = longest.busy >= COMPUTED and f"{called(place.function)} held" in message
             if not is_same and at(place) not in message:
-                long = format_duration(amount, rough=True)
-                message += f" For about {long} of that it was {called(place.function)}{at(place)}."
+                where = f"{called(place.function)}{at(place)}"
+                message += f" For about {_rough(amount)} of that it was {where}."
         if longest.unseen > _UNSEEN * (longest.end - longest.start):
             message += (
                 " The line was seen only at the end: either C code kept the GIL, here or earlier, "
@@ -58,16 +52,23 @@ def find_blocks(trace: Trace) -> Iterator[Finding]:
             )
         delayed = [(trace.rows[t].label or trace.rows[t].name, late) for t, late in worst]
         row = None if longest.task is None else trace.rows[longest.task]
-        seconds = sum(block.end - block.start for block in group)
-        fix = advise(longest)
+        seconds, fix = _total(group), _advise(longest, function, caller, is_idle=bool(idle))
         yield finding("blocked-loop", row, seconds, longest.place, message, fix, delayed)
 
 
+def _rough(seconds: float) -> str:
+    return format_duration(seconds, rough=True)
+
+
+def _total(blocks: list[Block]) -> float:
+    return sum(block.end - block.start for block in blocks)
+
+
 def group_blocks(trace: Trace) -> list[list[Block]]:
-    """Return the blocks of each line, or of each function that computes, seen at many lines."""
+    """Return the blocks of each line, or of each function that computes, the longest first."""
     groups: dict[object, list[Block]] = {}
     computing = {block.place for block in trace.blocks if block.busy >= COMPUTED}
-    for block in trace.blocks:
+    for block in sorted(trace.blocks, key=lambda block: block.start - block.end):
         where: tuple[object, ...] = (block.name, block.doing)
         if (place := block.place) is not None:
             where = (place.path, place.function, place not in computing and place.line)
@@ -75,18 +76,13 @@ def group_blocks(trace: Trace) -> list[list[Block]]:
     return list(groups.values())
 
 
-def _longest(blocks: list[Block]) -> Block:
-    return max(blocks, key=lambda block: block.end - block.start)
-
-
 def describe_block(trace: Trace, blocks: list[Block]) -> str:
     """Return what held the loop, for how long, at which line and by which chain of calls."""
-    longest = _longest(blocks)
-    place = longest.place
+    longest, place = blocks[0], blocks[0].place
     task = "" if longest.task is None else name_task(trace.rows[longest.task])
     who = (called(place.function) if place else "") or task or f"The callback {longest.name}"
     who = f"{who[0].upper()}{who[1:]}" if who.startswith(("this ", "a ")) else who
-    total = format_duration(sum(block.end - block.start for block in blocks), rough=True)
+    total = _rough(_total(blocks))
     if len(blocks) == 1:
         held = f"{who} held the loop for {total}{at(place)}"
     else:
@@ -94,12 +90,10 @@ def describe_block(trace: Trace, blocks: list[Block]) -> str:
         held = f"{who} held the loop {times}{at(place)}, for {total} in all"
     if place is None and longest.doing:
         held += f" inside {longest.doing}()"
-    lines = list(longest.places[::-1])
-    # A comprehension is a call of its own on older Pythons, at the same line.
-    outer = [b for a, b in pairwise(lines) if (a.path, a.line) != (b.path, b.line)]
-    for caller in outer[:_MOST_CALLS]:
-        own = called(caller.function)
-        held += f", called{f' by {own}' if own else ''}{at(caller)}"
+    # A comprehension may be a call of its own, at the same line.
+    names = [(called(one.function), at(one)) for one in reversed(longest.places)]
+    for name, where in list(dict.fromkeys(names))[1 : _MOST_CALLS + 1]:
+        held += f", called{f' by {name}' if name else ''}{where}"
     tasks = len({block.task for block in blocks})
     if tasks > 1:
         return f"{held}, in {count(tasks, 'task')}"
@@ -117,7 +111,6 @@ _COMPUTING = (
     "It computed, and asyncio can't make computing faster. Hand it to a thread, so that the loop "
     "goes on: {}. To use several processors, hand it to a process pool: `loop.run_in_executor`."
 )
-_IMPORT = "Import at the top of the file, before the loop runs."
 # By what the line calls, or what was seen at work below it: the beginning or the end of its name.
 _ADVICE = {
     "Write `await asyncio.sleep(...)`: it gives the loop back while it sleeps.": ("time.sleep",),
@@ -125,11 +118,8 @@ _ADVICE = {
         *("requests.", "urllib.", "urllib3.", "http.client.", "httpx.", "httpx2."),
         *("HTTPConnection.", "HTTPResponse."),
     ),
-    "Use asyncio's streams (`await asyncio.open_connection(...)`), or hand it to a thread: {}.": (
-        *("select.", "socket.", "ssl.", "SocketIO.", "SSLSocket.", ".recv", ".sendall"),
-    ),
     "Use `await asyncio.create_subprocess_exec(...)` and `await process.communicate()`.": (
-        *("subprocess.", "Popen.", "os.system.", "os.popen.", "os.wait.", "os.waitpid."),
+        *("subprocess.", "Popen.", "os.system", "os.popen", "os.wait"),
     ),
     "Use an async driver for the database, or hand it to a thread: {}.": (
         *("sqlite3.", "psycopg.", "psycopg2.", "pymysql."),
@@ -138,26 +128,20 @@ _ADVICE = {
     "Files can't be awaited: let a thread read or write, with {}.": (
         *("open.", "shutil.", ".read_text", ".write_text", ".read_bytes", ".write_bytes"),
     ),
-    # That of threading: asyncio's own hands the loop back.
-    "It waited for another thread. Between tasks use asyncio's own Lock, Event or Queue; what a "
-    "thread has to do, start with {}, and await that.": (
-        *("Thread.", "Condition.wait.", "Future.result."),
-    ),
-    _IMPORT: ("importlib.", "_find_and_load."),
 }
 COMPUTED = 0.5
 """A step counts as computing if its thread had a processor for at least this share of the time."""
 
 
-def advise(block: Block) -> str:
+def _advise(block: Block, function: str, caller: str, *, is_idle: bool) -> str:
     """Return what to do about a block: by what its line calls, or by what was measured of it."""
-    advice = _recognise(block)
-    function, caller, idle = read_chain(block.places)
+    source = read_source(block.place) if block.place else None
+    names = source.calls(block.place) if source and block.place else []
+    advice = next((found for name in (*names, block.doing) if (found := _look_up(name))), "")
     if not advice and block.busy >= COMPUTED:
-        advice = _COMPUTING + (
-            " Or put `await asyncio.sleep(0)` between its steps." if idle else ""
-        )
-    if function and "{}" not in advice and advice != _IMPORT:
+        idle = " Or put `await asyncio.sleep(0)` between its steps." if is_idle else ""
+        advice = _COMPUTING + idle
+    if function and "{}" not in advice:
         advice = _EITHER  # no `await` can be written in a plain function
     call = f"`await asyncio.to_thread({function or '...'})`{caller if function else ''}"
     if block.task is None:
@@ -165,19 +149,12 @@ def advise(block: Block) -> str:
     return (advice or _EITHER).format(call)
 
 
-def _recognise(block: Block) -> str:
-    """Return the advice for what the line calls, or for what was seen at work below it."""
-    if block.place is None or (source := read_source(block.place)) is None:
-        return ""
-    read = [(read_source(place), place) for place in block.places]
-    lines = [one.statement(place) for one, place in read if one]
-    if any(isinstance(line, (ast.Import, ast.ImportFrom)) for line in lines):
-        return _IMPORT
-    for name in (*source.calls(block.place), block.doing):
-        for advice, parts in _ADVICE.items():
-            ends = tuple(part for part in parts if part.startswith("."))
-            if f"{name}.".startswith(tuple(set(parts) - set(ends))) or name.endswith(ends):
-                return advice
+def _look_up(name: str) -> str:
+    for advice, parts in _ADVICE.items():
+        ends = tuple(part for part in parts if part.startswith("."))
+        starts = tuple(part for part in parts if part not in ends)
+        if f"{name}.".startswith(starts) or name.endswith(ends):
+            return advice
     return ""
 
 
