@@ -29,15 +29,9 @@ class Setting(NamedTuple):
 
 SETTINGS = {
     "chores": Setting("Chores", 1, MOST, "how many chores there are"),
-    "start": Setting(
-        "Your minutes at the start", 0, 15, "the minutes that each chore needs you at its start"
-    ),
-    "machine": Setting(
-        "The machine's minutes", 0, 60, "the minutes that the machine works on each chore"
-    ),
-    "finish": Setting(
-        "Your minutes at the end", 0, 15, "the minutes that each chore needs you at its end"
-    ),
+    "start": Setting("Your minutes at the start", 0, 15, "how long each needs you at its start"),
+    "machine": Setting("The machine's minutes", 0, 60, "how long the machine works on each"),
+    "finish": Setting("Your minutes at the end", 0, 15, "how long each needs you at its end"),
     "at_once": Setting("At most at once", 1, MOST, "how many chores may be under way at once"),
 }
 
@@ -189,10 +183,8 @@ class Panel:
         self._explorer = explorer
         self.sliders = {}
         for name, known in SETTINGS.items():
-            value = getattr(explorer.settings, name)
-            slider = Slider(
-                widgets, known.name, known.meaning, value, known.least, known.most, room=190
-            )
+            limits, value = (known.least, known.most), getattr(explorer.settings, name)
+            slider = Slider(widgets, known.name, known.meaning, value, *limits, room=190)
             slider.observe(partial(self._change, name))
             self.sliders[name] = slider
         self.sentence, self.picture = widgets.HTML(), widgets.HTML()

@@ -129,12 +129,10 @@ def draw_blocks(ax: Axes, sheet: Sheet) -> None:
     edge: dict[str, Any] = {"facecolors": "none", "edgecolors": ink, "linewidths": 1.4}
     _fill(ax, boxes, zorder=4, gid="blocks", **edge)
     for note in sheet.notes:
-        style: dict[str, Any] = {"fontsize": NOTE_SIZE, "parse_math": False, "zorder": 5}
-        if note.lane is None:
-            y, look = sheet.top + 0.02, {"color": ink, "verticalalignment": "top"}
-        else:
-            y, look = sheet.middles[note.lane], {"color": "white", "verticalalignment": "center"}
-        ax.text(note.x, y, note.text, horizontalalignment="center", gid="block", **look, **style)
+        text = ax.text(note.x, sheet.top + 0.02, note.text, fontsize=NOTE_SIZE, parse_math=False)
+        text.set(horizontalalignment="center", verticalalignment="top", zorder=5, gid="block")
+        if note.lane is not None:
+            text.set(y=sheet.middles[note.lane], color="white", verticalalignment="center")
 
 
 def draw_failures(ax: Axes, sheet: Sheet) -> None:
@@ -161,27 +159,23 @@ def name_lanes(ax: Axes, sheet: Sheet) -> None:
     # Names that don't fit one below the other are left out evenly.
     step = math.ceil(size / (sheet.inches * 72))
     ax.set_yticks(sheet.middles[::step], sheet.names[::step], fontsize=size)
-    labels = ax.get_yticklabels()
-    for label in labels:
-        label.set_parse_math(False)
-    pad = 6.0
-    if sheet.view.trace.domain is not STORY or any(lane.depth for lane in sheet.view.lanes):
-        widest = max(label.get_window_extent().width for label in labels)
-        pad += widest * 72 / ax.figure.dpi
-        for label in labels:
-            label.set_horizontalalignment("left")
-    ax.tick_params(axis="y", length=0, pad=pad)
+    is_tree = sheet.view.trace.domain is not STORY or any(lane.depth for lane in sheet.view.lanes)
+    widest = 0.0
+    for label in ax.get_yticklabels():
+        label.set(parse_math=False, horizontalalignment="left" if is_tree else "right")
+        widest = max(widest, label.get_window_extent().width * 72 / ax.figure.dpi)
+    ax.tick_params(axis="y", length=0, pad=6 + widest * is_tree)
     ax.set_ylim(sheet.bottom, sheet.top)
 
 
 def mark_total(ax: Axes, sheet: Sheet, limit: float) -> None:
     """Draw a dotted line where it all ended, with how long it took."""
-    ink, total, domain = mpl.rcParams["text.color"], sheet.view.end, sheet.view.trace.domain
-    ax.axvline(total, color=ink, linewidth=1, linestyle=":", zorder=1)
+    total, domain = sheet.view.end, sheet.view.trace.domain
+    ax.axvline(total, color=mpl.rcParams["text.color"], linewidth=1, linestyle=":", zorder=1)
     # Beside the loop's lane no mark of an outcome is in the way.
     x, y = total + limit * 0.008, (len(sheet.view.lanes) - 1) / 2 if domain is STORY else 0
-    style: dict[str, Any] = {"color": ink, "fontsize": TEXT, "fontweight": "bold"}
-    ax.text(x, y, domain.format_total(total), verticalalignment="center", gid="total", **style)
+    text = ax.text(x, y, domain.format_total(total), fontsize=TEXT, fontweight="bold")
+    text.set(verticalalignment="center", gid="total")
 
 
 def write_title(ax: Axes, view: View, unit: Unit) -> None:

@@ -23,8 +23,6 @@ _SVG = "{http://www.w3.org/2000/svg}"
 _STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "asyncteach", "savefig.bbox": None}
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
-ChromeEvent = dict[str, Any]
-
 # The colours that trace viewers themselves have for these states.
 _COLORS = {
     RUNNING: "thread_state_running",
@@ -120,21 +118,21 @@ def _describe_slices(view: View, slices: Slices) -> list[str]:
     return words
 
 
-def to_chrome_trace(trace: Trace) -> ChromeEvent:
+def to_chrome_trace(trace: Trace) -> dict[str, Any]:
     """Return the trace in the form that Perfetto and chrome://tracing open."""
-    about: ChromeEvent = {"title": clip(trace.title, _NAME)}
+    about: dict[str, Any] = {"title": clip(trace.title, _NAME)}
     if trace.dropped:
         about["dropped steps"] = trace.dropped
     return {"traceEvents": list(_events(trace)), "displayTimeUnit": "ms", "otherData": about}
 
 
-def _events(trace: Trace) -> Iterator[ChromeEvent]:
+def _events(trace: Trace) -> Iterator[dict[str, Any]]:
     title, scale = {"name": clip(trace.title, _NAME)}, 1e6 * trace.domain.seconds
     yield {"ph": "M", "pid": 1, "tid": 0, "name": "process_name", "args": title}
     heads = trace.loops if len(trace.loops) > 1 else [trace.head] if trace.head else []
     count = len(trace.rows) + len(heads)
 
-    def event(kind: str, row: int, **more: Any) -> ChromeEvent:
+    def event(kind: str, row: int, **more: Any) -> dict[str, Any]:
         """Return an event of a row's track; the loops, which follow the last row, come first."""
         return {"ph": kind, "pid": 1, "tid": (row + len(heads)) % count + 1, **more}
 

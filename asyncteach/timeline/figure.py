@@ -150,10 +150,9 @@ def draw_views(
         sheet.height + 1.2 * sheet.inches + room for sheet, room in zip(sheets, rooms, strict=True)
     ]
     axes = picture.subplots(len(views), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
-    for ax, sheet in zip(axes, sheets, strict=True):
-        _draw(ax, sheet, longest, last=sheet is sheets[-1])
     more: dict[str, Patch] = {}
     for ax, overlay, sheet in zip(axes, overlays, sheets, strict=True):
+        _draw(ax, sheet, longest, last=sheet is sheets[-1])
         if overlay:
             more |= {str(one.get_label()): one for one in overlay.draw(ax, sheet)}
             picture.alt += f" {overlay.alt}"

@@ -24,7 +24,6 @@ _LETTER = NOTE_SIZE * 0.62  # points, generous for the fonts that are used
 _NAME_COLUMNS = 32
 _NAMES_SHARE = 5.3  # columns an inch of the page: names take less than a half of it
 _WORDS = 4
-_OUTLINES = 200
 
 
 class Note(NamedTuple):
@@ -100,7 +99,7 @@ def lay_sheet(
 
 
 def outlines_of(view: View) -> list[tuple[int, Block]]:
-    """Return the longest blocks that are seen, each with a lane that it is outlined in."""
+    """Return the blocks that are seen, each with a lane that it is outlined in."""
     return [(lane, block) for block in _seen_blocks(view) for lane in _homes(view, block)]
 
 
@@ -116,20 +115,17 @@ def failures_of(view: View, outcome: str) -> list[tuple[int, TaskRecord]]:
 
 
 def _seen_blocks(view: View) -> list[Block]:
-    """Return the longest of the blocks that lie in the interval, at least in part."""
+    """Return the blocks that lie in the interval, at least in part, the longest first."""
     longest = longest_blocks(view.trace)
-    return [one for one in longest if one.start <= view.end and one.end >= view.start][:_OUTLINES]
+    return [one for one in longest if one.start <= view.end and one.end >= view.start]
 
 
 def _label(lane: Lane, columns: int) -> str:
     """Return a lane's name on one line, indented, and visibly a thread's if it is one."""
     indent = "  " * min(lane.depth, 8, columns // 6)
-    room = max(6, columns - len(indent))
-    if lane.kind in ("thread", "process"):
-        tail = f" ({lane.kind})"
-        name = clip(lane.name, max(6, room - len(tail) - 2))
-        return f"{indent}\N{RIGHTWARDS DASHED ARROW} {name}{tail}"
-    return indent + clip(lane.name, room)
+    is_job = lane.kind in ("thread", "process")
+    arrow, tail = ("\N{RIGHTWARDS DASHED ARROW} ", f" ({lane.kind})") if is_job else ("", "")
+    return indent + arrow + clip(lane.name, max(6, columns - len(indent + arrow + tail))) + tail
 
 
 def _homes(view: View, block: Block) -> list[int]:

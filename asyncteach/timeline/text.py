@@ -16,8 +16,7 @@ _MARKS = {RUNNING: "#", READY: "/", WAITING: "."}
 _CHARACTERS = np.array([*_MARKS.values(), " "])
 # A lane with more moments than that is drawn by what filled its time.
 _MOMENTS = 20
-_DESCRIBED = 12
-_TURNS = 12
+_DESCRIBED = _TURNS = 12
 _FEW = 5
 
 

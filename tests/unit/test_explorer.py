@@ -92,7 +92,7 @@ def test_without_ipywidgets_a_sentence_says_what_to_install(monkeypatch, capsys)
         ({"chores": 13}, ValueError, "chores takes a whole number, from 1 to 12, and got 13"),
         ({"chores": 2.5}, TypeError, "chores takes a whole number and got 2.5: "),
         ({"at_once": 0}, ValueError, "at_once takes a whole number, from 1 to 12, and got 0"),
-        ({"start": "2"}, TypeError, "start takes a whole number and got '2': it is the minutes"),
+        ({"start": "2"}, TypeError, "start takes a whole number and got '2': it is how long each"),
         ({"finish": 16}, ValueError, "finish takes a whole number, from 0 to 15, and got 16"),
         ({"machine": True}, TypeError, "machine takes a whole number and got True"),
         ({"chore": 3}, TypeError, "explore() has no option 'chore': did you mean 'chores'?"),

@@ -25,7 +25,7 @@ from asyncteach import (
     virtual_time,
 )
 from asyncteach import widgets as parts
-from asyncteach.player import MOST
+from asyncteach.moments import MOST
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 EVENING = [
@@ -181,11 +181,11 @@ def test_the_situation_adds_up(broken):
     rows = broken.trace.rows
     for moment in player.script.moments:
         now = player.script.situation(moment.since)
-        seen = [*now.running, *now.ready, *(row for row, _ in now.waiting)]
+        seen = [row for rows in now.values() for row in rows]
         assert len(seen) == len(set(seen))
         alive = {n for n, row in enumerate(rows) if row.spawned < moment.since < row.finished}
         assert alive <= set(seen)
-        assert len(now.running) <= 1
+        assert len(now["running"]) <= 1
 
 
 def test_the_source_has_the_current_line_marked(broken):
