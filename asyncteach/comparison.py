@@ -1,38 +1,36 @@
 """The same activities done every way: one table, one figure, and what limits each way."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
 
 import numpy as np
 import pandas
 
 from asyncteach.activities import Activity, check_activities
 from asyncteach.arguments import check_list, check_word
-from asyncteach.formatting import clip
-from asyncteach.intervals import sweep
+from asyncteach.formatting import clip, count
 from asyncteach.recording import Recording
 from asyncteach.runners import run
 from asyncteach.runners.run import CORES, MINUTE, Clock, Scenario
-from asyncteach.runners.workers import MOST_WORKERS, count_cores, has_gil
-from asyncteach.trace import READY, RUNNING, WAITING, Slices
-
-if TYPE_CHECKING:
-    from asyncteach.timeline.figure import Picture
-
-_RUNNERS = {
-    "in turn": run.run_in_turn,
-    "threads": run.run_in_threads,
-    "processes": run.run_in_processes,
-    "interpreters": run.run_in_interpreters,
-}
-_WAYS = ("in turn", "together", "threads", "processes", "interpreters")
+from asyncteach.runners.workers import count_cores, has_gil
+from asyncteach.timeline.figure import Picture, draw_timelines
+from asyncteach.trace import READY
 
 _NOTICEABLE = 0.05
 """An activity that was ready for a smaller share of the whole was not kept from working."""
 
-_OURS = 0.7
-"""Activities that have a smaller share of the cores, and want more, share them with other
-programs."""
+
+def _run_together(activities: list[Activity], *, clock: Clock, minute: float) -> Recording:
+    return run.run_on_own_loop(Scenario(activities, clock=clock, minute=minute))
+
+
+_RUNNERS: dict[str, Callable[..., Recording]] = {
+    "in turn": run.run_in_turn,
+    "together": _run_together,
+    "threads": run.run_in_threads,
+    "processes": run.run_in_processes,
+    "interpreters": run.run_in_interpreters,
+}
 
 
 class Comparison(pandas.DataFrame):
@@ -51,10 +49,8 @@ class Comparison(pandas.DataFrame):
         return pandas.DataFrame
 
     @property
-    def figure(self) -> "Picture":
+    def figure(self) -> Picture:
         """A new Matplotlib figure of all ways, below each other on one axis of story minutes."""
-        from asyncteach.timeline.figure import draw_timelines
-
         return draw_timelines(list(self.recordings.values()))
 
     def __str__(self) -> str:
@@ -74,12 +70,9 @@ class Comparison(pandas.DataFrame):
 
 
 def compare(
-    activities: Iterable[Activity],
-    *,
-    ways: Sequence[str] | None = None,
-    clock: Clock = "real",
+    activities: Iterable[Activity], *, ways: Sequence[str] | None = None, clock: Clock = "real",
     minute: float = MINUTE,
-) -> Comparison:
+) -> Comparison:  # fmt: skip
     """Do the same activities every way, and return a table with a figure of all of them.
 
     It is a plain call, also in a notebook: if a loop is already running there, a way that needs a
@@ -100,42 +93,31 @@ def compare(
     """
     activities = check_activities(activities)
     recordings = {
-        way: _run(way, activities, clock=clock, minute=minute) for way in _check_ways(ways)
+        way: _RUNNERS[way](activities, clock=clock, minute=minute) for way in _check_ways(ways)
     }
     first = next(iter(recordings.values())).minutes
     table = {
         "minutes": [r.minutes for r in recordings.values()],
         "attention minutes": [r.attention for r in recordings.values()],
         "speed-up": [first / r.minutes if r.minutes else 1.0 for r in recordings.values()],
-        "limit": [
-            find_limit(way, activities, recording, virtual=clock == "virtual")
-            for way, recording in recordings.items()
-        ],
+        "limit": [find_limit(way, activities, one, clock) for way, one in recordings.items()],
     }
     comparison = cast(Any, Comparison)(table, index=pandas.Index(recordings, name="way"))
     comparison.recordings = recordings
     return cast(Comparison, comparison)
 
 
-def _run(way: str, activities: list[Activity], *, clock: Clock, minute: float) -> Recording:
-    if way == "together":
-        return run.run_on_own_loop(Scenario(activities, clock=clock, minute=minute))
-    return _RUNNERS[way](activities, clock=clock, minute=minute)
-
-
 def _check_ways(ways: Sequence[str] | None) -> list[str]:
     __tracebackhide__ = True
-    every = [way for way in _WAYS if way != "interpreters" or run.HAS_INTERPRETERS]
+    every = [way for way in _RUNNERS if way != "interpreters" or run.HAS_INTERPRETERS]
     if ways is None:
         return every
     chosen = [ways] if isinstance(ways, str) else ways
     chosen = check_list(chosen, "ways", fix='write ways=["in turn", "together"]')
-    return list(dict.fromkeys(check_word(way, "ways", _WAYS) for way in chosen))
+    return list(dict.fromkeys(check_word(way, "ways", list(_RUNNERS)) for way in chosen))
 
 
-def find_limit(
-    way: str, activities: Sequence[Activity], recording: Recording, *, virtual: bool
-) -> str:
+def find_limit(way: str, activities: Sequence[Activity], recording: Recording, clock: Clock) -> str:
     """Return in a few words why it took as long as it did.
 
     The activity that finished last shows it: if it was ready for long it wanted something that
@@ -150,29 +132,8 @@ def find_limit(
         longest = max(activity.minutes for activity in activities)
         which = "longest" if activities[last].minutes == longest else "last"
         return f"the {which}: {clip(activities[last].name, 30)}"
-    limited = way in ("processes", "interpreters") and len(activities) > MOST_WORKERS
-    if limited and len(trace.slices.of(WAITING)):
-        return f"{MOST_WORKERS:,} {way}"
-    servers, limit = _find_servers(way, virtual=virtual)
-    wanted = trace.slices[trace.slices.task == last].of(READY)
-    shared = _running_during(trace.slices, wanted) < _OURS * servers * ready
-    return f"{limit}, shared with other work" if shared else limit
-
-
-def _find_servers(way: str, *, virtual: bool) -> tuple[int, str]:
-    """Return how many can work at once, and what to call it."""
     if way in ("in turn", "together"):
-        return 1, "your attention"
-    if way == "threads" and (virtual or has_gil()):
-        return 1, "the GIL"
-    cores = CORES if virtual else count_cores()
-    return cores, "one core" if cores == 1 else f"{cores} cores"
-
-
-def _running_during(slices: Slices, intervals: Slices) -> float:
-    """Return how long anything was running in some intervals, added up."""
-    running = slices.of(RUNNING)
-    times, depth = sweep(running.start, running.end)
-    so_far = np.concatenate([[0.0], np.cumsum(depth[:-1] * np.diff(times))])
-    start, end = (np.interp(at, times, so_far) for at in (intervals.start, intervals.end))
-    return float((end - start).sum())
+        return "your attention"
+    if way == "threads" and (clock == "virtual" or has_gil()):
+        return "the GIL"
+    return count(CORES if clock == "virtual" else count_cores(), "core")

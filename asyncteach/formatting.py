@@ -2,6 +2,7 @@
 
 import math
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -96,20 +97,15 @@ def called(function: str) -> str:
     >>> called("main.<locals>.parse"), called("Site.<lambda>"), called("main.<locals>.<genexpr>")
     ('parse()', 'a lambda in Site()', 'main()')
     """
-    if not function:
-        return ""
-    own = function.rpartition(".<locals>.")[2]
+    levels = function.split(".<locals>.")
+    while levels and levels[-1].endswith(">") and not levels[-1].endswith("<lambda>"):
+        levels.pop()  # a comprehension, or a cell: what contains it?
+    own = levels[-1] if levels else ""
     if own.endswith("<lambda>"):
-        outer = called(
-            function.removesuffix("<lambda>").removesuffix(".").removesuffix(".<locals>")
-        )
+        levels[-1] = own.removesuffix("<lambda>").removesuffix(".")
+        outer = called(".<locals>.".join(filter(None, levels)))
         return f"a lambda in {outer}" if outer else "a lambda"
-    while own.endswith(">") and "." in own:  # a comprehension: what contains it?
-        own = own.rpartition(".")[0].removesuffix(".<locals>")
-    if own.endswith(">"):
-        outer = function.rpartition(".<locals>.")[0]
-        return called(outer) if outer else ""
-    return f"{own}()"
+    return f"{own}()" if own else ""
 
 
 def at(place: Place | None) -> str:
@@ -128,15 +124,14 @@ def clip(text: object, columns: int) -> str:
     It is cut in the middle: numbered names differ at their end.
     """
     whole = str(text)
-    tail = columns // 4
     if len(whole) > 8 * columns:  # a few columns need no look at five thousand characters
         whole = whole[: 4 * columns] + whole[-4 * columns :]
     line = " ".join(printable(whole).split())
     line = "".join(c if unicodedata.category(c)[0] != "C" else "?" for c in line)
     if width(line) <= columns:
         return line
-    head, end = line[:columns], line[-tail:]
-    while width(end) > tail:
+    head, end = line[:columns], line[-(columns // 4) :]
+    while width(end) > columns // 4:
         end = end[1:]
     while width(head) + 1 + width(end) > columns:
         head = head[:-1]
@@ -172,16 +167,14 @@ def tell_apart(names: list[str]) -> list[str]:
     >>> tell_apart(["jog", "read", "jog"])
     ['jog', 'read', 'jog (2)']
     """
-    taken = set(names)
-    seen: set[str] = set()
-    numbers: dict[str, int] = {}  # the last that was given to a name: ten thousand may share one
-    result = []
+    taken, result = set(names), []
+    numbers: Counter[str] = Counter()
     for name in names:
-        number, own = numbers.get(name, 1), name
-        while own in seen or (number > 1 and own in taken):
-            number += 1
-            own = f"{name} ({number})"
-        numbers[name] = number
-        seen.add(own)
+        numbers[name] += 1
+        own = name
+        while numbers[name] > 1 and own in taken:
+            own = f"{name} ({numbers[name]})"
+            numbers[name] += own in taken
+        taken.add(own)
         result.append(own)
     return result

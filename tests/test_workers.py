@@ -25,7 +25,6 @@ from asyncteach import (
     run_in_turn,
     run_together,
 )
-from asyncteach.comparison import find_limit
 from asyncteach.intervals import covered
 from asyncteach.runners.workers import count_cores, has_gil
 
@@ -106,8 +105,7 @@ def test_two_threads_never_run_at_once():
 @pytest.mark.parametrize("run", WORKERS[1:])
 def test_two_processes_run_at_once(run):
     recording = run(LEISURE, minute=5 * MINUTE)
-    limit = find_limit("processes", LEISURE, recording, virtual=False)
-    assert overlap(recording) > 0 or limit.endswith(", shared with other work")
+    assert overlap(recording) > 0 or count_cores() == 1
     assert recording.attention == pytest.approx(100, rel=0.2)
     assert recording.lanes()[0][0] == "watch tv"
 
