@@ -218,10 +218,9 @@ def run_in_threads(
     `sys.getswitchinterval()` each, and save nothing. On a free-threaded Python they really run at
     once, up to the number of cores.
 
-    With `clock="real"` a story minute takes `minute` real seconds, and what you see is what the
-    threads did. With `clock="virtual"` no thread is started: their turns are simulated, a quarter
-    of a minute long, and are the same on every machine. Raises TypeError or ValueError for wrong
-    arguments, RuntimeError where so many threads can't be started.
+    With `clock="real"` a story minute takes `minute` real seconds. With `clock="virtual"` no thread
+    is started: their turns are simulated, a quarter of a minute long. Raises TypeError or
+    ValueError for wrong arguments, RuntimeError where so many threads can't be started.
 
     >>> from asyncteach import CHORES, LEISURE
     >>> run_in_threads(CHORES, clock="virtual").minutes
@@ -237,16 +236,15 @@ def run_in_processes(
 ) -> Recording:
     """Do each activity in a process of its own, all at once, and return the Recording.
 
-    A plain call, in notebooks and scripts alike, that holds its thread until all are done; a
-    script needs no `if __name__ == "__main__":`. Each process has a Python of its own, with a GIL
-    of its own, so attention runs at once on as many cores as there are: an activity is *ready*
-    while another program has its core. The processes are started anew for each run and are gone
-    after it; the Recording begins when all of them have started, since `measure_costs` measures
-    what that takes. More than 32 activities share 32 processes.
+    A plain call, in notebooks and scripts alike; a script needs no `if __name__ == "__main__":`.
+    Each process has a Python of its own, with a GIL of its own, so attention runs at once on as
+    many cores as there are: an activity is *ready* while another program has its core. The
+    processes are gone after the run; the Recording begins when all of them have started, since
+    `measure_costs` measures what that takes. More than 32 activities share 32 processes.
 
     With `clock="real"` a story minute takes `minute` real seconds. With `clock="virtual"` no
-    process is started: what two cores would do is simulated, the same on every machine. Raises
-    TypeError or ValueError for wrong arguments, RuntimeError if a process dies.
+    process is started: what two cores would do is simulated. Raises TypeError or ValueError for
+    wrong arguments, RuntimeError if a process dies.
 
     >>> from asyncteach import LEISURE
     >>> run_in_processes(LEISURE, clock="virtual").minutes
@@ -261,10 +259,8 @@ def run_in_interpreters(
     """Do each activity in a thread with an interpreter of its own, and return the Recording.
 
     From Python 3.14 on one process can hold several interpreters, each with a GIL of its own: they
-    run at once as processes do, and are cheaper to start. The interpreters are made anew for each
-    run and closed after it; the Recording begins when all of them are there.
-
-    Keywords and errors are those of `run_in_processes`. Raises RuntimeError before Python 3.14.
+    run at once as processes do, and are cheaper to start. Keywords and errors are those of
+    `run_in_processes`. Raises RuntimeError before Python 3.14.
 
     >>> from asyncteach import LEISURE
     >>> if sys.version_info >= (3, 14):

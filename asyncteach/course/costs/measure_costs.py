@@ -123,19 +123,16 @@ def run_job(job: str, options: dict[str, Any], timeout: float) -> tuple[list[Any
         # An interrupt ends the child too.
         done = subprocess.run(
             [*command, json.dumps([job, options])],
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
         )  # fmt: skip
-    except subprocess.TimeoutExpired as late:
-        out, why = late.stdout or b"", f"it wasn't done after {timeout:.0f} seconds and was stopped"
+    except subprocess.TimeoutExpired:
+        return [], f"it wasn't done after {timeout:.0f} seconds and was stopped"
     except OSError as error:
         return [], f"this machine can't start a Python process: {error}"
-    else:
-        words = done.stderr.decode(errors="replace").strip().splitlines()
-        cause = words[-1] if words else f"exit code {done.returncode}"
-        out, why = done.stdout, f"the process that measured it ended early: {cause}"
-    # The last line of a process that was stopped may be half of one.
-    lines = [json.loads(line) for line in out.splitlines(keepends=True) if line.endswith(b"\n")]
-    return (lines[:-1], "") if lines[-1:] == ["done"] else (lines, why)
+    if done.returncode:
+        cause = (done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1]
+        return [], f"the process that measured it ended early: {cause}"
+    return json.loads(done.stdout), ""
 
 
 def tabulate(samples: Samples, left_out: list[str]) -> Costs:
