@@ -10,24 +10,24 @@ from asyncteach.formatting import Unit, format_duration, format_time, unit_for
 class Domain:
     """The unit and the words of a recording, and how much of it a picture shows.
 
-    There are three of them: STORY, CODE and THREADS. All that differs between them stands here.
+    There are three: STORY, CODE and THREADS. This is all that differs between them.
     """
 
     unit: str
     """What its times are: `minutes` of the story, or `seconds`."""
     seconds: float
-    """How many seconds one of the unit is."""
+    """How many seconds the unit lasts."""
     meanings: Mapping[str | None, dict[str, str]]
-    """What the states mean, by the lane on top."""
+    """What the states mean, for each lane that can be on top."""
     mixed: dict[str, str]
     """What the states mean in a picture of recordings whose lanes on top differ."""
     lanes: int = 60
-    """At most so many lanes are drawn before tasks that are alike share one."""
+    """The most lanes in a picture: with more, tasks of one kind share a lane."""
     columns: int = 720
-    """In so many columns a crowded lane is drawn: about one a pixel of a page."""
+    """The columns of a crowded lane: about one for each pixel of a page."""
 
     def meaning(self, heads: Collection[str | None]) -> dict[str, str]:
-        """Return what a legend says about the states."""
+        """Return what the states mean, for a legend."""
         (head,) = heads if len(heads) == 1 else ("",)
         return self.meanings.get(head, self.mixed)
 

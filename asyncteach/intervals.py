@@ -20,7 +20,7 @@ def sweep(starts: Any, ends: Any) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def covered(starts: Any, ends: Any, least: int = 1) -> float:
-    """Return for how long there were at least so many intervals at once.
+    """Return for how long at least that many intervals overlapped.
 
     >>> covered([0, 1, 5], [2, 3, 6]), covered([0, 1, 5], [2, 3, 6], least=2)
     (4.0, 1.0)

@@ -1,4 +1,4 @@
-"""Lines of source: whose they are, and what the user calls them."""
+"""Lines of source: whether they are the user's own, and what they are called."""
 
 import os
 import site
@@ -43,7 +43,7 @@ _ROOTS = _roots()
 
 @lru_cache(maxsize=4096)
 def is_users(filename: str) -> bool:
-    """Tell if a file is the user's own: outside the standard library and site-packages."""
+    """Return whether a file is outside the standard library and site-packages."""
     if filename.startswith("<"):
         return not filename.startswith(("<frozen", "<__array_function__", "<attrs"))
     return not os.path.normcase(filename).startswith(_ROOTS)
@@ -51,14 +51,14 @@ def is_users(filename: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def name_library(filename: str) -> str:
-    """Return the top package of a file of a library, as `httpx`; empty where it isn't known."""
+    """Return the top package of a library's file, such as `httpx`; empty: it isn't known."""
     path = os.path.normcase(filename)
     root = max((root for root in _ROOTS if path.startswith(root)), key=len, default="")
     return filename[len(root) :].split(os.sep)[0].removesuffix(".py") if root else ""
 
 
 def is_ours(code: CodeType) -> bool:
-    """Tell if code belongs to this package."""
+    """Return whether code belongs to this package."""
     return code.co_filename.startswith(os.path.dirname(__file__) + os.sep)
 
 

@@ -23,7 +23,7 @@ _chains: dict[tuple[int, str], list[_Link]] = {}
 
 
 class Replacements:
-    """What was put in the place of attributes of modules, classes and objects, and of names."""
+    """Attributes of modules, classes and objects, and global names, that are replaced together."""
 
     def __init__(self) -> None:
         self._undo: list[Callable[[], None]] = []
@@ -84,5 +84,5 @@ def _take_away(link: _Link) -> None:
 
 
 def hide_frame(error: BaseException) -> None:
-    """Let the traceback look as if the function that calls this did not stand between."""
+    """Remove the calling function from the traceback."""
     error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next

@@ -38,7 +38,7 @@ class TaskRecord:
     name: str
     """Its own name, told apart from others of the same name."""
     label: str = ""
-    """What a person would call it: its name, or its coroutine's where the name is Task-7."""
+    """Its name in pictures and sentences: its coroutine's where the name is like Task-7."""
     coroutine: str = ""
     parent: int | None = None
     spawned: float = nan
@@ -57,7 +57,7 @@ class TaskRecord:
 
 
 class Wait(NamedTuple):
-    """A stretch in which a task waited, and for what."""
+    """What a task waited for, from when to when."""
 
     task: int
     start: float
@@ -66,7 +66,7 @@ class Wait(NamedTuple):
     """sleep, lock, semaphore, queue, event, condition, barrier, task, tasks, thread, process,
     socket, subprocess, future."""
     what: str
-    """In words, as `a sleep of 0.5 s`."""
+    """For a sentence, as `a sleep of 0.5 s`."""
     places: tuple[Place, ...]
     """The user's lines, from the task's own coroutine inwards."""
     calls: tuple[int, ...] = ()
@@ -77,7 +77,7 @@ class Wait(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A stretch in which one step held the loop for longer than the threshold."""
+    """A step that held the loop for longer than the threshold."""
 
     task: int | None
     """None: a plain callback, or a task that isn't part of the recording."""
@@ -86,7 +86,7 @@ class Block(NamedTuple):
     start: float
     end: float
     place: Place | None
-    """The user's line that held the loop; None where no look at it succeeded."""
+    """The user's line that held the loop; None: it was never seen."""
     places: tuple[Place, ...]
     """The user's lines that were on the stack, from the task's own coroutine inwards."""
     doing: str
@@ -100,11 +100,11 @@ class Block(NamedTuple):
     also: tuple[tuple[Place, float], ...] = ()
     """Other lines of the user's at which it was seen, with their share of its time."""
     unseen: float = 0.0
-    """For how many seconds of it no look succeeded: the line may be another one."""
+    """For how many seconds of it nothing was seen: the line may be another one."""
 
 
 class Event(NamedTuple):
-    """Something that was seen while recording and that no slice shows."""
+    """Something that happened and that no slice shows."""
 
     kind: str
     task: int | None
@@ -169,7 +169,7 @@ def make_slices(
 
 @dataclass
 class Trace:
-    """All that a recording knows, in its unit of time from the start."""
+    """All that was recorded; times count from its start, in its unit."""
 
     rows: list[TaskRecord]
     slices: Slices
@@ -177,10 +177,10 @@ class Trace:
     title: str = "Recording"
     domain: Domain = CODE
     is_final: bool = True
-    """False as long as the recording is open: tasks may be at work."""
+    """False as long as the recording is open: tasks may still be running."""
     events: list[Event] = field(default_factory=list)
     idle: list[tuple[Floats, Floats]] = field(default_factory=list)
-    """For each event loop the starts and the ends of its idle stretches in select."""
+    """For each event loop when it began and ended to be idle, waiting in select."""
     loops: list[str] = field(default_factory=list)
     cpu: float = nan
     """Seconds of processor time that the loops' threads took; nan: unknown, or virtual time."""
@@ -200,7 +200,7 @@ class Trace:
 
     @cached_property
     def waits(self) -> list[Wait]:
-        """All waits that were looked at, by start."""
+        """All waits that were noted, by start."""
         return self.find_waits()
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What record() replaces in the process, for what a loop can't tell: threads, pools, warnings."""
+"""What record() replaces in the process: of asyncio, threads, pools and warnings."""
 
 import asyncio
 import contextvars
@@ -30,7 +30,7 @@ class ProcessPatch:
         self.undo = self._replaced.undo
 
     def install(self) -> None:
-        """Put everything in its place: all that is replaced in the process is in this list."""
+        """Replace what is in this list: there is nothing else."""
         put = self._replaced.put
         put(asyncio.BaseEventLoop, "run_forever", self._run_forever)
         put(asyncio.BaseEventLoop, "call_exception_handler", self._call_exception_handler)
@@ -48,7 +48,7 @@ class ProcessPatch:
         if hasattr(runners, "_cancel_all_tasks"):
             put(runners, "_cancel_all_tasks", self._cancel_all_tasks)
 
-    # Each of these makes a replacement of what it is named after
+    # Each of these returns the replacement of the function after which it is named
 
     def _run_forever(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def run_forever(loop: Any) -> None:
@@ -169,7 +169,7 @@ class ProcessPatch:
 
 
 def _watch_future(future: Any, entry: Any, clock: Any) -> None:
-    """Note when a job begins, as far as that is known here, and how it ends."""
+    """Note when a job begins, if that can be seen in this process, and how it ends."""
     begin = future.set_running_or_notify_cancel
 
     def set_running_or_notify_cancel() -> bool:
@@ -201,7 +201,7 @@ def _warn_unawaited_coroutine(original: Callable[[Any], None]) -> Callable[[Any]
             line = users_line(2) or (coroutine.cr_code, coroutine.cr_code.co_firstlineno)
             session.note("never-awaited", None, line, coroutine.__qualname__)
         if coroutine.cr_origin is None:
-            # As the original says it; called from here, it would name our line.
+            # The original's own words; called from here, it would name our line.
             text = f"coroutine '{coroutine.__qualname__}' was never awaited"
             warnings.warn(text, category=RuntimeWarning, stacklevel=2, source=coroutine)
         else:
@@ -218,7 +218,7 @@ def _is_locked(lock: Any) -> bool:
 
 
 def _set_locked(lock: Any, value: bool) -> None:
-    """Stand in for the attribute of a Lock, which is set in a step of the task that takes it."""
+    """Note which task takes a Lock: the attribute is set in a step of that task."""
     vars(lock)["_locked"] = value
     loop = running_loop() if value else None
     task = None if loop is None else asyncio.current_task(loop)
@@ -228,7 +228,7 @@ def _set_locked(lock: Any, value: bool) -> None:
 
 
 def name_function(function: Any, args: tuple[Any, ...]) -> str:
-    """Return what a job is called: `to_thread` hands over a partial of a context's `run`."""
+    """Return the name of a job; `to_thread` submits a partial of a context's `run`."""
     while True:
         if isinstance(function, functools.partial):
             function, args = function.func, (*function.args, *args)

@@ -28,7 +28,7 @@ from asyncteach.virtual_clock import clock as virtual_clock
 from asyncteach.virtual_clock.clock import VirtualClock, running_clock
 
 MAX_SLICES = 2_000_000
-"""Steps that a recording keeps, unless told otherwise: 64 MB."""
+"""How many steps a recording keeps by default: 64 MB."""
 
 
 class record:
@@ -136,7 +136,7 @@ def _last_line(traceback: TracebackType | None) -> Line | None:
 
 
 class RecorderRegistry:
-    """Which recordings are open, and all that is replaced for them: on loops, in the process."""
+    """The open recordings, and all that is replaced for them: on loops and in the process."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -146,7 +146,7 @@ class RecorderRegistry:
         self._process_patch = ProcessPatch(self)
 
     def open(self, session: RecordingSession) -> None:
-        """Put in place what a recording needs, and patch the loop that is running, if any."""
+        """Begin a recording: replace what it needs, on the running loop too."""
         with self._lock:
             self._sessions.append(session)
             if self not in virtual_clock.watchers:
@@ -164,7 +164,7 @@ class RecorderRegistry:
                     self.give_up(error)
 
     def close(self, session: RecordingSession) -> None:
-        """Take away what no recording needs any more."""
+        """End a recording: put back what no other one needs."""
         with self._lock:
             if not session.failed:
                 session.ended = session.clock.now()
@@ -178,7 +178,7 @@ class RecorderRegistry:
                     self._take_everything_away()
 
     def attach(self, loop: Any, session: RecordingSession) -> LoopPatch | None:
-        """Let a recording, and those around it, watch a loop; None: it can't be watched."""
+        """Watch a loop for a recording and those around it; None: it can't be watched."""
         with self._lock:
             problem = check_loop(loop)
             if problem:
@@ -186,7 +186,7 @@ class RecorderRegistry:
                 return None
             patch = self.patches.get(loop)
             if patch is None:
-                # What is recorded on one loop has one time.
+                # All recordings on a loop share one clock.
                 patch = LoopPatch(loop, session.clock, open_session, self._report, self.give_up)
                 self.patches[loop] = patch
                 patch.on_close = self._remove
@@ -209,7 +209,7 @@ class RecorderRegistry:
             self._remove(patch)
 
     def _remove(self, patch: LoopPatch) -> None:
-        # What is closed need not be kept alive by a recording that is open for long.
+        # A recording that is open for long needn't keep a closed loop alive.
         self._watchdog.remove(patch)
         for session in self._sessions:
             if session.watches(patch):
@@ -225,7 +225,7 @@ class RecorderRegistry:
             virtual_clock.watchers.remove(self)
 
     def abandon(self) -> None:
-        """In a forked child: what the parent records is not here, nor are its threads and locks."""
+        """Forget all in a forked child, where the parent's threads and locks are not."""
         self._lock = threading.RLock()
         self._watchdog = Watchdog(self.give_up)
         for session in self._sessions:
@@ -236,7 +236,7 @@ class RecorderRegistry:
     # What loops report
 
     def _report(self, kind: str, entry: Entry | None, *what: Any, **more: Any) -> None:
-        """Note an event in the recording of that task, else of the calling code."""
+        """Add an event to the recording of that task, else to that of the calling code."""
         session = entry.scope if entry is not None else open_session()
         if session is None and len(self._sessions) == 1:
             session = self._sessions[0]
@@ -244,7 +244,7 @@ class RecorderRegistry:
             session.note(kind, entry, *what, **more)
 
     def give_up(self, error: BaseException) -> None:
-        """End all recording after a failure of our own: the watched code goes on."""
+        """Stop all recording after a failure in the recorder itself: the watched code goes on."""
         working = [session for session in self._sessions if not session.failed]
         for session in working:
             session.failed, session.ended = True, session.clock.now()
@@ -258,18 +258,18 @@ class RecorderRegistry:
     # What virtual clocks report
 
     def clock_opened(self, clock: VirtualClock) -> None:
-        """Go by a clock that the calling code has opened."""
+        """Follow a clock that the calling code has opened."""
         session = open_session()
         if session is not None:
             session.clock.enter(clock)
 
     def clock_closed(self, clock: VirtualClock) -> None:
-        """Go by real time again."""
+        """Follow real time again."""
         for session in list(self._sessions):
             session.clock.leave(clock)
 
     def clock_sleeps(self, clock: VirtualClock) -> None:
-        """Note what sleeps on the loop's own thread: the watchdog can't, as it takes no time."""
+        """Note the line that sleeps: the watchdog can't see it, as it takes no real time."""
         patch = self.patches.get(running_loop())
         if patch is not None and patch.clock.clock is clock and patch.since:
             add_sample(patch, patch.since, read_stack())

@@ -1,4 +1,4 @@
-"""Which recording a piece of code belongs to, what each keeps, and the time that it goes by."""
+"""To which recording code belongs, what a recording keeps, and its clock."""
 
 from collections.abc import Callable
 from contextvars import Context, ContextVar
@@ -17,9 +17,9 @@ MOST_EVENTS = 10_000
 
 
 class RecordingClock:
-    """What time it is, in seconds that never run backwards, for all loops of a recording.
+    """The time of all loops of a recording, in seconds that never run backwards.
 
-    In real time it is the loop's own clock; while a virtual clock is open it goes with that one.
+    It is the loop's own clock or, while one is open, the virtual clock.
     """
 
     def __init__(self, clock: VirtualClock | None = None) -> None:
@@ -39,13 +39,13 @@ class RecordingClock:
         self.start = self.now()
 
     def enter(self, clock: VirtualClock) -> None:
-        """Go with a clock that has been opened, unless there is one already."""
+        """Follow a virtual clock, unless one is open already."""
         if self.clock is None:
             # On a whole nanosecond from the start, so that differences can be exact.
             self._follow(clock, began=self.start + round((self.now() - self.start) * NS) / NS)
 
     def leave(self, clock: VirtualClock) -> None:
-        """Go with real time again, from where that clock has stopped."""
+        """Follow real time again, from where that clock has stopped."""
         if self.clock is clock:
             shift = self.now() - real_monotonic()
             self.clock = None
@@ -70,7 +70,7 @@ class RecordingClock:
 
 
 class RawEvent(NamedTuple):
-    """Something seen, with the entries that it is about; `trace.Event` is made from it."""
+    """Something that happened, with the tasks in it; `trace.Event` is made from it."""
 
     kind: str
     entry: Entry | None
@@ -81,7 +81,7 @@ class RawEvent(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """How much a loop's buffers held at one time: a recording is what lies between two."""
+    """How much a loop's buffers held at one time: a recording lies between two extents."""
 
     steps: int
     waits: int
@@ -95,7 +95,7 @@ class Extent(NamedTuple):
 
 
 class RecordingSession:
-    """One open recording: what belongs to it, and since when."""
+    """One recording, open or closed: what belongs to it, and since when."""
 
     def __init__(
         self, outer: "RecordingSession | None", clock: RecordingClock, threshold: float, most: int
@@ -108,7 +108,7 @@ class RecordingSession:
         self.ended = float("nan")
         self.closed = self.failed = False
         self.begins: dict[Any, Extent] = {}
-        """For each patched loop what it had when this recording came to it."""
+        """For each patched loop what it held when this recording began to watch it."""
         self.ends: dict[Any, Extent] = {}
         self.openers: list[Entry] = []
         self.jobs: list[Entry] = []
@@ -119,7 +119,7 @@ class RecordingSession:
         return patch in self.begins and patch not in self.ends
 
     def end_of(self, patch: Any) -> Extent:
-        """Return what a loop had when the recording ended, or has by now."""
+        """Return what a loop held when the recording ended, or holds now."""
         end: Extent = self.ends.get(patch) or patch.extent()
         return end
 
@@ -133,7 +133,7 @@ class RecordingSession:
         return entry in self.openers
 
     def add_job(self, entry: Entry) -> None:
-        """Keep a job of a thread or a process, here and in the recordings around this one."""
+        """Add a job of a thread or a process, here and to the recordings around this one."""
         for scope in self.open_scopes():
             if len(scope.jobs) < scope.most:
                 scope.jobs.append(entry)
@@ -148,14 +148,14 @@ class RecordingSession:
         at: float | None = None,
         others: tuple[Entry, ...] = (),
     ) -> None:
-        """Keep an event, of now or then, here and in the recordings around this one."""
+        """Add an event, here and to the recordings around this one."""
         event = RawEvent(kind, entry, self.clock.now() if at is None else at, line, text, others)
         for scope in self.open_scopes():
             if len(scope.events) < MOST_EVENTS:
                 scope.events.append(event)
 
     def open_scopes(self) -> "list[RecordingSession]":
-        """Return this recording and those around it, as far as they are open."""
+        """Return those that are open of this recording and the ones around it."""
         around = [] if self.outer is None else self.outer.open_scopes()
         return around if self.closed else [self, *around]
 

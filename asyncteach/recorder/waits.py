@@ -1,4 +1,4 @@
-"""What a task awaits, in words, and at which of the user's lines."""
+"""What a task awaits, and at which of the user's lines."""
 
 import asyncio
 import gc
@@ -43,7 +43,7 @@ class Waiting(NamedTuple):
     what: str
     amount: float
     target: Any
-    """The awaited task, the future of a job, or the lock or queue that is waited at."""
+    """The awaited task, the future of a job, or the lock or queue."""
     lines: tuple[Line, ...]
     coroutines: tuple[Any, ...]
     """The coroutine of each of the lines, and one more if the innermost awaits a library's."""
@@ -75,7 +75,7 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
 
 
 def _chain_of(one: Any) -> Iterator[tuple[Any, Any, CodeType]]:
-    """Go from a task's coroutine inwards, through coroutines, generators and what they hide."""
+    """Yield a task's coroutine and those that it awaits, with frame and code, inwards."""
     for _ in range(10_000):
         if type(one) is GeneratorType:
             yield one, one.gi_frame, one.gi_code

@@ -1,6 +1,6 @@
-"""A thread that looks which line holds an event loop when a step has lasted for long.
+"""A thread that samples which line holds an event loop, and what its samples say of a block.
 
-And what its looks say of a block, once a trace is built: the line, and if it was computing.
+That is: the line, whether it was computing, and whether the computer itself was busy.
 """
 
 import _thread
@@ -9,9 +9,10 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import pairwise
+from itertools import islice, pairwise
 from math import inf, isnan, nan
 from threading import Event
+from traceback import walk_stack
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,13 +39,13 @@ Sample = tuple[Line, ...]
 
 
 class Counters(NamedTuple):
-    """What one look found: counters that only grow, nan where the system has none."""
+    """What one sample found: counters that only grow, nan where the system has none."""
 
     at: float
     is_long: bool
-    """Whether the step that held the loop had lasted for long by then."""
+    """Whether a long step held the loop then."""
     cpu: float
-    """Seconds of processor time that the loop's thread has taken."""
+    """Seconds of processor time that the loop's thread has used."""
     queued: float
     """Seconds in which that thread could have run and no processor was free for it."""
     turns: float
@@ -66,7 +67,7 @@ class Watchdog:
         self._ended.set()
 
     def add(self, patch: "LoopPatch") -> None:
-        """Look after one more loop."""
+        """Watch one more loop."""
         self._watched = {patch: deque(maxlen=4), **self._watched}
         if self._ended.is_set():
             self._stop, self._ended, begun = Event(), Event(), Event()
@@ -74,7 +75,7 @@ class Watchdog:
             begun.wait()  # so that the very first step can't keep it from beginning
 
     def remove(self, patch: "LoopPatch") -> None:
-        """Look after it no longer; with the last one the thread ends."""
+        """Watch it no longer; with the last one the thread ends."""
         self._watched = {one: looks for one, looks in self._watched.items() if one is not patch}
         if not self._watched:
             self._stop.set()
@@ -102,12 +103,12 @@ class Watchdog:
 
 
 def _period(threshold: float) -> float:
-    """Return the seconds from one look to the next."""
+    """Return the seconds from one sample to the next."""
     return min(max(threshold * _PERIOD, _SHORTEST), _LONGEST)
 
 
 def _look_at(patch: "LoopPatch", recent: deque[Counters]) -> None:
-    """Note the stack of a step that has lasted for long, and what the counters say."""
+    """Note the stack of a long step, and the counters."""
     if patch.clock.clock is not None:  # on a virtual clock real work takes no time
         recent.clear()
         return
@@ -143,11 +144,11 @@ def _read_counters(patch: "LoopPatch", is_long: bool) -> Counters:
 def measure(
     looks: list[Counters], start: float, end: float, threshold: float
 ) -> tuple[float, float, float]:
-    """Return what the looks from the last before a block to the first after it say.
+    """Return what the samples from the last before a block to the first after it say.
 
     That is: the share of the time available to it in which the loop's thread had a processor, nan
     if that is unknown; for how many seconds the computer gave that thread, or all of the program,
-    no processor; and for how many seconds no look succeeded.
+    no processor; and for how many seconds nothing was sampled.
     """
     if not looks:  # in virtual time
         return nan, 0.0, 0.0
@@ -171,32 +172,26 @@ def measure(
 
 
 def add_sample(patch: "LoopPatch", since: float, sample: Sample) -> None:
-    """Keep what was seen of the step that holds the loop since then."""
+    """Add a sample of the step that holds the loop since then."""
     if sample and len(samples := patch.samples.setdefault(since, [])) < _MOST_SAMPLES:
         samples.append(sample)
 
 
 def read_stack(frame: FrameType | None = None) -> Sample:
-    """Return the lines on a stack down to where the loop has called; empty: it is in our hands.
+    """Return the lines on a stack, from a frame out to the loop; empty: the recorder runs.
 
-    Without a frame that of the caller's caller.
+    Without a frame, the stack of the caller's caller.
     """
     lines: list[Line] = []
-    if frame is None:
-        frame = sys._getframe(2)
-    while frame is not None and len(lines) < _MOST_FRAMES:
-        code = frame.f_code
-        if code.co_filename == _LOOP_PATCH:  # which is on the stack at every step
+    for one, line in islice(walk_stack(frame or sys._getframe(2)), _MOST_FRAMES):
+        code = one.f_code
+        if code.co_filename == _LOOP_PATCH or code.co_qualname.endswith("Handle._run"):
             break
-        if code.co_name == "_run" and code.co_qualname.endswith("Handle._run"):
-            break
-        lines.append((code, frame.f_lineno or code.co_firstlineno))
-        frame = frame.f_back
+        lines.append((code, line or code.co_firstlineno))
     return tuple(lines)
 
 
-_LOOP_PATCH = __file__.replace("watchdog", "loop_patch")
-
+_LOOP_PATCH = __file__.replace("watchdog", "loop_patch")  # on the stack of every step
 
 Share = tuple[Place, float]
 
@@ -204,9 +199,9 @@ Share = tuple[Place, float]
 def name_line(
     samples: list[Sample],
 ) -> tuple[Place | None, tuple[Place, ...], str, tuple[Share, ...]]:
-    """Return the line that was on the stack most often, its callers, and what it was doing.
+    """Return the user's line that was sampled most often, its callers, and the function it called.
 
-    The last are the other lines at which it was seen for a fifth of its time or more.
+    The last are other lines of the user's, each with its share if that is a fifth or more.
     """
     innermost = Counter[Line]()
     stacks: dict[Line, Counter[Sample]] = {}
@@ -230,7 +225,7 @@ def name_line(
 
 
 def _name_innermost(samples: list[Sample]) -> str:
-    """Return the function that was seen most often where none of the user's was on the stack."""
+    """Return the function that was sampled most often where no line of the user's was."""
     seen = Counter(sample[0][0] for sample in samples if sample and not is_ours(sample[0][0]))
     if not seen:
         return ""
