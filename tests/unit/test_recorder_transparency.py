@@ -5,11 +5,7 @@ import contextlib
 import contextvars
 import gc
 import inspect
-import io
-import logging
 import sys
-import threading
-import time
 import traceback
 import warnings
 
@@ -131,41 +127,6 @@ async def a_callback_that_raises():
     return heard, [(keys, f"{text}'x'"), (keys, f"{text}'y'")]
 
 
-async def reprs_of_handles():
-    loop = asyncio.get_running_loop()
-    handles = [loop.call_soon(print), loop.call_later(60, print)]
-    kinds = [type(handle).__name__ for handle in handles]
-    texts = [repr(handle).partition(" at ")[0].partition(" when")[0] for handle in handles]
-    state = [isinstance(handles[0], asyncio.Handle), isinstance(handles[1], asyncio.TimerHandle)]
-    for handle in handles:
-        handle.cancel()
-        state.append(handle.cancelled())
-    return (kinds, texts, state), (
-        ["Handle", "TimerHandle"],
-        [f"<Handle {print.__name__}()>", "<TimerHandle"],
-        [True] * 4,
-    )
-
-
-async def what_the_debug_mode_says():
-    loop, heard = asyncio.get_running_loop(), io.StringIO()
-    logger, handler = logging.getLogger("asyncio"), logging.StreamHandler(heard)
-    logger.addHandler(handler)
-    loop.set_debug(True)
-    loop.slow_callback_duration = 0.01
-
-    async def slow():
-        time.sleep(0.02)
-
-    await asyncio.create_task(slow())
-    handles = [loop.call_soon(print), loop.call_later(60, print), loop.call_soon_threadsafe(print)]
-    loop.set_debug(False)
-    logger.removeHandler(handler)
-    names = [handle._source_traceback[-1].name for handle in handles if handle.cancel() is None]
-    here = "what_the_debug_mode_says"
-    return ("slow()" in heard.getvalue(), names[0], names[2]), (True, here, here)
-
-
 async def a_coroutine_that_is_never_awaited():
     async def forgotten():
         pass
@@ -193,14 +154,6 @@ async def a_task_factory_of_the_users_own():
     task = asyncio.create_task(asyncio.sleep(0, "done"), name="own")
     loop.set_task_factory(None)
     return (type(task) is Own, task.get_name(), await task, made), (True, "own", "done", ["sleep"])
-
-
-async def thread_attributes():
-    names = []
-    thread = threading.Thread(target=lambda: names.append(threading.current_thread().name))
-    thread.start()
-    thread.join()
-    return (names == [thread.name], sorted(set(vars(thread)) & {"run"})), (True, [])
 
 
 def same(check):
