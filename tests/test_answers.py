@@ -1,10 +1,10 @@
 """check_answer(), show_progress() and `asyncteach progress`: what they say, and what they keep."""
 
 import asyncio
-import gc
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -58,14 +58,11 @@ def test_a_right_answer_is_solved():
     assert os.listdir() == [progress.FILE]  # no temporary file is left
 
 
-def test_a_wrong_answer_is_tried_and_gets_a_stronger_hint_the_second_time():
+def test_a_wrong_answer_is_tried_and_what_was_solved_once_stays_solved():
     first, second = str(ask(serve_blocking)), str(ask(serve_blocking))
-    assert first != second
     assert first.startswith("Not yet: ")
+    assert second.removeprefix(first).strip()  # the second time there is a stronger hint, too
     assert kept() == {PRINTER: "tried"}
-
-
-def test_what_was_solved_once_stays_solved():
     ask(serve)
     ask(serve_blocking)
     assert kept() == {PRINTER: "solved"}
@@ -88,66 +85,38 @@ def test_an_error_of_the_answer_is_a_failed_check():
     assert f"test_answers.py:{fail.__code__.co_firstlineno + 1}" in str(verdict)
 
 
-def test_an_answer_that_is_none_is_told_so():
+def test_an_answer_of_another_kind_has_failed():
     assert "Not yet: " in str(ask(None))
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("the priner", 'is it "the printer"?'),
-        ("The Printer", 'is it "the printer"?'),
-        ("printer", 'is it "the printer"?'),
-        ("breakfst", 'is it "breakfast"?'),
-        ("zzz", "the call in the notebook has its name"),
-        ("", "the call in the notebook has its name"),
-    ],
-)
-def test_an_unknown_name_is_told_the_closest_one(name, words):
-    with pytest.raises(ValueError, match="There is no exercise") as error:
-        check_answer(name, serve)
-    assert words in str(error.value)
-    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((serve,), "takes the exercise's name first"),
+        (("The Printer", serve), 'There is no exercise .* is it "the printer"?'),
+        (("printer", serve), 'There is no exercise .* is it "the printer"?'),
+        (("breakfst", serve), 'There is no exercise .* is it "breakfast"?'),
+        (("", serve), "There is no exercise .* the call in the notebook has its name"),
         ((serve, PRINTER), "takes the exercise's name first"),
-        ((PRINTER,), 'needs serve: write `await check_answer("the printer", serve)`'),
+        ((PRINTER,), r'needs serve: write `await check_answer\("the printer", serve\)`'),
         ((PRINTER, serve, serve), "needs serve: write"),
     ],
 )
 def test_a_wrong_call_gets_one_sentence(arguments, words):
-    with pytest.raises(TypeError) as error:
+    with pytest.raises((TypeError, ValueError), match=words) as error:
         check_answer(*arguments)
-    assert words in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_a_coroutine_in_place_of_a_function_is_told():
+def test_a_coroutine_in_place_of_a_function_and_a_forgotten_await_coach():
     plan = serve("Ada", print)
     with pytest.raises(TypeError, match="without brackets after serve"):
         check_answer(PRINTER, plan)
     assert inspect.getcoroutinestate(plan) == inspect.CORO_CLOSED
-
-
-def test_a_forgotten_await_is_told():
     asked = check_answer(PRINTER, serve)
     assert "has not been awaited: write `await check_answer(" in repr(asked)
     with pytest.raises(AttributeError, match="`verdict = await check_answer"):
         asked.passed  # noqa: B018
-    with pytest.warns(RuntimeWarning, match="coroutine 'check_answer' was never awaited"):
-        del asked
-        gc.collect()
-
-
-def test_no_frames_of_ours_in_the_traceback_of_a_wrong_call():
-    with pytest.raises(ValueError, match="no exercise") as error:
-        check_answer("zzz", serve)
-    hidden = [entry.frame.f_locals.get("__tracebackhide__") for entry in error.traceback[1:]]
-    assert all(hidden)
+    asked.close()
 
 
 THREADS_THAT_GO_ON = """
@@ -192,14 +161,9 @@ def test_a_database_that_a_thread_still_uses_is_left_open(tmp_path):
     assert ran.stdout.endswith("alive\n")
 
 
-# The registry
-
-
 def test_every_exercise_says_in_one_sentence_what_to_do():
     for one in all_exercises():
-        assert one.task.endswith("."), one.name
-        assert "\n" not in one.task, one.name
-        assert ". " not in one.task, one.name
+        assert re.fullmatch(r"(?!.*\. ).*\.", one.task), one.name
 
 
 # What is kept and shown
@@ -220,18 +184,13 @@ def test_progress_is_shown_by_lessons(capsys):
     assert all(one.name in shown for one in all_exercises())
 
 
-def test_it_is_known_in_another_process(monkeypatch, capsys):
-    ask(serve)
-    monkeypatch.setattr(progress, "_here", {})
-    show_progress(4)
-    assert "solved  the printer" in capsys.readouterr().out
-
-
-def test_what_another_notebook_has_kept_is_not_lost(monkeypatch):
+def test_what_another_process_has_kept_is_known_and_not_lost(monkeypatch, capsys):
     ask(serve)
     monkeypatch.setattr(progress, "_here", {})
     progress.keep("breakfast", solved=False)
     assert kept() == {PRINTER: "solved", "breakfast": "tried"}
+    show_progress(4)
+    assert "solved  the printer" in capsys.readouterr().out
 
 
 def test_a_lesson_without_exercises_is_told(capsys):
@@ -239,7 +198,7 @@ def test_a_lesson_without_exercises_is_told(capsys):
         show_progress(99)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"exercises": 3}', "\x00\xff"])
+@pytest.mark.parametrize("content", ["{", "[]", '{"exercises": 3}', "\x00\xff"])
 def test_a_broken_file_is_kept_and_told_once(content, capsys):
     Path(progress.FILE).write_text(content)
     ask(serve)
@@ -277,6 +236,10 @@ def run(capsys, *argv):
 
 
 def test_the_command_shows_all_lessons(capsys):
+    code, out, _ = run(capsys)
+    assert code == 0
+    assert "No exercise has been tried" in out
+    assert os.listdir() == []
     ask(serve)
     code, out, err = run(capsys)
     assert (code, err) == (0, "")
@@ -285,19 +248,12 @@ def test_the_command_shows_all_lessons(capsys):
 
 
 def test_the_command_finds_the_usual_folder(capsys):
+    ask(serve)
     folder = Path("asyncteach-notebooks")
     folder.mkdir()
-    text = json.dumps({"version": 1, "exercises": {PRINTER: "solved"}})
-    (folder / progress.FILE).write_text(text)
+    Path(progress.FILE).rename(folder / progress.FILE)
     assert "All lessons: 1 of" in run(capsys)[1]
     assert "All lessons: 1 of" in run(capsys, str(folder))[1]
-
-
-def test_the_command_says_if_nothing_was_tried(capsys):
-    code, out, _ = run(capsys)
-    assert code == 0
-    assert "No exercise has been tried" in out
-    assert os.listdir() == []
 
 
 @pytest.mark.parametrize("content", ["{", None])
