@@ -14,7 +14,7 @@ import pytest
 
 from asyncteach import check_answer, cli, show_progress
 from asyncteach.course import grading, progress
-from asyncteach.course.exercises import all_exercises, find_exercise
+from asyncteach.course.exercises import all_exercises
 
 PRINTER = "the printer"
 
@@ -68,24 +68,13 @@ def test_a_wrong_answer_is_tried_and_what_was_solved_once_stays_solved():
     assert kept() == {PRINTER: "solved"}
 
 
-def test_no_answer_leaves_no_file():
-    verdict = ask(...)
-    assert not verdict
-    assert str(verdict) == f"Open: the printer. {find_exercise(PRINTER).task}"
-    assert kept() is None
-
-
-def test_an_error_of_the_answer_is_a_failed_check():
+def test_an_error_of_the_answer_and_one_of_another_kind_are_failed_checks():
     async def fail(name, print_receipt):
         raise ValueError("no paper")
 
     verdict = ask(fail)
     assert not verdict.passed
-    assert "ValueError: no paper" in str(verdict)
-    assert f"test_answers.py:{fail.__code__.co_firstlineno + 1}" in str(verdict)
-
-
-def test_an_answer_of_another_kind_has_failed():
+    assert f"no paper at test_answers.py:{fail.__code__.co_firstlineno + 1}" in str(verdict)
     assert "Not yet: " in str(ask(None))
 
 
@@ -120,24 +109,20 @@ def test_a_coroutine_in_place_of_a_function_and_a_forgotten_await_coach():
 
 
 THREADS_THAT_GO_ON = """
-import asyncio, os
+import asyncio, contextlib, os
 from asyncteach import check_answer
 from asyncteach.checks import runner
 
 run_within = runner.run_within
 runner.run_within = lambda seconds, *args: run_within(0.5, *args)
 
-SQL = "with recursive n(i) as (select 1 union all select i + 1 from n limit 30000) "
+SQL = "with recursive n(i) as (select 1 union all select i + 1 from n limit 30000) select i from n"
 
 def ask(open_till, name):
     database = open_till(name)
     while True:
-        try:
-            while True:
-                super(type(database), database).execute(SQL + "select count(*) from n").fetchone()
-        except BaseException as error:
-            if isinstance(error, Exception):
-                raise
+        with contextlib.suppress(BaseException):
+            super(type(database), database).execute(SQL).fetchall()
 
 async def count_sales(open_till, names):
     await asyncio.gather(*(asyncio.to_thread(ask, open_till, name) for name in names))

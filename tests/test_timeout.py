@@ -102,11 +102,6 @@ async def sleep_again_and_again():
         await asyncio.sleep(0.01)  # HERE
 
 
-async def yield_again_and_again():
-    while True:
-        await asyncio.sleep(0)  # HERE
-
-
 async def swallow_cancellation():
     while True:
         with contextlib.suppress(asyncio.CancelledError):
@@ -126,7 +121,6 @@ async def shield_one():
 HANGS = {
     hang: hang,
     sleep_again_and_again: sleep_again_and_again,
-    yield_again_and_again: yield_again_and_again,
     swallow_cancellation: swallow_cancellation,
     group_some: swallow_cancellation,
     shield_one: hang,
@@ -182,12 +176,7 @@ async def leave_a_spin():
     await hang()
 
 
-def spin_without_async():
-    while True:
-        pass
-
-
-SPINS = [spin, swallow_exceptions_and_spin, gather_two_spins, leave_a_spin, spin_without_async]
+SPINS = [spin, swallow_exceptions_and_spin, gather_two_spins, leave_a_spin]
 
 
 async def sleep_in_the_thread():
@@ -211,17 +200,6 @@ def test_what_holds_the_loop_is_stopped(answer, virtual):
     ending = stop(answer, virtual=virtual)
     assert (ending.stopped, ending.held, ending.left) == (True, True, False)
     assert ending.place.file.endswith("test_timeout.py")
-
-
-def test_cleaning_up_may_hold_the_loop_too():
-    async def spin_when_cancelled():
-        try:
-            await asyncio.sleep(1000)
-        finally:
-            while True:
-                pass
-
-    assert not stop(spin_when_cancelled).held
 
 
 def test_a_callback_that_holds_the_loop(caplog):

@@ -312,7 +312,7 @@ def judge_order(trace: Trace, names: tuple[str, ...]) -> Judgement:
                 _ORDER,
                 *(Mark(end, end, f"{name} was done", (row,)) for end, row, name in ends[-2:]),
             )
-    return yes(f"{', then '.join(names)} were done")
+    return yes(f"{join_words(names, 8)} finished in this order")
 
 
 def judge_rest(trace: Trace) -> Judgement:

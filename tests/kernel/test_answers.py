@@ -87,12 +87,3 @@ def test_the_stop_button_still_works(kernel, name):
     assert run.error.ename in ("KeyboardInterrupt", "CancelledError")
     after = kernel.run("print(touched() == before)")
     assert after.stdout == "True\n", after.error
-
-
-def test_an_open_exercise_and_a_forgotten_await_are_told(kernel):
-    starter = (
-        "async def serve(name, print_receipt):\n    await asyncio.sleep(2)\n    print_receipt(name)"
-    )
-    runs = kernel.run_all([IMPORTS, starter, CHECK, CHECK.removeprefix("await ")])
-    assert runs[2].displays[-1]["text/plain"].startswith("Open: the printer. ")
-    assert "`await check_answer(" in runs[3].displays[-1]["text/plain"]
