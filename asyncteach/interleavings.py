@@ -120,16 +120,12 @@ def every_order(program: Program, *, most: int = 1000) -> Orders:
     {'1': 4, '2': 2}
     """
     __tracebackhide__ = True
-    if inspect.iscoroutine(program):
-        program.close()
-        raise TypeError(
-            "every_order() runs the program many times, and a coroutine runs only once: write "
-            f"every_order({program.__name__}), without brackets"
-        )
     if not callable(program):
+        if inspect.iscoroutine(program):
+            program.close()  # else Python warns of it, too
         raise TypeError(
-            f"every_order() takes an async function and got {type(program).__name__}: "
-            "write every_order(main)"
+            f"every_order() takes an async function and got {type(program).__name__}: write "
+            "every_order(main), without brackets"
         )
     try:
         inspect.signature(program).bind()
@@ -308,10 +304,9 @@ class _TurnLoop:
     def _name(self, task: Task) -> str:
         if not task.get_name().startswith("Task-"):  # asyncio counts through the whole process
             return task.get_name()
-        own = _name_coroutine(task)
-        return (
-            f"{own}-{[one for one in self._tasks if _name_coroutine(one) == own].index(task) + 1}"
-        )
+        names = [getattr(one.get_coro(), "__name__", "task") for one in self._tasks]
+        place = self._tasks.index(task)
+        return f"{names[place]}-{names[: place + 1].count(names[place])}"
 
     def _unfinished(self) -> list[Task]:
         return [task for task in self._tasks if not task.done()]
@@ -363,10 +358,6 @@ class _TurnLoop:
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """Do nothing: cancelled timers are passed over at the next turn."""
-
-
-def _name_coroutine(task: Task) -> str:
-    return getattr(task.get_coro(), "__name__", "task")
 
 
 def _owner(handle: asyncio.Handle) -> Task | None:

@@ -35,17 +35,11 @@ _WAITED = 0.8
 _SIMPLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Return)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
 # Something else decides whether and when an await inside of these happens.
-_DECIDING = (
-    *(ast.BoolOp, ast.IfExp, ast.Await, ast.NamedExpr, ast.Yield),
-    *(*_COMPREHENSIONS, ast.GeneratorExp),
-)
-# A loop that contains one of these may end early, or catch errors.
-_STOPS = (
-    *(ast.For, ast.AsyncFor, ast.While, ast.Break, ast.Return, ast.Raise),
-    *(ast.Try, ast.With, ast.AsyncWith, ast.Match),
-)
+_DECIDING = (ast.BoolOp, ast.IfExp, ast.Await, ast.NamedExpr, ast.Yield, ast.GeneratorExp)
+# A loop that contains one of these may end early, catch errors or have rounds of its own.
+_STOPS = (ast.For, ast.AsyncFor, ast.While, ast.Break, ast.Return, ast.Raise, ast.Try, ast.Match)
+# The kinds of waits for something that goes on by itself, meanwhile.
 _OUTSIDE = ("sleep", "socket", "subprocess", "thread", "process", "future", "tasks")
-"""The kinds of waits for something that goes on by itself, meanwhile."""
 # A conversation on one stream has its order.
 _STREAMS = ("data from a stream", "room in a stream", "data from a socket", "room in a socket")
 
@@ -55,10 +49,8 @@ class Part:
     """One await of one call: from where its first wait began to where its last one ended."""
 
     place: Place
-    child: Place | None
-    """A line of the user's function that it called; None: a library's."""
-    key: object
-    """Different for each call that is awaited."""
+    child: Place | None  # a line of the user's function that it called; None: a library's
+    key: object  # different for each call that is awaited
     start: float
     end: float
     waited: float = 0.0
@@ -75,16 +67,11 @@ class Awaited(NamedTuple):
     """One `await`, and what its order may depend on."""
 
     node: ast.Await
-    numbers: list[int]
-    """Which parts of the call it is."""
-    objects: set[str]
-    """What it passes on as it is, and whose methods it calls."""
-    touched: set[str]
-    """Names from around the function that it calls, whose objects that may change."""
-    used: set[str]
-    """All names in that function."""
-    can_repeat: bool
-    """Whether it asks for a result and isn't one side of a conversation."""
+    numbers: list[int]  # which parts of the call it is
+    objects: set[str]  # what it passes on as it is, and whose methods it calls
+    touched: set[str]  # names from around the function that it calls: it may change their objects
+    used: set[str]  # all names in that function
+    can_repeat: bool  # it asks for a result and isn't one side of a conversation
 
 
 class Series(NamedTuple):
@@ -92,10 +79,8 @@ class Series(NamedTuple):
 
     nodes: list[ast.Await]
     loop: ast.For | ast.expr | None
-    shared: set[str]
-    """Objects that all of them use."""
-    units: list[list[int]]
-    """Which parts of the call belong to each await, or to each round."""
+    shared: set[str]  # objects that all of them use
+    units: list[list[int]]  # which parts of the call belong to each await, or to each round
 
 
 def find_sequences(trace: Trace) -> Iterator[Finding]:
@@ -193,16 +178,12 @@ class _Call:
             if isinstance(statement, (*FUNCTIONS, ast.ClassDef, ast.Pass)):
                 continue
             awaits = self._awaits(statement) if isinstance(statement, _SIMPLE) else None
-            if awaits is None:
-                groups.append([])
-                results = set()
-                continue
-            for one in awaits:
-                is_meant = any(_is_order_meant(one, other) for other in groups[-1])
-                if is_meant or names_in(one.node) & results:
+            for one in [None] if awaits is None else awaits:
+                is_tied = one and any(_is_order_meant(one, other) for other in groups[-1])
+                if one is None or is_tied or names_in(one.node) & results:
                     groups.append([])
                     results = set()
-                groups[-1].append(one)
+                groups[-1] += [] if one is None else [one]
             if awaits or names_in(statement) & results:
                 results |= self._changed_by(statement)
         for group in groups:
@@ -217,20 +198,22 @@ class _Call:
         inside = [node for part in loop.body for node in (part, *walk_own(part))]
         own = [part for part in loop.body if isinstance(part, _SIMPLE)]
         awaits = [one for part in own for one in self._awaits(part) or []]
-        count = sum(isinstance(node, ast.Await) for node in inside)
-        if loop.orelse or any(isinstance(node, _STOPS) for node in inside) or count > 1:
-            return
         changed = set().union(*(self._changed_by(part) for part in loop.body))
         fresh = names_in(loop.target)
-        if awaits and not names_in(awaits[0].node) & (changed - fresh):
+        if sum(isinstance(node, ast.Await) for node in inside) != 1 or len(awaits) != 1:
+            return
+        if loop.orelse or any(isinstance(node, (*_STOPS, ast.AsyncWith)) for node in inside):
+            return
+        if not names_in(awaits[0].node) & (changed - fresh):
             yield from self._rounds(awaits[0], loop, fresh)
 
     def _rounds(self, one: Awaited, loop: ast.For | ast.expr, fresh: set[str]) -> Iterator[Series]:
         """Yield the rounds of one await if it may happen several times at once."""
         shared = one.objects - fresh
-        may_share = one.can_repeat and names_in(one.node) & fresh
+        is_same = shared and not names_in(one.node) & fresh  # again and again the same question
         units = [[number] for number in one.numbers if self._is_outside([number])]
-        if len(units) > 1 and not one.touched and (may_share or not shared):
+        again = one._replace(objects=shared)
+        if len(units) > 1 and not is_same and not _is_order_meant(again, again):
             yield Series([one.node], loop, shared, units)
 
     def _is_outside(self, numbers: list[int]) -> bool:
@@ -253,7 +236,7 @@ class _Call:
     def _is_decided(self, node: ast.AST, top: ast.AST) -> bool:
         """Return whether something between the two decides if and when the node happens."""
         while (node := self.source.parents[node]) is not top:
-            if isinstance(node, _DECIDING):
+            if isinstance(node, (*_DECIDING, *_COMPREHENSIONS)):
                 return True
         return False
 

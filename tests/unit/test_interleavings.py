@@ -288,6 +288,7 @@ async def remembers(runs=[]):  # noqa: B006
     [
         (lambda: 3, {}, TypeError, "is there an `async` in front of its `def`?"),
         ("main", {}, TypeError, "takes an async function and got str"),
+        (pause(), {}, TypeError, "got coroutine: write every_order(main), without brackets"),
         (wants_a_number, {}, TypeError, "without arguments, and it takes some"),
         (pause, {"most": 0}, ValueError, "leave it out for 1,000"),
         (pause, {"most": 1.5}, TypeError, "leave it out for 1,000"),
@@ -301,8 +302,3 @@ def test_what_cant_run_in_every_order_is_refused(program, options, error, words)
     with pytest.raises(error) as caught:
         every_order(program, **options)
     assert words in str(caught.value)
-
-
-def test_a_coroutine_in_place_of_its_function_is_refused():
-    with pytest.raises(TypeError, match="without brackets"):
-        every_order(pause())
