@@ -1,6 +1,5 @@
 """The command line: what it copies, what it keeps, what it prints. No process is started."""
 
-import errno
 import importlib.util
 import io
 import os
@@ -82,13 +81,10 @@ def test_a_link_is_neither_followed_nor_replaced(lessons, tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize(
-    ("error", "code"), [(KeyboardInterrupt(), 130), (OSError(errno.ENOSPC, "No space left"), 1)]
-)
-def test_a_copy_that_is_broken_off_leaves_no_half_file(lessons, tmp_path, monkeypatch, error, code):
+def test_a_copy_that_is_broken_off_leaves_no_half_file(lessons, tmp_path, monkeypatch):
     class BrokenFile(io.FileIO):
         def write(self, _):
-            raise error
+            raise KeyboardInterrupt
 
     def open_to_fail(path, mode="r", **options):
         return BrokenFile(path, mode) if mode == "xb" else opened(path, mode, **options)
@@ -96,7 +92,7 @@ def test_a_copy_that_is_broken_off_leaves_no_half_file(lessons, tmp_path, monkey
     opened = Path.open
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", open_to_fail)
-        assert cli.main(["notebooks", str(tmp_path / "mine")]) == code
+        assert cli.main(["notebooks", str(tmp_path / "mine")]) == 130
     assert files_in(tmp_path / "mine") == set()
 
 
@@ -193,24 +189,16 @@ def test_without_jupyterlab_the_command_to_type_is_named(tmp_path, launched, cap
 
 def test_lab_runs_in_this_process_with_this_environments_kernel(monkeypatch):
     calls = []
-
-    class LabApp:
-        @staticmethod
-        def launch_instance(argv):
-            names = ("JUPYTER_PREFER_ENV_PATH", "JUPYTER_CONFIG_PATH")
-            calls.append([*argv, *(os.environ[name] for name in names)])
-
-    module = type("Module", (), {"LabApp": LabApp})
-    monkeypatch.setitem(sys.modules, "jupyterlab", module)
-    monkeypatch.setitem(sys.modules, "jupyterlab.labapp", module)
+    app = type("LabApp", (), {"launch_instance": lambda argv: calls.append(argv)})
+    monkeypatch.setitem(sys.modules, "jupyterlab", type("Module", (), {}))
+    monkeypatch.setitem(sys.modules, "jupyterlab.labapp", type("Module", (), {"LabApp": app}))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/etc/mine")
+    cli.launch_lab(["--no-browser"])
+    assert calls == [["--no-browser"]]
+    assert os.environ["JUPYTER_PREFER_ENV_PATH"] == "0"
     ours = str(Path(cli.__file__).parent / "jupyter")
-    for prefer, path, whole in (("0", "/etc/mine", f"/etc/mine{os.pathsep}{ours}"), ("", "", ours)):
-        monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", prefer)
-        monkeypatch.setenv("JUPYTER_CONFIG_PATH", path)
-        if not prefer:
-            monkeypatch.delenv("JUPYTER_PREFER_ENV_PATH")
-        cli.launch_lab(["--no-browser"])
-        assert calls.pop() == ["--no-browser", prefer or "1", whole]
+    assert os.environ["JUPYTER_CONFIG_PATH"] == f"/etc/mine{os.pathsep}{ours}"
 
 
 def test_the_demo_shows_when_async_helps_and_when_not(tmp_path, capsys):

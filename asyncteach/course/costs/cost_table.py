@@ -148,7 +148,8 @@ def _explain(costs: pandas.DataFrame) -> list[str]:
             ratios[kind, one] = medians[kind, one] / medians[kind, other]
             sentences.append(sentence.format(_times(ratios[kind, one])))
     late = [
-        f"{format_amount(row['median'], 'ms')} late beside {count(row['number'], 'thread')}"
+        f"{format_amount(row['median'], 'ms')} late "
+        + (f"beside {count(row['number'], 'thread')}" if row["number"] else "alone")
         for row in _rows(costs, "lateness")
     ]
     if late:
