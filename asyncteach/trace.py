@@ -182,8 +182,8 @@ class Trace:
     idle: list[tuple[Floats, Floats]] = field(default_factory=list)
     """For each event loop when it began and ended to be idle, waiting in select."""
     loops: list[str] = field(default_factory=list)
-    cpu: float = nan
-    """Seconds of processor time that the loops' threads took; nan: unknown, or virtual time."""
+    is_virtual: bool = True
+    """Whether times are exact, since no real time was measured."""
     dropped: int = 0
     """Steps beyond `max_slices` that were counted and not kept."""
     threshold: float = 0.05

@@ -66,7 +66,7 @@ def lifetimes(trace: Trace) -> list[tuple[float, float]]:
 
 def _is_virtual(trace: Trace) -> bool:
     """Return whether no real time was measured: then times are exact."""
-    return trace.domain is CODE and trace.head == "loop" and bool(np.isnan(trace.cpu))
+    return trace.domain is CODE and trace.head == "loop" and trace.is_virtual
 
 
 def _were(number: int) -> str:

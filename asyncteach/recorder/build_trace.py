@@ -38,11 +38,10 @@ def build_trace(session: RecordingSession) -> Trace:
     idle: list[tuple[Floats, Floats]] = []
     blocks: list[Callable[[Slices], Iterator[Block]]] = []
     waits: list[Callable[[], Iterable[Wait]]] = []
-    dropped, cpu = 0, 0.0
+    dropped = 0
     for loop, (patch, begin) in enumerate(session.begins.items()):
         end = session.end_of(patch)
         dropped += end.dropped - begin.dropped
-        cpu += end.cpu - begin.cpu
         steps = Steps(patch, records, begin, end)
         parts += [*steps.slices(), _tails(loop, records, steps, end)]
         idle.append(_idle(patch, records, steps, begin, end))
@@ -53,7 +52,7 @@ def build_trace(session: RecordingSession) -> Trace:
     slices = slices[np.argsort(slices.start, kind="stable")[: session.most]]
     trace = Trace(records.rows, slices, records.duration, events=_events(records), idle=idle)
     trace.loops = [f"loop {n + 1}" for n in range(len(idle))] if idle[1:] else ["loop"] * len(idle)
-    trace.cpu = float("nan") if session.clock.virtual else cpu
+    trace.is_virtual = session.clock.virtual
     trace.dropped = dropped + sum(map(len, parts)) - len(slices)
     trace.threshold, trace.is_final = session.threshold, session.closed
 

@@ -10,14 +10,14 @@ import contextvars
 import functools
 import sys
 import threading
-import time
 import types
 import weakref
 from asyncio import events
+from asyncio.format_helpers import _format_callback_source as _format_callback
 from collections.abc import Callable
 from typing import Any
 
-from asyncteach.recorder.scope import Extent, RecordingClock, current_session
+from asyncteach.recorder.scope import Extent, RecordingClock, open_session
 from asyncteach.recorder.task_events import TaskEvents, name_callback
 from asyncteach.recorder.task_table import (
     Entry,
@@ -41,7 +41,6 @@ _HANDLE_SLOTS = {
     *("_callback", "_args", "_cancelled", "_loop", "_source_traceback"),
     *("_repr", "__weakref__", "_context"),
 }
-_FUNCTION, _METHOD = types.FunctionType, types.MethodType
 _SPAWN_DEPTH = 3 if sys.version_info < (3, 12) else 4  # from 3.12 on our create_task is between
 _CREATE_TASK = asyncio.create_task.__code__
 # The type of the callback by which a task asks for its next step: asyncio has no name for it. None:
@@ -100,7 +99,7 @@ class StepHandle(_Handle):  # type: ignore[misc]
 
     def _run(self) -> None:
         patch, number = self._patch, self._number
-        if number is None and type(self._callback) is not _FUNCTION:
+        if number is None and type(self._callback) is not types.FunctionType:
             self._task = task = task_of(self._callback)
             self._number = number = None if task is None else patch.tasks.numbers.get(id(task))
         if number is None or patch.stopped:
@@ -122,10 +121,10 @@ class StepHandle(_Handle):  # type: ignore[misc]
                 self._context.run(self._callback)
         except (SystemExit, KeyboardInterrupt):
             raise
-        except BaseException as error:
-            # asyncio reports it, in its own words.
-            self._context: Any = _Raising(error)  # type: ignore[misc]
-            _Handle._run(self)
+        except BaseException as error:  # of no coroutine's: a task keeps those
+            words = f"Exception in callback {_format_callback(self._callback, self._args)}"
+            context = {"message": words, "exception": error, "handle": self}
+            self._loop.call_exception_handler(context)
         finally:
             patch.last = end = patch.now()
             patch.stamp((number, ready_at, start, end))
@@ -141,16 +140,6 @@ class StepHandle(_Handle):  # type: ignore[misc]
 
 
 _NOTHING: Any = None, None
-
-
-class _Raising:
-    """A context in which every call raises the same."""
-
-    def __init__(self, error: BaseException) -> None:
-        self._error = error
-
-    def run(self, *_: Any) -> Any:
-        raise self._error
 
 
 class RecordedTimer(_TimerHandle):  # type: ignore[misc]
@@ -175,12 +164,10 @@ class RecordedPost(_SafeHandle):  # type: ignore[misc]
         self._patch.run_other(self, _SafeHandle._run, self._patch.ready_since(self._at))
 
 
-for _own, _plain in (
-    *((StepHandle, _Handle), (RecordedTimer, _TimerHandle), (RecordedPost, _SafeHandle)),
-):
-    _own.__name__, _own.__qualname__, _own.__module__ = (
-        *(_plain.__name__, _plain.__qualname__, _plain.__module__),
-    )
+_KINDS = {StepHandle: _Handle, RecordedTimer: _TimerHandle, RecordedPost: _SafeHandle}
+for _own, _plain in _KINDS.items():
+    _own.__name__ = _own.__qualname__ = _plain.__name__
+    _own.__module__ = _plain.__module__
 
 
 def _make_call_soon(patch: "LoopPatch", loop: Any) -> Callable[..., Any]:
@@ -191,7 +178,7 @@ def _make_call_soon(patch: "LoopPatch", loop: Any) -> Callable[..., Any]:
     def call_soon(callback: Any, *args: Any, context: Any = None) -> Any:
         task = number = None
         kind = type(callback)
-        if kind is step_type or (kind is _METHOD and is_python_step(callback)):
+        if kind is step_type or (kind is types.MethodType and is_python_step(callback)):
             task, handle = callback.__self__, patch.running
             if handle is not None and task is handle._task:
                 # The running step gives way and asks for another one. Nothing else has its
@@ -229,24 +216,18 @@ def _make_call_soon(patch: "LoopPatch", loop: Any) -> Callable[..., Any]:
 class LoopPatch:
     """One event loop under record: what is put on it, whose step it executes, what was stamped.
 
-    All recordings that are open share it; which tasks belong to which is known from the scope that
-    a task has inherited. `scope_of(context)` returns that scope, or None where none is open.
+    All recordings that are open share it: the context that a task has inherited says to which of
+    them it belongs.
     """
 
-    def __init__(
-        self,
-        loop: Any,
-        clock: RecordingClock,
-        scope_of: Callable[[Any], Any],
-        report: Callable[..., None],
-        give_up: Callable[[BaseException], None],
-    ) -> None:
+    def __init__(self, loop: Any, clock: RecordingClock, registry: Any) -> None:
         self.loop: Any = loop
         self.clock = clock
-        self.scope_of = scope_of
+        self.scope_of: Callable[[Any], Any] = open_session
+        self._registry = registry
         self.threshold = float("inf")
         self.tasks = TaskTable(self)
-        self.events = TaskEvents(self, report, give_up)
+        self.events = TaskEvents(self, registry)
         self.steps = StampBuffer(4)  # task, ready since, start, end
         self.waits = StampBuffer(6)  # task, start, end, note, amount, how many calls are the same
         self.idle = StampBuffer(2)  # start, end
@@ -254,8 +235,6 @@ class LoopPatch:
         self.samples: dict[float, list[Any]] = {}  # stacks, by when the step began
         self.looks: list[Any] = []  # of the watchdog, around long steps and where it was late
         self.thread_id = self.native_id = 0  # of the thread that runs the loop
-        self.cpu = self._cpu_start = 0.0  # seconds of processor time of that thread
-        self.on_close: Callable[[LoopPatch], object] = lambda _: None
         self._sockets: list[Any] = []  # weak references to those that have connected
         self.most_sockets: tuple[int, float, int | None, Line | None] = 0, 0.0, None, None
         self._replaced = Replacements()
@@ -264,26 +243,17 @@ class LoopPatch:
         self.now = clock.now
         self.stamp = self.steps.fresh.extend
         self.stopped = False
-        self.current: int | None = None
-        """The number of the task whose step is being executed."""
-        self.running: StepHandle | None = None
-        """Its handle; None: it isn't one of ours, or there is no such step."""
-        self.again = False
-        """Whether that step has asked for another one."""
-        self.since = 0.0
-        """Since when it, or a callback, holds the loop; 0: nothing does."""
-        self.last = 0.0
-        """When the last callback or select ended; 0: unknown."""
-        self.due = 0.0
-        """Since when what is scheduled now has been ready; 0: since now."""
+        self.current: int | None = None  # the number of the task whose step is being executed
+        self.running: StepHandle | None = None  # its handle, if it is one of ours
+        self.again = False  # whether that step has asked for another one
+        self.since = 0.0  # since when it, or a callback, holds the loop; 0: nothing does
+        self.last = 0.0  # when the last callback or select ended; 0: unknown
+        self.due = 0.0  # since when what is scheduled now has been ready; 0: since now
         self.is_idle = False
         self._idle_from = self._idle_to = 0.0
-        self._opener: int | None = None
-        """The task that has opened a recording, while it is still in that step."""
-        self._spawner: Any = None
-        """The user's code that has spawned the last task: most often it spawns the next one."""
-        self._making: tuple[int, Any] | None = None
-        """The number and coroutine of the task that `create_task` is about to make."""
+        self._opener: int | None = None  # the task that opens a recording, in that step
+        self._spawner: Any = None  # the user's code that has spawned the last task
+        self._making: tuple[int, Any] | None = None  # the task that `create_task` is making
 
         # Where something else is in the place of asyncio's own, that is called and its handle
         # replaced; what asyncio's own does is done here.
@@ -361,19 +331,11 @@ class LoopPatch:
             before = self.tasks.ends[self.current]
             ready_at = (self.running and self.running._since) or before
             step = (self.current, ready_at, max(self.since, before), self.now())
-        return Extent(*rows, len(self.tasks), self.steps.dropped, self.cpu, step)
+        return Extent(*rows, len(self.tasks), self.steps.dropped, step)
 
     def begin_thread(self) -> None:
-        """Count the processor time of the calling thread, which runs the loop, from now on."""
+        """Note which thread runs the loop."""
         self.thread_id, self.native_id = threading.get_ident(), threading.get_native_id()
-        self._cpu_start = time.thread_time()
-
-    def end_thread(self) -> None:
-        """Add up the processor time, if it is the same thread that asks."""
-        if self.thread_id == threading.get_ident():
-            now = time.thread_time()
-            self.cpu += now - self._cpu_start
-            self._cpu_start = now
 
     def flush(self) -> None:
         """Move what has been stamped to typed arrays."""
@@ -394,22 +356,19 @@ class LoopPatch:
                 return self._making[0]
             if key in tasks.numbers and asyncio.current_task(self.loop) is task:
                 return tasks.numbers[key]  # it was known before its first step ended
-            scope = None if context is None else context.get(current_session)
-            if scope is None or scope.closed:
-                scope = self.scope_of(context)
+            scope = self.scope_of(context)
             if scope is None or len(tasks.ends) >= self.steps.most:
                 self.steps.dropped += scope is not None  # it has no lane, no step of it is kept
                 tasks.numbers.pop(key, None)
                 return None
             # Each frame that is looked at costs.
-            frame: Any = sys._getframe(_SPAWN_DEPTH)
+            frame: Any = sys._getframe(_SPAWN_DEPTH if self.since else 2)
             frame = frame.f_back if frame.f_code is _CREATE_TASK else sys._getframe(2)
             if frame.f_code is not self._spawner:
                 frame = users_frame(frame)
                 self._spawner = frame and frame.f_code
-            tasks.numbers[key] = number = tasks.add(
-                coroutine, scope, self.current, frame, self.now()
-            )
+            number = tasks.add(coroutine, scope, self.current, frame, self.now())
+            tasks.numbers[key] = number
             return number
         except Exception as error:
             self.fail(error)
@@ -429,7 +388,7 @@ class LoopPatch:
     def fail(self, error: BaseException) -> None:
         """End all recording: something in the recorder itself has failed."""
         self.stop()
-        self.events.give_up(error)
+        self._registry.give_up(error)
 
     def adopt(self, task: Any, scope: Any) -> Entry:
         """Take in the running task, which opens a recording in the midst of one of its steps."""
@@ -514,9 +473,8 @@ class LoopPatch:
 
     def _mark(self, handle: Any, number: int | None) -> StepHandle:
         """Return a handle of ours for one of asyncio's."""
-        mine = object.__new__(StepHandle)
-        for name in _HANDLE_SLOTS - {"__weakref__"}:
-            setattr(mine, name, getattr(handle, name))
+        mine = StepHandle(handle._callback, handle._args, handle._loop, handle._context)
+        mine._cancelled, mine._source_traceback = handle._cancelled, handle._source_traceback
         mine._patch, mine._number, mine._task = self, number, task_of(handle._callback)
         mine._since = 0.0 if number is not None else self.due or self.now()
         return mine
@@ -607,4 +565,4 @@ class LoopPatch:
 
     def _close(self) -> None:
         self._before["close"]()
-        self.on_close(self)
+        self._registry.remove(self)

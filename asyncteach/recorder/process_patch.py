@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import functools
+import sys
 import threading
 import warnings
 import weakref
@@ -16,7 +17,7 @@ from typing import Any
 from asyncteach.formatting import describe_error, printable
 from asyncteach.recorder.loop_patch import check_loop, context_of_runner, running_loop
 from asyncteach.recorder.scope import RecordingSession, current_session, open_session
-from asyncteach.recorder.task_events import asyncio_method, lock_holders, started_at, warn
+from asyncteach.recorder.task_events import lock_holders
 from asyncteach.recorder.task_table import Entry, users_line
 from asyncteach.replacements import Replacements, hide_frame
 
@@ -62,9 +63,6 @@ class ProcessPatch:
             except BaseException as error:
                 hide_frame(error)
                 raise
-            finally:
-                if patch is not None:
-                    patch.end_thread()
 
         return run_forever
 
@@ -118,8 +116,8 @@ class ProcessPatch:
             if session is None or target is getattr(thread_pools, "_worker", None):
                 return original(thread)
             run = thread.run
-            started_at[thread] = line = users_line(2)
-            method = asyncio_method(target)
+            line = users_line(2)
+            method = _asyncio_method(getattr(thread, "function", target))  # of a Timer, too
             if method is not None and line is not None:
                 session.note("wrong-thread", None, line, method)
 
@@ -238,3 +236,23 @@ def name_function(function: Any, args: tuple[Any, ...]) -> str:
             break
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
     return printable(name.rpartition("<locals>.")[2])
+
+
+def _asyncio_method(function: Any) -> str | None:
+    """Return the name of a method of an asyncio object that belongs to a loop's thread, or None."""
+    owner = getattr(function, "__self__", None)
+    return f"{type(owner).__name__}.{function.__name__}()" if isinstance(owner, _BOUND) else None
+
+
+_BOUND = (
+    *(asyncio.Future, asyncio.Lock, asyncio.Event, asyncio.Condition, asyncio.Semaphore),
+    *(asyncio.Barrier, asyncio.Queue),
+)
+
+
+def warn(text: str, *, depth: int) -> None:
+    """Warn; where warnings are errors, print the words, so that recorded code never gets one."""
+    try:
+        warnings.warn(text, RuntimeWarning, stacklevel=depth + 1)
+    except RuntimeWarning:
+        print(f"RuntimeWarning: {text}", file=sys.stderr)

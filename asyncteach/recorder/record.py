@@ -13,14 +13,13 @@ from asyncteach.formatting import describe_error
 from asyncteach.places import is_users
 from asyncteach.recorder.build_trace import build_trace
 from asyncteach.recorder.loop_patch import LoopPatch, check_loop, running_loop
-from asyncteach.recorder.process_patch import ProcessPatch
+from asyncteach.recorder.process_patch import ProcessPatch, warn
 from asyncteach.recorder.scope import (
     RecordingClock,
     RecordingSession,
     current_session,
     open_session,
 )
-from asyncteach.recorder.task_events import warn
 from asyncteach.recorder.task_table import Entry, Line
 from asyncteach.recorder.watchdog import Watchdog, add_sample, read_stack
 from asyncteach.recording import Recording
@@ -187,9 +186,8 @@ class RecorderRegistry:
             patch = self.patches.get(loop)
             if patch is None:
                 # All recordings on a loop share one clock.
-                patch = LoopPatch(loop, session.clock, open_session, self._report, self.give_up)
+                patch = LoopPatch(loop, session.clock, self)
                 self.patches[loop] = patch
-                patch.on_close = self._remove
             for scope in session.open_scopes():
                 if not scope.watches(patch):
                     scope.begins[patch] = patch.extent()
@@ -200,16 +198,15 @@ class RecorderRegistry:
 
     def _detach(self, patch: LoopPatch, session: RecordingSession) -> None:
         try:
-            patch.end_thread()
             patch.events.pending(session)
         except Exception as error:
             self.give_up(error)
         session.ends[patch] = patch.extent()
         if not any(one.watches(patch) for one in self._sessions):
-            self._remove(patch)
+            self.remove(patch)
 
-    def _remove(self, patch: LoopPatch) -> None:
-        # A recording that is open for long needn't keep a closed loop alive.
+    def remove(self, patch: LoopPatch) -> None:
+        """Watch a loop no longer: a recording that is open for long needn't keep it alive."""
         self._watchdog.remove(patch)
         for session in self._sessions:
             if session.watches(patch):
@@ -219,7 +216,7 @@ class RecorderRegistry:
 
     def _take_everything_away(self) -> None:
         for patch in list(self.patches.values()):
-            self._remove(patch)
+            self.remove(patch)
         self._process_patch.undo()
         if self in virtual_clock.watchers:
             virtual_clock.watchers.remove(self)
@@ -235,7 +232,7 @@ class RecorderRegistry:
 
     # What loops report
 
-    def _report(self, kind: str, entry: Entry | None, *what: Any, **more: Any) -> None:
+    def report(self, kind: str, entry: Entry | None, *what: Any, **more: Any) -> None:
         """Add an event to the recording of that task, else to that of the calling code."""
         session = entry.scope if entry is not None else open_session()
         if session is None and len(self._sessions) == 1:

@@ -89,7 +89,6 @@ class Extent(NamedTuple):
     holds: int
     entries: int
     dropped: int
-    cpu: float
     step: tuple[int, float, float, float] | None = None
     """The step that is not over: task, since when ready, start, now."""
 

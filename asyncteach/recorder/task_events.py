@@ -3,10 +3,7 @@
 import asyncio
 import functools
 import sys
-import threading
-import warnings
 import weakref
-from collections.abc import Callable
 from types import CoroutineType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -19,9 +16,6 @@ from asyncteach.recorder.waits import Waiting, describe
 Note = tuple[str, str, tuple[Line, ...], bool]
 """The kind of a wait, what is awaited, the user's lines, and if a library's call awaits it."""
 
-started_at: WeakKeyDictionary[threading.Thread, Line | None] = WeakKeyDictionary()
-"""The user's line that started each thread, while recording."""
-
 lock_holders: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 """For each asyncio.Lock a weak reference to the task that took it last."""
 
@@ -31,12 +25,8 @@ _SLEEP: Any = asyncio.sleep.__code__
 class TaskEvents:
     """What is seen on one loop: these things are rare, so they may take longer than a step."""
 
-    def __init__(
-        self, patch: Any, report: Callable[..., None], give_up: Callable[[BaseException], None]
-    ) -> None:
-        self._patch = patch
-        self._report = report
-        self.give_up = give_up
+    def __init__(self, patch: Any, registry: Any) -> None:
+        self._patch, self._report = patch, registry.report
         self.notes: list[Note] = []
         self._known: dict[Note, int] = {}
         self._sleeps: dict[tuple[int, ...], int] = {}
@@ -205,7 +195,7 @@ class TaskEvents:
                 entry.finished, entry.outcome = self._patch.now(), "garbage-collected"
                 self._report("destroyed-pending", entry, entry.line, "")
         except Exception as error:
-            self.give_up(error)
+            self._patch.fail(error)
 
     # Threads
 
@@ -213,13 +203,9 @@ class TaskEvents:
         """Note that another thread has put a callback on the idle loop without waking it."""
         try:
             entry = self._patch.tasks.entry_of(getattr(callback, "__self__", None))
-            line, text = users_line(3), name_callback(callback)
-            thread: Any = getattr(threading, "_active", {}).get(threading.get_ident())
-            if line is None and (method := asyncio_method(getattr(thread, "function", None))):
-                line, text = started_at.get(thread), method  # of a Timer
-            self._report("wrong-thread", entry, line, text)
+            self._report("wrong-thread", entry, users_line(3), name_callback(callback))
         except Exception as error:
-            self.give_up(error)
+            self._patch.fail(error)
 
 
 def _is_never_uncancelled(line: Line) -> bool:
@@ -256,27 +242,7 @@ def name_callback(callback: Any) -> str:
     return str(getattr(callback, "__qualname__", type(callback).__qualname__))
 
 
-def asyncio_method(function: Any) -> str | None:
-    """Return the name of a method of an asyncio object that belongs to a loop's thread, or None."""
-    owner = getattr(function, "__self__", None)
-    return f"{type(owner).__name__}.{function.__name__}()" if isinstance(owner, _BOUND) else None
-
-
-_BOUND = (
-    *(asyncio.Future, asyncio.Lock, asyncio.Event, asyncio.Condition, asyncio.Semaphore),
-    *(asyncio.Barrier, asyncio.Queue),
-)
-
-
 def is_unretrieved(entry: Entry) -> bool:
     """Return whether a task that is still there has failed and nothing has asked for its error."""
     task = entry.failed and entry.failed()
     return task is not None and bool(task._log_traceback)
-
-
-def warn(text: str, *, depth: int) -> None:
-    """Warn; where warnings are errors, print the words, so that recorded code never gets one."""
-    try:
-        warnings.warn(text, RuntimeWarning, stacklevel=depth + 1)
-    except RuntimeWarning:
-        print(f"RuntimeWarning: {text}", file=sys.stderr)

@@ -160,10 +160,15 @@ class TaskTable:
         return self._cells[number * _WIDTH + _NAME] is None and not (entry and entry.outcome)
 
     def entry(self, number: int) -> Entry:
-        """Return the entry of a task, from now on always the same."""
+        """Return the entry of a task, always the same."""
         entry = self.entries.get(number)
         if entry is None:
-            entry = self.entries[number] = self._make(number)
+            row = self._cells[number * _WIDTH : (number + 1) * _WIDTH]
+            code, instruction = row[_CODE], row[_INSTRUCTION]
+            entry = self.entries[number] = Entry()
+            entry.number, entry.patch, entry.coroutine = number, self._patch, row[_COROUTINE]
+            entry.scope, entry.parent, entry.spawned = row[_SCOPE], row[_PARENT], row[_SPAWNED]
+            entry.line = None if code is None else (code, _line_at(code, instruction))
         return entry
 
     def entry_of(self, task: Any) -> Entry | None:
@@ -172,21 +177,11 @@ class TaskTable:
         return None if number is None else self.entry(number)
 
     def look_up(self, number: int) -> Entry:
-        """Return all that is known of a task now."""
-        entry = self.entries.get(number) or self._make(number)
-        name = self._cells[number * _WIDTH + _NAME]
+        """Return the entry of a task with all that is known now."""
+        entry, name = self.entry(number), self._cells[number * _WIDTH + _NAME]
         if name is not None:
             entry.name, entry.finished = name, self.ends[number]
             entry.outcome = entry.outcome or "returned"
-        return entry
-
-    def _make(self, number: int) -> Entry:
-        start = number * _WIDTH
-        coroutine, code, instruction, scope, parent, at, _ = self._cells[start : start + _WIDTH]
-        entry = Entry()
-        entry.number, entry.patch, entry.spawned = number, self._patch, at
-        entry.coroutine, entry.scope, entry.parent = coroutine, scope, parent
-        entry.line = None if code is None else (code, _line_at(code, instruction))
         return entry
 
 

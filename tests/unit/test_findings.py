@@ -167,7 +167,7 @@ def test_one_line_is_one_finding_however_often_it_held_the_loop():
     ],
 )
 def test_the_advice_depends_on_what_the_line_does_and_on_its_place(line, more, advice):
-    found = only(recording_of(tasks(2), blocks=[block_at(line, **more)], cpu=0.3))
+    found = only(recording_of(tasks(2), blocks=[block_at(line, **more)], is_virtual=False))
     assert advice in found.fix
     assert "define" not in more or "asyncio.sleep" not in found.fix
 
