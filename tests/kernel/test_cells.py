@@ -1,4 +1,4 @@
-"""%%timeline, record() and virtual_time() in a real kernel, which they leave as it was."""
+"""The library in cells of a real kernel, which it leaves as it was."""
 
 import re
 from pathlib import Path
@@ -9,10 +9,9 @@ from .harness import cells_of, code_cells, live_kernel, needs_signals, run_all
 
 BEFORE = """
 %load_ext asyncteach
-import asyncio, sys, threading, time
+import asyncio, psutil, threading, time
 from concurrent.futures import ThreadPoolExecutor
-from asyncteach import CHORES, disable_asyncio_run, enable_asyncio_run
-from asyncteach import record, run_together, virtual_time
+from asyncteach import *
 
 real = [time.sleep]  # a plain name would be made virtual too
 
@@ -28,16 +27,19 @@ async def tick():
         await asyncio.sleep(0.005)
 
 def touched():
-    "Return what may have been replaced, and the threads that watch."
-    loop = asyncio.get_running_loop()
+    "Return what may have been replaced, threads, and processes that work."
+    loop, children = asyncio.get_running_loop(), psutil.Process().children(recursive=True)
+    # pyzmq has threads of another type, and a loop keeps its own.
+    threads = [t for t in threading.enumerate() if type(t) is threading.Thread]
     return (
         {**vars(loop), **dict.fromkeys(("_ready", "_scheduled", "_timer_cancelled_count"))},
         vars(loop._selector).keys(), type(loop), asyncio.BaseEventLoop.run_forever,
         time.sleep, time.time, time.monotonic, threading.Thread.start, ThreadPoolExecutor.submit,
-        [thread.name for thread in threading.enumerate() if "asyncteach" in thread.name],
+        [thread for thread in threads if not thread.name.startswith("asyncio_")],
+        [child for child in children if "spawn_main" in " ".join(child.cmdline())],
     )
 
-await asyncio.to_thread(int)  # a loop makes its threads when the first is needed
+await asyncio.to_thread(int)  # a loop makes its executor when the first thread is needed
 before = touched()
 """
 PICTURE = ["image/png", "text/plain"]
@@ -176,6 +178,27 @@ def test_virtual_time_on_the_loop_of_the_kernel(kernel):
     }
     for run, expected in zip(kernel.run_all(list(cells)), cells.values(), strict=True):
         assert run.stdout.startswith(expected), run.error
+
+
+def test_all_ways_of_running_activities(kernel):
+    """Also with what is defined in the notebook, and beside a top-level await."""
+    cells = [
+        "mine = [leisure('mine', 20), chore('yours', 30, start=2)]",
+        "run_in_threads(mine, minute=0.001).names, run_in_processes(mine, minute=0.001).names",
+        "await asyncio.sleep(0)\nlist(compare(CHORES, minute=0.001).index[:4])",
+    ]
+    shown = [run.displays[0]["text/plain"] for run in kernel.run_all(cells)[1:]]
+    names = "['mine', 'yours']"
+    assert shown == [f"({names}, {names})", "['in turn', 'together', 'threads', 'processes']"]
+
+
+@needs_signals
+@pytest.mark.parametrize("way", ["run_in_threads", "run_in_processes"])
+def test_an_interrupt_ends_the_workers(kernel, way):
+    cell = f"print('started', flush=True)\n{way}([leisure('a', 60), chore('b', 60)], minute=60)"
+    run = kernel.run(cell, interrupt_at="started")
+    assert run.error is not None, run
+    assert run.error.ename == "KeyboardInterrupt"
 
 
 def test_the_lesson_names_the_line_that_blocks():
