@@ -18,6 +18,7 @@ import pytest
 from asyncteach import record, virtual_time
 from asyncteach.thread_recorder import stamps
 from asyncteach.thread_recorder.record_threads import record_threads
+from asyncteach.thread_recorder.stamps import ENTRY
 from asyncteach.trace import READY, RUNNING, WAITING
 
 # A debugger or a coverage tool that traces these tests has the place that they need.
@@ -167,58 +168,38 @@ def test_a_long_call_into_c_is_running():
     assert recording.trace.measures.stamps < 10_000
 
 
-def wait_for_a_lock():
-    lock, held = threading.Lock(), threading.Event()
+def test_what_threads_wait_for_is_named():
+    lock, held, items = threading.Lock(), threading.Event(), queue.Queue()
+    here, there = socket.socketpair()
 
-    def hold():
-        with lock:
+    def give():
+        with lock, there:
             held.set()
             time.sleep(0.1)
+            items.put(1)
+            there.send(b"x")
 
-    def want():
+    def want_lock():
         held.wait()
         with lock:
             compute(10)
-
-    return hold, want
-
-
-def wait_for_a_socket():
-    here, there = socket.socketpair()
-
-    def send():
-        time.sleep(0.1)
-        with there:
-            there.send(b"x")
 
     def receive():
         with here:
             here.recv(1)
 
-    return send, receive
-
-
-def wait_for_an_item():
-    items = queue.Queue()
-    return lambda: time.sleep(0.1) or items.put(1), items.get
-
-
-@pytest.mark.parametrize(
-    ("works", "kind", "what"),
-    [
-        (lambda: (partial(compute, 10), lambda: time.sleep(0.05)), "sleep", "time.sleep()"),
-        (wait_for_a_lock, "lock", ""),
-        (wait_for_an_item, "lock", "lock.acquire()"),
-        (wait_for_a_socket, "socket", "socket.recv()"),
-    ],
-)
-def test_what_a_thread_waits_for_is_named(works, kind, what):
-    other, waits = works()
-    recording = watch(other=other, waits=waits)
-    assert total(recording, "waits", WAITING) > 0.02
-    longest = max((w for w in recording.trace.waits if w.task == 2), key=lambda w: w.end - w.start)
-    assert longest.kind == kind
-    assert what in longest.what
+    recording = watch(give=give, takes=want_lock, gets=items.get, receives=receive)
+    longest = {}
+    for wait in sorted(recording.trace.waits, key=lambda wait: wait.end - wait.start):
+        longest[recording.names[wait.task]] = wait
+    del longest["MainThread"]
+    assert {name: (wait.kind, wait.what) for name, wait in longest.items()} == {
+        "give": ("sleep", "time.sleep()"),
+        "takes": ("lock", ENTRY if sys.version_info < (3, 14) else "lock.__enter__()"),
+        "gets": ("lock", "lock.acquire()"),
+        "receives": ("socket", "socket.recv()"),
+    }
+    assert all(total(recording, name, WAITING) > 0.02 for name in longest)
 
 
 # How threads end, and where they come from
