@@ -112,6 +112,7 @@ def _judge_stop(ending: Ending, deadline: float, trace: Trace) -> Judgement:
     clause += f"; it was{at(ending.place)}" if ending.place else ""
     # What waits for the work of a task that has failed waits for ever.
     failed = [row for row in trace.rows if row.outcome.startswith("raised ") and not row.was_there]
+    failed = [row for row in failed if "OutOfTime" not in row.outcome]  # that stopped it
     clause += "".join(f"; {name_task(row)} {row.outcome.rstrip('.')}" for row in failed[:1])
     if ending.left:
         clause += _LEFT_TASK

@@ -79,7 +79,7 @@ async def _grade(exercise: Exercise, answer: Any) -> Any:
             verdict = await failed(
                 exercise.name,
                 f"{name} is a {'class' if is_class else 'function'}",
-                hint=f"it's {show(answer)}. Run the cell with your answer, then this one again.",
+                hint=f"It's {show(answer)}. Run the cell with your answer, then this one again.",
             )
     except Exception as error:
         if find_line(error) is None:
@@ -88,7 +88,7 @@ async def _grade(exercise: Exercise, answer: Any) -> Any:
     if not verdict:
         failed_tries[exercise.name] += 1
         if failed_tries[exercise.name] > 1:
-            verdict.add_hint(exercise.stronger)
+            verdict.add_hint(f"A stronger hint: {exercise.stronger}")
     progress.keep(exercise.name, solved=bool(verdict))
     return verdict
 

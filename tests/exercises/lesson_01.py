@@ -11,13 +11,13 @@ tonight = [CHORES, LEISURE]
 ### a quicker rice cooker | each of the six
 tonight = [*LEISURE, *(chore(one.name, 0.001) for one in CHORES)]
 
-### the number of minutes | it's 100
+### the number of minutes | It's 100
 tonight = 100
 
-### sorted in place | it's None
+### sorted in place | It's None
 tonight = [*CHORES, *LEISURE].sort(key=lambda one: one.minutes)
 
-### nothing at all | it's []
+### nothing at all | It's []
 tonight = []
 
 ### right

@@ -28,7 +28,7 @@ async def breakfast(brew):
     await asyncio.gather(brew("egg water", 240), brew("tea", 180), brew("toast", 120))
     return ["a pot of egg water", "a pot of tea", "a pot of toast"]
 
-### no function at all | it's None
+### no function at all | It's None
 breakfast = None
 
 ### right

@@ -6,10 +6,10 @@ ANSWERS = {
 -    answers = await asyncio.gather(*(ask() for ask in sources.values()), return_exceptions=True)
 +    answers = await asyncio.gather(*(ask() for ask in sources.values()))
 
-### errors among the answers | in it, and failed: weather
+### errors among the answers | In it, and failed: weather
 -        if not isinstance(answer, BaseException)
 
-### None taken for a failure | missing: c, which answered None
+### None taken for a failure | Missing: c, which answered None
 -        if not isinstance(answer, BaseException)
 +        if answer and not isinstance(answer, BaseException)
 
@@ -23,7 +23,7 @@ ANSWERS = {
 async def ask_all(sources):
     return {name: asyncio.create_task(ask()) for name, ask in sources.items()}
 
-### only those that are there first | missing: news
+### only those that are there first | Missing: news
 async def ask_all(sources):
     tasks = {name: asyncio.create_task(ask()) for name, ask in sources.items()}
     done, left = await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)

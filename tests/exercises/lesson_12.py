@@ -2,7 +2,7 @@
 
 ANSWERS = {
     "the connection": """
-### nobody catches the TimeoutError | it raised TimeoutError
+### nobody catches the TimeoutError | It raised TimeoutError
 -    except TimeoutError:
 -        return None
 
@@ -14,7 +14,7 @@ ANSWERS = {
 +    await connection.close()
 +    return text
 
-### the alarm stands around close() too | it returned None. Only the reading
+### the alarm stands around close() too | It returned None. Only the reading
 -            return await connection.read()
 +            try:
 +                return await connection.read()
@@ -28,7 +28,7 @@ ANSWERS = {
 +    except TimeoutError:
 +        await connection.close()
 
-### the reading is left alone | its read() went on
+### the reading is left alone | its read() went on after
 -    connection = connect(page)
 +    connection = connect(page)
 +    reading = asyncio.create_task(connection.read())
@@ -51,7 +51,7 @@ async def read_page(connect, page):
     finally:
         await connection.close()
 
-### no timeout | it returned 'rain'
+### no timeout | It returned 'rain'
 -        return await asyncio.wait_for(connection.read(), timeout=5)
 -    except asyncio.TimeoutError:
 -        return None
@@ -87,7 +87,7 @@ async def read_page(connect, page):
 -        except Exception:
 +        except:
 
-### only some errors | it raised ConnectionError after 5 s
+### only some errors | It raised ConnectionError after 5 s
 -        except Exception:
 +        except ValueError:
 

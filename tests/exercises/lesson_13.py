@@ -2,7 +2,7 @@
 
 ANSWERS = {
     "the ticket office": """
-### a lock around the payment only | sold: 5, free: -3
+### a lock around the payment only | Sold: 5, free: -3
 -        async with self.lock:
 -            if self.free == 0:
 -                return False
@@ -50,7 +50,7 @@ ANSWERS = {
 -        async with self.lock:
 +        with self.lock:
 
-### nothing returned | it gave None
+### nothing returned | It gave None
 -            return True
 
 ### right

@@ -78,7 +78,7 @@ async def travel(book_flight, book_hotel, send_tickets):
 +    except ValueError:
 +        return None
 
-### a shield around the bookings | booked later: flight, hotel
+### a shield around the bookings | Booked later: flight, hotel
 -        tickets = await asyncio.gather(flight, hotel)
 +        tickets = list(await asyncio.shield(asyncio.gather(flight, hotel)))
 

@@ -13,7 +13,7 @@ from asyncteach.runners.run import run_together
     "six things to do",
     lesson=1,
     starter="tonight = LEISURE + CHORES  # change this line\n",
-    stronger="the chores need you for a moment only, to press a button: when is the best time for "
+    stronger="The chores need you for a moment only, to press a button: when is the best time for "
     "that?",
     value=LEISURE + CHORES,
 )
@@ -24,7 +24,7 @@ async def grade_evening(tonight: Any) -> Check:
         return await failed(
             "tonight",
             "tonight is a list of activities",
-            hint=f"it's {show(tonight)}. `+` joins two lists; a comma makes a list of two lists, "
+            hint=f"It's {show(tonight)}. `+` joins two lists; a comma makes a list of two lists, "
             "and `sort()` and `reverse()` return None.",
         )
     return (
@@ -32,10 +32,10 @@ async def grade_evening(tonight: Any) -> Check:
         .that(
             sorted(tonight, key=str) == sorted(CHORES + LEISURE, key=str),
             "each of the six is in tonight once, as it was",
-            hint="only the order may change: what is missing, new, or there twice?",
+            hint="Only the order may change: what is missing, new, or there twice?",
         )
         .took(
             minutes=100,
-            hint="look at the hatched bars: who is ready for long, and what keeps it from running?",
+            hint="Look at the hatched bars: who is ready for long, and what keeps it from running?",
         )
     )

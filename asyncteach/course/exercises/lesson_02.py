@@ -43,11 +43,11 @@ async def _eat(breakfast: Any, text: str) -> Check:
         .that(
             sorted(brewed) == wanted,
             "each of the three was brewed once, and for its own time",
-            hint="egg, tea and toast take the time that they take: change only when each begins.",
+            hint="Egg, tea and toast take the time that they take: change only when each begins.",
         )
         .took(
             seconds=240,
-            hint="what starts when? The tea needn't wait until the egg is done.",
+            hint="What starts when? The tea needn't wait until the egg is done.",
         )
         .nothing_left_running()
     )

@@ -14,7 +14,7 @@ from asyncteach.course.exercises import exercise, grade_in_turn
 def job(fetch):
     return asyncio.run(fetch("news"))
 """,
-    stronger="an `async def` can `await fetch(...)`, and `return` hands on what that gave.",
+    stronger="An `async def` can `await fetch(...)`, and `return` hands on what that gave.",
 )
 async def grade_job(job: Any) -> Check:
     """Rewrite `job` so that it works in this notebook, where a cell awaits it."""

@@ -16,7 +16,7 @@ async def serve(name, print_receipt):
     await asyncio.sleep(2)
     print_receipt(name)
 """,
-    stronger="a thread has to make the call that blocks, and `serve` has to await that thread.",
+    stronger="A thread has to make the call that blocks, and `serve` has to await that thread.",
 )
 async def grade_printer(serve: Any) -> Check:
     """Change `serve` so that everybody has a receipt after 5 seconds."""
@@ -40,12 +40,12 @@ async def _open_shop(serve: Any, customers: list[str], seconds: int) -> Check:
     verdict = await check(open_shop, virtual=True)
     return (
         verdict.never_blocked(
-            hint="who is ready, and since when? Think of the old disk of this lesson."
+            hint="Who is ready, and since when? Think of the old disk of this lesson."
         )
         .that(
             verdict.value == sorted(customers),
             "everybody has one receipt",
-            hint=f"there are receipts for {', '.join(verdict.value or []) or 'none of them'}: does "
+            hint=f"There are receipts for {', '.join(verdict.value or []) or 'none of them'}: does "
             "each customer wait for the call that prints?",
         )
         .took(seconds=2 + seconds)

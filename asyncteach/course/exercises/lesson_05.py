@@ -122,27 +122,27 @@ async def grade_sell(sell: Any) -> Check:
         verdict.that(
             not coroutines,
             "sell works as soon as it's called",
-            hint="these are threads, not tasks: what does the call of an `async def` do?",
+            hint="These are threads, not tasks: what does the call of an `async def` do?",
         )
         .that(
             len(done) == _SELLERS,
             f"all tickets are sold within {_PATIENCE:g} seconds",
-            hint="some threads still wait then: `with lock:` gives the lock back at the end of its "
+            hint="Some threads still wait then: `with lock:` gives the lock back at the end of its "
             "block, and a lock or a till never becomes free by itself.",
         )
         .that(
             verdict.value == wanted,
             f"the money for {wanted} tickets is in the till",
-            hint=f"it's for {verdict.value}. Between which two lines must no other thread come in?",
+            hint=f"It's for {verdict.value}. Between which two lines must no other thread come in?",
         )
         .that(
             shop.cards == wanted,
             "each customer's card has been read",
-            hint=f"read_card() was called {shop.cards} times.",
+            hint=f"Calls of read_card(): {shop.cards}.",
         )
         .that(
             shop.readers.most > 1,
             "several cards are read at the same time",
-            hint="while one card is read, what do the other two threads wait for?",
+            hint="While one card is read, what do the other two threads wait for?",
         )
     )

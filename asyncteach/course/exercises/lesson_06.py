@@ -16,7 +16,7 @@ from asyncteach.formatting import count
 def hold(number, gate):
     return []  # change this line
 """,
-    stronger="each task is made by an `asyncio.create_task` of its own, from a `gate.wait()` of "
+    stronger="Each task is made by an `asyncio.create_task` of its own, from a `gate.wait()` of "
     "its own; the list of them is what `hold` returns.",
 )
 async def grade_hold(hold: Any) -> Check:
@@ -48,12 +48,12 @@ async def _open_gate(hold: Any, number: int) -> Check:
         verdict.that(
             isinstance(verdict.value, list | tuple | set),
             "hold() has returned a list",
-            hint="what does your function give back? Look at its return.",
+            hint="What does your function give back? Look at its return.",
         )
         .that(
             len(tasks) == number,
             f"hold() has returned {number:,} different tasks",
-            hint=f"in what it has returned there {'is' if len(tasks) == 1 else 'are'} "
+            hint=f"In what it has returned there {'is' if len(tasks) == 1 else 'are'} "
             f"{count(len(tasks), 'task')}. What makes a task of gate.wait(), a coroutine?",
         )
         .that(

@@ -56,12 +56,12 @@ async def _ask(summarise: Any, pool: ProcessPoolExecutor, reports: list[Sequence
     return (
         verdict.never_blocked(
             max(0.25, work / 4),
-            hint="the loop was held, and the clock stood still. What computes on it?",
+            hint="The loop was held, and the clock stood still. What computes on it?",
         )
         .that(
             spent < work / 2,
             "this process has had none of the work",
-            hint=f"the clock ticks, but this process has computed for {spent:.2g} s.",
+            hint=f"The clock ticks, but this process has computed for {spent:.2g} s.",
         )
         .nothing_left_running()
     )

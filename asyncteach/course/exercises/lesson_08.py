@@ -23,7 +23,7 @@ class Oven:
 
     def give_back(self): ...
 """,
-    stronger="each baker that waits queues a future of its own and awaits it. `give_back` sets the "
+    stronger="Each baker that waits queues a future of its own and awaits it. `give_back` sets the "
     "first one's result and leaves the oven taken, or another baker may come in between.",
 )
 async def grade_oven(Oven: Any) -> Check:
@@ -93,7 +93,7 @@ async def _bake(Oven: Any, *bakeries: _Bakery) -> Check:
             .that(
                 bakery.idle < 1e-6,
                 "a baker that waits has the oven as soon as it is given back",
-                hint=f"a baker waited for {bakery.idle:.3g} s more. Which future does `give_back` "
+                hint=f"A baker waited for {bakery.idle:.3g} s more. Which future does `give_back` "
                 "set?",
             )
             .that(

@@ -21,7 +21,7 @@ async def fetch_all(client, urls):
         texts.append(response.text)
     return texts
 """,
-    stronger="one asyncio.Semaphore(5), made before the tasks and shared by all, is held while a "
+    stronger="One asyncio.Semaphore(5), made before the tasks and shared by all, is held while a "
     "request is open; after a 429 sleep for the seconds of `Retry-After` and ask again, in a loop.",
 )
 async def grade_polite_reader(fetch_all: Any) -> Check:
@@ -56,24 +56,24 @@ async def _read(fetch_all: Any, pages: Mapping[str, str], rate: tuple[int, float
     ]
     return (
         verdict.never_blocked(
-            hint="is there a call that doesn't hand the loop back? Think of the client that "
+            hint="Is there a call that doesn't hand the loop back? Think of the client that "
             "doesn't await."
         )
         .that(
             not refused,
             "every page is fetched with `client`",
-            hint="a request was made without it, and found no server.",
+            hint="A request was made without it, and found no server.",
         )
         .that(
             3 <= most <= 5,
             "several requests are open at once, and at most 5",
-            hint=f"the most were {most}. What starts the second request, and what lets only a few "
+            hint=f"The most were {most}. What starts the second request, and what lets only a few "
             "in at a time?",
         )
         .that(
             not any(str(text).startswith("Too many requests") for text in texts),
             "no text is a refusal of the server",
-            hint="look at `status_code`: is every answer a page?",
+            hint="Look at `status_code`: is every answer a page?",
         )
         .result(list(pages.values()))
         .that(

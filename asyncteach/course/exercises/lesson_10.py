@@ -27,7 +27,7 @@ async def count_sales(open_till, names):
         database.close()
     return counts
 """,
-    stronger="one plain function opens a till, asks it and closes it in a `finally`; a thread "
+    stronger="One plain function opens a till, asks it and closes it in a `finally`; a thread "
     "calls it for each till, and `gather` gives the numbers in the order of the names.",
 )
 async def grade_tills(count_sales: Any) -> Check:
@@ -64,7 +64,7 @@ async def _ask(count_sales: Any, sales: Mapping[str, int]) -> Check:
     still_open = sum(not till.is_closed for till in opened)
     return (
         verdict.never_blocked(
-            hint=f"which call takes {ANSWER_TIME} seconds, and in which thread is it made?"
+            hint=f"Which call takes {ANSWER_TIME} seconds, and in which thread is it made?"
         )
         .result(dict(sales))
         .that(

@@ -66,9 +66,9 @@ async def _ask(ask_all: Any, seconds: dict[str, float], *, failing: list[str]) -
         .that(
             not more,
             "those that failed are left out",
-            hint=f"in it, and failed: {', '.join(more)}. How can you tell a failure?",
+            hint=f"In it, and failed: {', '.join(more)}. How can you tell a failure?",
         )
-        .that(not less, "every answer that came is there", hint=f"missing: {', '.join(less)}.")
+        .that(not less, "every answer that came is there", hint=f"Missing: {', '.join(less)}.")
         .result(good)
         .took(seconds=max(seconds.values()))
         .nothing_left_running()
@@ -81,7 +81,7 @@ async def _ask(ask_all: Any, seconds: dict[str, float], *, failing: list[str]) -
     starter="""\
 async def ask_fastest(mirrors): ...
 """,
-    stronger="start a task for each mirror, await them as they are done, and catch each one's "
+    stronger="Start a task for each mirror, await them as they are done, and catch each one's "
     "error there; at the end cancel the others and await them too, or raise the last error.",
 )
 async def grade_ask_fastest(ask_fastest: Any) -> Check:

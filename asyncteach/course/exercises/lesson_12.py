@@ -99,17 +99,17 @@ async def _read(
         verdict.that(
             verdict.value == expected,
             f"read_page {expected} {when}",
-            hint=f"it {verdict.value}. {hint}",
+            hint=f"It {verdict.value}. {hint}",
         )
         .that(
             not still_read,
             "the reading is stopped, and not only left alone",
-            hint=f"read_page ended, and its read() went on {when}.",
+            hint=f"Its read() went on after read_page had ended {when}.",
         )
         .that(
             connection.closing == connection.closed == 1,
             "every connection is closed once",
-            hint=f"calls of close() {when}: {connection.closing}; closed: {connection.closed}.",
+            hint=f"Calls of close() {when}: {connection.closing}; closed: {connection.closed}.",
         )
     )
     return verdict.took(seconds=6) if expected == "returned None" else verdict
@@ -160,12 +160,12 @@ async def _let_it_ask(ask_until_answered: Any) -> Check:
         verdict.that(
             verdict.value == "returned 'forty-two'",
             "it asks again after any error of ask(), until there is an answer",
-            hint=f"it {verdict.value} after {verdict.recording.seconds:g} s; calls of ask(): "
+            hint=f"It {verdict.value} after {verdict.recording.seconds:g} s; calls of ask(): "
             f"{asked}. Which errors does your `except` catch, and what ends your loop?",
         )
         .took(
             seconds=14,
-            hint="five times asking and four pauses of a second take 14 seconds.",
+            hint="Five times asking and four pauses of a second take 14 seconds.",
         )
         .never_blocked()
         .nothing_left_running()
@@ -202,5 +202,5 @@ async def _cancel_it(ask_until_answered: Any, seconds: float) -> Check:
     ).that(
         not still_asked,
         "the ask() that was under way is stopped, too",
-        hint="it stopped, and its ask() went on although nothing waits for the answer.",
+        hint="It stopped, and its ask() went on although nothing waits for the answer.",
     )

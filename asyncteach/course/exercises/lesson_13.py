@@ -26,7 +26,7 @@ class Office:
         self.sold.append(name)
         return True
 """,
-    stronger="each office makes a lock in `__init__`, and `async with self.lock:` goes from the "
+    stronger="Each office makes a lock in `__init__`, and `async with self.lock:` goes from the "
     "look at self.free to the ticket. Or take the seat first, and give it back in "
     "`except BaseException:`, with a `raise`.",
 )
@@ -76,7 +76,7 @@ async def _sell_to_a_crowd(office_of: Any) -> Check:
         verdict.that(
             len(sold) == 2 and free == 0,
             "of two seats two are sold, and none is free",
-            hint=f"sold: {len(sold)}, free: {free}. Between which two lines may another task look "
+            hint=f"Sold: {len(sold)}, free: {free}. Between which two lines may another task look "
             "at self.free?",
         )
         .that(
@@ -87,7 +87,7 @@ async def _sell_to_a_crowd(office_of: Any) -> Check:
         .that(
             sorted(got) == sorted(sold) and all(one in (True, False) for one in tickets),
             "sell() gives True to those who have a ticket and False to the others",
-            hint=f"it gave {', '.join(map(str, tickets))}. Each way through it needs its return.",
+            hint=f"It gave {', '.join(map(str, tickets))}. Each way through it needs its return.",
         )
         .never_blocked()
     )
@@ -132,7 +132,7 @@ async def _sell_in_two_towns(office_of: Any) -> Check:
         await asyncio.gather(*(office_of(1).sell(name, purses.pay) for name in purses.seconds))
 
     return (await check(main, virtual=True, name="Office")).took(
-        seconds=2, hint="two offices with a customer each, and one of them waits for the other."
+        seconds=2, hint="Two offices with a customer each, and one of them waits for the other."
     )
 
 
@@ -156,7 +156,7 @@ async def _sell_in_every_order(office_of: Any) -> Check:
     return verdict.that(
         not wrong,
         f"it is right in all {len(orders)} orders of three people and two seats",
-        hint=f"in {wrong} of them it is wrong. Where can another task take a turn between a look "
+        hint=f"In {wrong} of them it is wrong. Where can another task take a turn between a look "
         "and what follows from it?",
     )
 
@@ -178,7 +178,7 @@ async def pack_all(parcels, pack, workers):
     await asyncio.gather(*(work() for _ in range(workers)))
     return [packed[parcel] for parcel in parcels]
 """,
-    stronger="let a worker end when the queue is empty, instead of waiting in `queue.get()`, and "
+    stronger="Let a worker end when the queue is empty, instead of waiting in `queue.get()`, and "
     "start the workers in a TaskGroup: it stops the others when one fails, and raises its error.",
 )
 async def grade_parcels(pack_all: Any) -> Check:
@@ -222,7 +222,7 @@ async def _pack(pack_all: Any, parcels: dict[str, int], *, workers: int, seconds
     verdict.result([f"parcel with {parcel}" for parcel in parcels]).that(
         most == wanted,
         f"{workers} workers pack {len(parcels)} parcels, each one at a time",
-        hint=f"the most at once were {most}, expected {wanted}. Which tasks are the workers?",
+        hint=f"The most at once were {most}, expected {wanted}. Which tasks are the workers?",
     )
     if parcels:  # with none the workers may still begin and end
         verdict.took(seconds=seconds)
@@ -242,5 +242,5 @@ async def _break_one(pack_all: Any) -> Check:
     return verdict.that(
         end == "raised ValueError",
         "an error of pack() reaches the caller",
-        hint=f"a parcel fell apart, and pack_all {end}. Where does the worker's error go?",
+        hint=f"A parcel fell apart, and pack_all {end}. Where does the worker's error go?",
     ).nothing_left_running()

@@ -20,7 +20,7 @@ async def read_items(fetch):
     for item in page[0]:
         yield item
 """,
-    stronger="a loop around the fetch goes on as long as there is a next page, which may be empty, "
+    stronger="A loop around the fetch goes on as long as there is a next page, which may be empty, "
     "and yields all items of one page before it fetches the next.",
 )
 async def grade_read_items(read_items: Any) -> Check:
@@ -146,20 +146,20 @@ async def _find(
         verdict.that(
             verdict.value == expected,
             f"find_first {expected}",
-            hint=f"of the items {', '.join(map(str, items))} it {verdict.value}. "
+            hint=f"Of the items {', '.join(map(str, items))} it {verdict.value}. "
             + ("Close the stream, but don't catch the error." if errors else "")
             + ("What is 0 to an `if`?" if expected == "returned 0" else ""),
         )
         .that(
             len(opened) == 1,
             "the stream is opened once",
-            hint=f"open_stream() was called {len(opened)} times. Keep what it gives you: that is "
+            hint=f"Calls of open_stream(): {len(opened)}. Keep what it gives you: that is "
             "what has to be closed.",
         )
         .that(
             log.count("read") == reads,
             f"it reads {reads} of {len(items)} items",
-            hint=f"it has read {log.count('read')}. Once you have found one you need no more.",
+            hint=f"It has read {log.count('read')}. Once you have found one you need no more.",
         )
         .that(
             closed == 1,

@@ -63,23 +63,23 @@ async def _make_one(make_paper: Any, topics: dict[str, int]) -> Check:
         .that(
             done[0] == sorted(pages),
             "every page is printed once before make_paper returns",
-            hint=f"printed by then: {len(done[0])} of {len(pages)}. See number 2 of the table.",
+            hint=f"Printed by then: {len(done[0])} of {len(pages)}. See number 2 of the table.",
         )
         .that(
             done[1] == sorted(pages),
             "every page is archived once before make_paper returns",
-            hint=f"archived by then: {len(done[1])} of {len(pages)}. See number 4 of the table: "
+            hint=f"Archived by then: {len(done[1])} of {len(pages)}. See number 4 of the table: "
             "what does calling a coroutine function do?",
         )
         .never_blocked(
-            hint="number 2 of the table: print_page is an ordinary function that takes a while."
+            hint="Number 2 of the table: print_page is an ordinary function that takes a while."
         )
         .took(
             # The pages fetched together, then each of them printed and archived in its turn.
             at_most_seconds=max(topics.values()) + 2 * len(topics),
-            hint="number 3 of the table: when does the second page begin to be fetched?",
+            hint="Number 3 of the table: when does the second page begin to be fetched?",
         )
-        .nothing_left_running(hint="number 10 of the table: what is started has to be awaited.")
+        .nothing_left_running(hint="Number 10 of the table: what is started has to be awaited.")
     )
 
 
@@ -95,7 +95,7 @@ async def travel(book_flight, book_hotel, send_tickets):
     except BaseException:
         return None
 """,
-    stronger="a TaskGroup around both bookings cancels the other one and waits for it; `except* "
+    stronger="A TaskGroup around both bookings cancels the other one and waits for it; `except* "
     "ValueError` and nothing else means None; if there are tickets, await the mail.",
 )
 async def grade_journey(travel: Any) -> Check:
@@ -151,11 +151,11 @@ async def _travel_well(travel: Any) -> Check:
         .that(
             sent == [expected],
             "the two tickets are sent once before travel returns",
-            hint="number 10 of the table: what waits until the tickets are sent?",
+            hint="Number 10 of the table: what waits until the tickets are sent?",
         )
         .took(
             at_most_seconds=4,
-            hint="number 3 of the table: both bookings can go on at the same time.",
+            hint="Number 3 of the table: both bookings can go on at the same time.",
         )
         .nothing_left_running()
     )
@@ -178,18 +178,18 @@ async def _stop_travelling(
         verdict.that(
             not agency.booked,
             f"nothing more is booked {when}",
-            hint=f"booked later: {', '.join(agency.booked)}. See number 6 of the table: what "
+            hint=f"Booked later: {', '.join(agency.booked)}. See number 6 of the table: what "
             "happens to the other booking?",
         )
         .that(
             not agency.sent,
             f"no tickets are sent {when}",
-            hint="there are tickets only if both bookings went well.",
+            hint="There are tickets only if both bookings went well.",
         )
         .that(
             verdict.value == expected,
             f"travel {expected} {when}",
-            hint=f"it {verdict.value}. See number 8 of the table: what does your except catch?",
+            hint=f"It {verdict.value}. See number 8 of the table: what does your except catch?",
         )
         .nothing_left_running()
     )

@@ -115,23 +115,23 @@ async def test_fetch_all(fetch_all):
 
     assert await fetch_all(get, ["a", "b"]) == ["A", "B"]
 """,
-    stronger="in `virtual_time()` and `record()`, let three pages take different times, the first "
+    stronger="In `virtual_time()` and `record()`, let three pages take different times, the first "
     "the longest and the others together longer; note each call; assert the result, the calls, how "
     "long it took, and `check(recording).nothing_left_running()`.",
 )
 async def grade_inspector(test_fetch_all: Any) -> Check:
     """Change `test_fetch_all` so that it passes for good ones and fails for every bad one."""
     hints = {
-        leaves_out_the_last_page: "compare what comes back with what was asked for, in an "
+        leaves_out_the_last_page: "Compare what comes back with what was asked for, in an "
         "`assert`. And is fetch_all(...) awaited?",
-        fetches_one_page_after_another: "the fake is so fast that no difference shows; how long "
+        fetches_one_page_after_another: "The fake is so fast that no difference shows; how long "
         "should it take in all?",
-        returns_the_answers_as_they_come: "all answers of the fake come at the same time, or in "
+        returns_the_answers_as_they_come: "All answers of the fake come at the same time, or in "
         "the order of the pages.",
-        fetches_each_page_twice_at_the_same_time: "how often is get() called for a page?",
-        fetches_two_pages_at_a_time_and_no_more: "could two at a time be as quick with the pages "
+        fetches_each_page_twice_at_the_same_time: "How often is get() called for a page?",
+        fetches_two_pages_at_a_time_and_no_more: "Could two at a time be as quick with the pages "
         "of your test as all at the same time?",
-        leaves_a_task_behind: "what still runs when fetch_all has returned?",
+        leaves_a_task_behind: "What still runs when fetch_all has returned?",
     }
     return await grade_in_turn(
         _accept(test_fetch_all, _fetch_together, _fetch_the_last_one_first),
@@ -203,18 +203,18 @@ async def test_reminder(remind):
     assert rung == ["ring"]
     await task
 """,
-    stronger="in `virtual_time()` a busy machine takes no time, and a test may be exact: await "
+    stronger="In `virtual_time()` a busy machine takes no time, and a test may be exact: await "
     "remind(...) with a `ring` of yours that notes the word and `clock.seconds`, and compare the "
     "whole list.",
 )
 async def grade_reminder(test_reminder: Any) -> Check:
     """Mend `test_reminder` so that it passes on a busy machine, and fails for a bad `remind`."""
     hints = {
-        never_rings: "what has to be in `rung` at the end? And is remind(...) awaited?",
-        rings_a_bit_early: "how close do you look? In virtual time a test may be exact.",
-        rings_too_late: "when was it rung? A test that only waits for the end doesn't notice.",
-        rings_twice: "how often was it rung, until remind(...) has ended?",
-        rings_with_another_word: "which word was `ring` called with?",
+        never_rings: "What has to be in `rung` at the end? And is remind(...) awaited?",
+        rings_a_bit_early: "How close do you look? In virtual time a test may be exact.",
+        rings_too_late: "When was it rung? A test that only waits for the end doesn't notice.",
+        rings_twice: "How often was it rung, until remind(...) has ended?",
+        rings_with_another_word: "Which word was `ring` called with?",
     }
     return await grade_in_turn(
         _accept(test_reminder, _remind, _remind_by_timer),

@@ -68,12 +68,12 @@ class _CrawlerRun:
             self.verdict.that(
                 isinstance(value, dict),
                 "crawl returns a dictionary with its pages",
-                hint=f"it returned {show(value)}.",
+                hint=f"It returned {show(value)}.",
             )
             .that(
                 bool(self.server.log),
                 "it asks the server for pages",
-                hint="the server has seen no request: each has to be made with `client`.",
+                hint="The server has seen no request: each has to be made with `client`.",
             )
             .that(
                 not missing,
@@ -83,7 +83,7 @@ class _CrawlerRun:
             .that(
                 pages == wanted,
                 f"each path has the text of its page {when}, and nothing else is there",
-                hint="which answers are pages? Only those with the status 200.",
+                hint="Which answers are pages? Only those with the status 200.",
             )
             .that(
                 not twice,
@@ -94,7 +94,7 @@ class _CrawlerRun:
             .that(
                 open_at_once <= most,
                 f"there are never more than {most} requests open at once",
-                hint=f"the server has seen {open_at_once} at once. What keeps the next request "
+                hint=f"The server has seen {open_at_once} at once. What keeps the next request "
                 "from starting?",
             )
         )
@@ -124,13 +124,13 @@ async def _crawl_easy_site(crawl: Any) -> Check:
         .that(
             run.server.most_at_once >= 4,
             "it fetches several pages at the same time",
-            hint=f"the most requests open at once were {run.server.most_at_once}: which one waits "
+            hint=f"The most requests open at once were {run.server.most_at_once}: which one waits "
             "for which?",
         )
         .that(
             len(done) >= 30 and run.shown[-1] == (30, 30) and done == sorted(done),
             "show is called after each page: how many it has, and of how many it knows",
-            hint=f"on a site of 30 pages it was called {len(done)} times, and the last call has "
+            hint=f"On a site of 30 pages it was called {len(done)} times, and the last call has "
             "to be show(30, 30).",
         )
         .nothing_left_running()
@@ -172,7 +172,7 @@ async def _crawl_on_a_bad_day(crawl: Any) -> Check:
     ).that(
         pause >= 0.0999,
         "there is a pause of 0.1 seconds or more before a page is tried again",
-        hint=f"it was tried again after {pause:.3g} s. A server on a bad day needs some time.",
+        hint=f"It was tried again after {pause:.3g} s. A server on a bad day needs some time.",
     )
 
 
@@ -184,7 +184,7 @@ async def _crawl_with_a_limit(crawl: Any) -> Check:
     run.verdict.that(
         pause >= 0.999,
         "it waits for as long as Retry-After says",
-        hint=f"the server has said 1 s with its status 429, and you waited for {pause:.3g} s.",
+        hint=f"The server has said 1 s with its status 429, and you waited for {pause:.3g} s.",
     )
     return run.judge_pages(
         site,
@@ -217,7 +217,7 @@ async def _crawl_with_everything(crawl: Any) -> Check:
         .that(
             tries >= 5,
             "a page is tried five times before it is left out",
-            hint=f"it was tried {tries} times.",
+            hint=f"It was tried {tries} times.",
         )
         .nothing_left_running()
     )
