@@ -11,11 +11,9 @@ from asyncteach.places import Place
 from asyncteach.timeline.export import wait_finder
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, Trace
 
-MOST = 2000
-"""So many steps are shown one by one: more than a person clicks through."""
+MOST = 2000  # steps that are shown one by one: more than a person clicks through
 
-_SHORT = 0.004
-"""What takes a smaller part of the whole can't be seen: it is a moment."""
+_SHORT = 0.004  # of the whole: what takes less can't be seen and is a moment
 
 _NAME = 40
 _WHY = 60

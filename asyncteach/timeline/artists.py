@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
@@ -24,6 +25,7 @@ from asyncteach.timeline.layout import (
     Sheet,
     crowded,
     failures_of,
+    footnotes,
     moments_of,
     outlines_of,
     shares_of,
@@ -46,11 +48,8 @@ TEXT = 10
 # Matplotlib hatches one rectangle after the other: a thousand take a third of a second.
 _HATCHED = 700
 
-_slash = Path([(-0.7, -0.7), (0.7, 0.7)])
-MARKERS: dict[str, Any] = {
-    "raised": "x",
-    "cancelled": Path.make_compound_path(Path.unit_circle(), _slash),
-}
+_no_entry = Path.make_compound_path(Path.unit_circle(), Path([(-0.7, -0.7), (0.7, 0.7)]))
+MARKERS: dict[str, Any] = {"raised": "x", "cancelled": _no_entry}
 """The marks behind the ends of tasks that didn't return."""
 
 
@@ -178,20 +177,6 @@ def mark_total(ax: Axes, sheet: Sheet, limit: float) -> None:
     text.set(verticalalignment="center", gid="total")
 
 
-def write_title(ax: Axes, view: View, unit: Unit) -> None:
-    """Write the title, clipped to the axes, and of a part from when to when it goes."""
-    title, letters = view.trace.title, max(36, round(inches_of(ax) * 10.5))
-    if view.part:
-        edges = [f"{edge * unit.per_second:.6g} {unit.short}" for edge in (view.start, view.end)]
-        title = f"{clip(title, letters - 30)} (part: {' to '.join(edges)})"
-    ax.set_title(clip(title, letters), loc="left", fontsize=11, fontweight="bold", parse_math=False)
-
-
-def inches_of(ax: Axes) -> float:
-    """Return about how wide the axes are."""
-    return ax.get_window_extent().width / ax.figure.dpi
-
-
 class UnitLocator(MaxNLocator):
     """Round numbers of a unit on an axis in seconds: a minute is no round number of them."""
 
@@ -205,17 +190,26 @@ class UnitLocator(MaxNLocator):
         return ticks / self.per_second
 
 
-def scale_axis(ax: Axes, unit: Unit) -> None:
-    """Keep the axis in seconds and write its numbers in a unit that suits them."""
+def write_axis(ax: Axes, view: View, longest: float, *, last: bool) -> None:
+    """Write the numbers of the axis, which stays in seconds, and the words above and below."""
+    # A short part far from the start would have endless numbers in a unit that suits its length.
+    unit = view.trace.domain.axis_unit(max(longest - view.start, longest / 100))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x * unit.per_second:.10g}"))
     ax.xaxis.set_major_locator(UnitLocator(unit))
+    ax.tick_params(axis="x", labelsize=TEXT)
+    inches = ax.get_window_extent().width / ax.figure.dpi
+    title, letters = view.trace.title, max(36, round(inches * 10.5))
+    if view.part:
+        edges = [f"{edge * unit.per_second:.6g} {unit.short}" for edge in (view.start, view.end)]
+        title = f"{clip(title, letters - 30)} (part: {' to '.join(edges)})"
+    ax.set_title(clip(title, letters), loc="left", fontsize=11, fontweight="bold", parse_math=False)
+    room = max(30, round(inches * 12))
+    words = [line for footnote in footnotes(view) for line in wrap(footnote, room)]
+    ax.set_xlabel("\n".join([unit.name] * last + words), fontsize=TEXT)
 
 
 def add_legend(where: Axes | Figure, sheets: Sequence[Sheet], more: Sequence[Patch] = ()) -> None:
-    """Explain what can be seen: below a figure of ours, in short below others' axes.
-
-    `more` explains what was drawn over it.
-    """
+    """Explain what can be seen, and `more`: below a figure of ours, in short below others' axes."""
     # On a narrow figure there is no room for more than the words themselves.
     full = isinstance(where, Figure) and where.get_figwidth() >= 8.5
     traces = [sheet.view.trace for sheet in sheets]

@@ -11,11 +11,10 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 
-from asyncteach.domains import THREADS
 from asyncteach.formatting import clip
 from asyncteach.timeline.artists import MARKERS, moments_drawn
 from asyncteach.timeline.figure import draw_views
-from asyncteach.timeline.lanes import View, busy_slices, view_of
+from asyncteach.timeline.lanes import View, busy_slices, kind_of, view_of
 from asyncteach.timeline.layout import crowded, failures_of
 from asyncteach.trace import READY, RUNNING, STATES, WAITING, Block, Slices, Trace, Wait
 
@@ -138,9 +137,8 @@ def _events(trace: Trace) -> Iterator[dict[str, Any]]:
 
     tracks = [(len(trace.rows) + number, name) for number, name in enumerate(heads)]
     for row, _ in trace.tree():
-        name, kind = clip(trace.rows[row].label, _NAME), trace.rows[row].kind
-        is_job = kind != "task" and trace.domain is not THREADS
-        tracks.append((row, f"{name} ({kind})" if is_job else name))
+        name, kind = clip(trace.rows[row].label, _NAME), kind_of(trace, row)
+        tracks.append((row, name if kind == "task" else f"{name} ({kind})"))
     for order, (row, name) in enumerate(tracks):
         yield event("M", row, name="thread_name", args={"name": clip(name, _NAME)})
         yield event("M", row, name="thread_sort_index", args={"sort_index": order})

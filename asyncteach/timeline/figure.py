@@ -3,7 +3,6 @@
 import base64
 import io
 from collections.abc import Iterable, Sequence
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -15,7 +14,7 @@ from asyncteach.arguments import check_number, check_recording
 from asyncteach.formatting import article, clip
 from asyncteach.timeline import artists
 from asyncteach.timeline.lanes import View, view_of
-from asyncteach.timeline.layout import Sheet, footnotes, lay_sheet
+from asyncteach.timeline.layout import Sheet, lay_sheet
 from asyncteach.timeline.text import describe
 
 if TYPE_CHECKING:
@@ -170,14 +169,7 @@ def _draw(ax: Axes, sheet: Sheet, longest: float, *, last: bool = True) -> None:
     artists.draw_blocks(ax, sheet)
     artists.draw_failures(ax, sheet)
     artists.name_lanes(ax, sheet)
-    # A short part far from the start would have endless numbers in a unit that suits its length.
-    unit = view.trace.domain.axis_unit(max(longest - view.start, longest / 100))
-    artists.scale_axis(ax, unit)
-    artists.write_title(ax, view, unit)
-    letters = max(30, round(artists.inches_of(ax) * 12))
-    words = [line for words in footnotes(view) for line in wrap(words, letters)]
-    ax.set_xlabel("\n".join([unit.name] * last + words), fontsize=artists.TEXT)
-    ax.tick_params(axis="x", labelsize=artists.TEXT)
+    artists.write_axis(ax, view, longest, last=last)
     ax.spines[["top", "right", "left"]].set_visible(False)
     if not view.part:
         artists.mark_total(ax, sheet, high)

@@ -75,13 +75,6 @@ def view_of(
 
     At most `most` lanes are for tasks: where there are more tasks, those that are alike share one.
     The tasks with the longest blocks and the first failures keep a lane of their own.
-
-    >>> from asyncteach.trace import TaskRecord
-    >>> many = [TaskRecord(f"f{n}", "f", "f", 0) for n in range(99)]
-    >>> rows = [TaskRecord("main", "main", "main"), *many]
-    >>> view = view_of(Trace(rows, make_slices([], [], [], []), 1.0), most=20)
-    >>> [len(lane.rows) for lane in view.lanes]
-    [1, 1, 1, 1, 1, 1, 1, 94]
     """
     count = len(trace.rows)
     only: Collection[int] = range(count) if tasks is None else _find_rows(trace, tasks)
@@ -90,14 +83,14 @@ def view_of(
     low, high = _check_part(trace, start, end) if part else (0.0, trace.duration)
     slices = trace.slices
     if part:
-        slices = slices[_inside(slices, low, high)]
+        slices = slices[(slices.end >= low) & (slices.start <= high)]
         only = set(np.unique(slices.task).tolist()).intersection(only)
     lanes = _head_lanes(trace) + _task_lanes(trace, only, most)
     lane_of = np.full(count + max(1, len(trace.loops)), -1, np.int32)
     for index, lane in enumerate(lanes):
         lane_of[np.asarray(lane.rows, dtype=np.int64)] = index
     slices = _join([slices, busy_slices(trace)])
-    slices = slices[(lane_of[slices.task] >= 0) & _inside(slices, low, high)]
+    slices = slices[(lane_of[slices.task] >= 0) & (slices.end >= low) & (slices.start <= high)]
     edges = np.clip(slices.start, low, high), np.clip(slices.end, low, high)
     return View(lanes, Slices(slices.task, slices.state, *edges), lane_of, trace, low, high, part)
 
@@ -123,11 +116,6 @@ def _check_part(trace: Trace, start: float | None, end: float | None) -> tuple[f
         edge = "the recording's end at " if end is None else "end="
         raise ValueError(f"start={low:g} must come before {edge}{high:.6g}: choose an earlier one.")
     return low, high
-
-
-def _inside(slices: Slices, low: float, high: float) -> NDArray[np.bool_]:
-    inside: NDArray[np.bool_] = (slices.end >= low) & (slices.start <= high)
-    return inside
 
 
 def _join(parts: Sequence[Slices]) -> Slices:
@@ -173,6 +161,11 @@ def busy_slices(trace: Trace) -> Slices:
     return _join(found)
 
 
+def kind_of(trace: Trace, row: int) -> str:
+    """Return `task`, `thread` or `process`; where all are threads, no lane says so."""
+    return "task" if trace.domain is THREADS else trace.rows[row].kind
+
+
 def longest_blocks(trace: Trace) -> list[Block]:
     """Return what held the loop, the longest first."""
     return sorted(trace.blocks, key=lambda block: block.start - block.end)
@@ -216,19 +209,21 @@ def _siblings(
     trace: Trace, members: list[int], depth: int, size: int, notable: Collection[int | None]
 ) -> list[Lane]:
     """Return the lanes of siblings, a fold where the first of those that it hides would be."""
-    rows, plain = trace.rows, trace.domain is THREADS  # where all are threads, no lane says it
-    kinds = ["task" if plain else rows[index].kind for index in members]
+    rows = trace.rows
     alike: dict[tuple[str, str], list[int]] = {}
-    for index, kind in zip(members, kinds, strict=True):
-        alike.setdefault((kind, rows[index].coroutine or rows[index].label), []).append(index)
+    for index in members:
+        what = rows[index].coroutine or rows[index].label
+        alike.setdefault((kind_of(trace, index), what), []).append(index)
     folds: dict[int, Lane | None] = {}
     for (kind, name), group in alike.items():
         many = [index for index in group[min(_FEW, size // 2) :] if index not in notable]
         if len(group) > size and len(many) > 1:
             folds |= dict.fromkeys(many)
             folds[many[0]] = Lane(f"{name} {TIMES} {len(many):,}", kind, depth, many)
-    lanes = [
-        folds[index] if index in folds else Lane(rows[index].label, kind, depth, [index])
-        for index, kind in zip(members, kinds, strict=True)
-    ]
-    return [lane for lane in lanes if lane]
+    lanes: list[Lane] = []
+    for index in members:
+        if index not in folds:
+            lanes.append(Lane(rows[index].label, kind_of(trace, index), depth, [index]))
+        elif fold := folds[index]:
+            lanes.append(fold)
+    return lanes

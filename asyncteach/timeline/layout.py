@@ -27,12 +27,11 @@ _WORDS = 4
 
 
 class Note(NamedTuple):
-    """Words about a block: in its bar, or above all lanes."""
+    """Words about a block: in its bar, or where `lane` is None above all lanes."""
 
     text: str
     x: float
     lane: int | None
-    """None: above all lanes."""
 
 
 @dataclass(frozen=True)
@@ -176,10 +175,9 @@ def crowded(view: View) -> NDArray[np.bool_]:
 
 
 def shares_of(view: View, lanes: NDArray[np.intp], columns: int) -> tuple[Floats, Floats]:
-    """Return for each state, lane and column a share from 0 to 1, and the columns' edges.
+    """Return for each state, lane and column its share of tasks and time, and the columns' edges.
 
-    It is the share of the lane's tasks, and of the column's time, that was in the state: however
-    short the slices, their total stays what it is.
+    However short the slices, their total stays what it is.
     """
     index = np.full(len(view.lanes), -1)
     index[lanes] = np.arange(len(lanes))

@@ -52,9 +52,7 @@ def describe(trace: Trace) -> str:
         words += f", running for {trace.attention:.1f} in all"
     view, lanes = view_of(trace, most=_DESCRIBED), []
     for number, (lane, sums) in enumerate(zip(view.lanes, view.totals().tolist(), strict=True)):
-        parts = [
-            part for part, amount in zip(_format_sums(trace, sums), sums, strict=True) if amount
-        ]
+        parts = [part for n, part in enumerate(_format_sums(trace, sums)) if sums[n]]
         if lane.kind == "loop":
             parts = [f"busy for {format_duration(sums[0])}"]
         elif is_story and not lane.folded:
@@ -66,8 +64,8 @@ def describe(trace: Trace) -> str:
 
 
 def _format_sums(trace: Trace, sums: list[float]) -> list[str]:
-    amounts = map(trace.domain.format_total, sums)
-    return [f"{state} {amount}" for state, amount in zip(STATES, amounts, strict=True)]
+    format_amount = trace.domain.format_total
+    return [f"{state} {format_amount(sums[n])}" for n, state in enumerate(STATES)]
 
 
 def _format_story(slices: Slices) -> list[str]:

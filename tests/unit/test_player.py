@@ -26,6 +26,7 @@ from asyncteach import (
 )
 from asyncteach import widgets as parts
 from asyncteach.moments import MOST
+from asyncteach.player import Screen
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 EVENING = [
@@ -73,10 +74,6 @@ def broken():
     return run(read_all)
 
 
-def together(activities, **options):
-    return asyncio.run(run_together(activities, clock="virtual", **options))
-
-
 def line_of(function, text):
     """Return the number of the line of this file with that text, behind the function's head."""
     lines = linecache.getlines(__file__)
@@ -89,23 +86,20 @@ def test_the_sentences_name_what_runs_what_is_ready_and_what_waits(broken):
     sleep = f"test_player.py:{line_of('async def download(waits):', 'await')}"
     block = f"test_player.py:{line_of('def save():', 'sleep')}"
     sentences = replay(broken).sentences
-    assert f"At 2 s news starts running, at {block}." in sentences
     at = sentences.index(f"At 2 s news starts running, at {block}.")
-    assert sentences[at + 1 : at + 4] == [
+    assert sentences[at - 1 : at + 4] == [
+        f"At 0 s sports runs for a moment, then waits for a sleep of 4 s, at {sleep}. "
+        "Nothing needs the loop until 2 s.",
+        f"At 2 s news starts running, at {block}.",
         f"At 3 s weather is ready to go on at {sleep}, and has to wait: news has the loop.",
         f"At 4 s sports is ready to go on at {sleep}, and has to wait: news has the loop.",
         "At 6 s news stops running and is done.",
     ]
-    assert sentences[at - 1] == (
-        f"At 0 s sports runs for a moment, then waits for a sleep of 4 s, at {sleep}. "
-        "Nothing needs the loop until 2 s."
-    )
     assert sentences[-1] == "At 8 s it is all over."
 
 
-def test_a_story_speaks_of_your_hands_and_of_machines():
-    """A story has no source; its machines work and you are needed."""
-    player = replay(together(EVENING))
+def test_a_story_is_about_your_hands_and_machines():
+    player = replay(asyncio.run(run_together(EVENING, clock="virtual")))
     assert player.sentences == [
         "At 0 min wash clothes starts running; cook rice and jog are ready and have to wait.",
         "At 2 min wash clothes stops running; its machine works for 25 min.",
@@ -175,60 +169,45 @@ def test_threads_errors_cancellations_and_delays_are_in_the_sentences(program, t
 
 def test_the_situation_adds_up(broken):
     """At each moment every task that has begun and not ended is in exactly one state."""
-    player = replay(broken)
-    times = [moment.at for moment in player.script.moments]
+    script = replay(broken).script
+    times = [moment.at for moment in script.moments]
     assert times == sorted(times)
     rows = broken.trace.rows
-    for moment in player.script.moments:
-        now = player.script.situation(moment.since)
-        seen = [row for rows in now.values() for row in rows]
+    for moment in script.moments:
+        now = script.situation(moment.since)
+        seen = [row for own in now.values() for row in own]
         assert len(seen) == len(set(seen))
+        assert len(now["running"]) <= 1
         alive = {n for n, row in enumerate(rows) if row.spawned < moment.since < row.finished}
         assert alive <= set(seen)
-        assert len(now["running"]) <= 1
 
 
-def test_the_source_has_the_current_line_marked(broken):
-    """The line is marked by a sign, and its caller by another one."""
+def test_the_source_has_the_current_line_marked_and_its_caller(broken):
     player = replay(broken)
     at = next(n for n, text in enumerate(player.sentences, 1) if "news starts running" in text)
-    lines = player.source(at).splitlines()
-    assert [line.split(maxsplit=2)[2] for line in lines if line.startswith("►")] == [
-        "time.sleep(4)"
-    ]
-    assert [line.split(maxsplit=2)[2] for line in lines if line.startswith("▻")] == ["save()"]
+    signs = {line[0]: line[1:].strip(" 0123456789") for line in player.source(at).splitlines()}
+    assert (signs["►"], signs["▻"]) == ("time.sleep(4)", "save()")
     with pytest.raises(IndexError, match="there is no moment 0: choose one from 1 to 14"):
         player.source(0)
 
 
-def test_a_source_that_is_gone_is_left_out(tmp_path):
+def test_a_source_that_is_gone_is_left_out():
     """Code whose text can't be read has sentences all the same."""
-    code = compile(
-        "import asyncio\nasync def main():\n    await asyncio.sleep(1)\n", "gone.py", "exec"
-    )
     names = {}
-    exec(code, names)
+    text = "import asyncio\nasync def main():\n    await asyncio.sleep(1)\n"
+    exec(compile(text, "gone.py", "exec"), names)
     player = replay(run(names["main"]))
     assert any("gone.py:3" in text for text in player.sentences)
     assert all(player.source(number) == "" for number in range(1, len(player) + 1))
 
 
-def test_a_long_recording_is_cut():
+def test_a_long_recording_is_cut_and_an_empty_one_is_over():
     """Of more steps than a person clicks through the first are shown."""
-
-    async def main():
-        for _ in range(MOST + 500):
-            await asyncio.sleep(0.001)
-
-    player = replay(run(main))
+    player = replay(run(lambda: download([0.001] * (MOST + 500))))
     assert MOST <= len(player) + 2 <= 2 * MOST
     assert player.script.cut > 0
     assert "more moments" in str(player)
     assert len(str(player).splitlines()) < 50
-
-
-def test_nothing_to_step_through_is_no_error():
-    """An empty block has the moment at which it is over."""
     with record() as recording:
         pass
     assert replay(recording).sentences[-1].endswith("it is all over.")
@@ -268,23 +247,17 @@ def test_no_stored_notebook_holds_a_widget(path):
 
 
 @pytest.mark.parametrize(
-    ("thing", "fix"),
+    ("thing", "options", "words"),
     [
-        (CHORES, "pass what `with record"),
-        (run_in_turn, "pass what `with record"),
-        (SimpleNamespace(recordings={}), 'comparison.recordings["together"]'),
+        (CHORES, {}, r"steps through a Recording and got a tuple: pass what `with record"),
+        (run_in_turn, {}, r"steps through a Recording and got a function.* pass what `with record"),
+        (SimpleNamespace(recordings={}), {}, r'comparison.recordings\["together"\]'),
+        (run_in_turn(CHORES, clock="virtual"), {"start": 1}, "has no option 'start': it steps"),
     ],
 )
-def test_what_is_no_recording_gets_one_sentence(thing, fix):
-    """The error names what came and what to pass."""
-    with pytest.raises(TypeError, match=r"replay\(\) steps through a Recording and got an? ") as e:
-        replay(thing)
-    assert fix in str(e.value)
-
-
-def test_an_option_gets_a_sentence(broken):
-    with pytest.raises(TypeError, match="has no option 'start': it steps through the whole"):
-        replay(broken, start=1)
+def test_a_wrong_argument_gets_one_sentence(thing, options, words):
+    with pytest.raises(TypeError, match=words):
+        replay(thing, **options)
 
 
 def test_a_view_is_published_before_the_picture(broken, monkeypatch):
@@ -301,77 +274,62 @@ def test_a_view_is_published_before_the_picture(broken, monkeypatch):
     assert "asyncteach-view" in published[0]["text/html"]
 
 
-class TestScreen:
-    """The widgets, as the kernel has them."""
+@pytest.fixture
+def screen(broken):
+    """The widgets of one view, as the kernel has them."""
+    return Screen(pytest.importorskip("ipywidgets"), replay(broken))
 
-    @pytest.fixture
-    def screen(self, broken):
-        """The widgets of one view."""
-        widgets = pytest.importorskip("ipywidgets")
-        from asyncteach.player import Screen
 
-        return Screen(widgets, replay(broken))
+def test_the_buttons_step_and_stop_at_the_ends(screen):
+    slider = screen.slider.slider
+    assert screen.back.disabled
+    screen.next.click()
+    assert (slider.value, screen.back.disabled) == (2, False)
+    screen.back.click()
+    screen.back.click()
+    assert slider.value == 1
+    slider.value = 14
+    screen.next.click()
+    assert slider.value == 14
+    assert screen.next.disabled
+    screen.play.value = True  # Play at the end begins at the beginning
+    assert (slider.value, screen.motor.playing, screen.play.description) == (1, True, "Pause")
+    screen.next.click()
+    assert (screen.play.value, screen.play.description) == (False, "Play")
 
-    def test_the_buttons_step_and_stop_at_the_ends(self, screen):
-        """Back is off at the beginning, Next at the end."""
-        assert screen.back.disabled
-        screen.next.click()
-        assert (screen.slider.slider.value, screen.back.disabled) == (2, False)
-        screen.back.click()
-        screen.back.click()
-        assert screen.slider.slider.value == 1
-        screen.slider.slider.value = 999
-        assert screen.slider.slider.value == 14
-        assert screen.next.disabled
 
-    def test_every_step_changes_sentence_playhead_states_and_source(self, screen):
-        """What is shown belongs to the moment that the slider shows."""
-        for number in range(1, 15):
-            screen.slider.slider.value = number
-            sentence = replay(screen._player.recording).sentences[number - 1]
-            assert f"Moment {number} of 14." in screen.sentence.value
-            assert sentence.replace("'", "&#x27;") in screen.sentence.value
-        screen.slider.slider.value = 5
-        assert '<strong aria-current="true">►' in screen.source.value
-        assert "time.sleep(4)" in screen.source.value
-        assert "<strong>running</strong>: news" in screen.states.value
+def test_every_step_changes_sentence_playhead_states_and_source(screen, broken):
+    """What is shown belongs to the moment that the slider shows."""
+    veils = set()
+    for number, sentence in enumerate(replay(broken).sentences, 1):
+        screen.slider.slider.value = number
+        assert f"Moment {number} of 14." in screen.sentence.value
+        assert sentence in screen.sentence.value
+        veils.add(screen.playhead.value)
+    assert len(veils) == len({moment.at for moment in replay(broken).script.moments})
+    screen.slider.slider.value = 5
+    assert '<strong aria-current="true">►' in screen.source.value
+    assert "time.sleep(4)" in screen.source.value
+    assert "<strong>running</strong>: news" in screen.states.value
 
-    def test_play_starts_again_at_the_end(self, screen):
-        """Play at the end begins at the beginning."""
-        screen.slider.slider.value = 14
-        screen.play.value = True
-        assert (screen.slider.slider.value, screen.motor.playing) == (1, True)
-        assert screen.play.description == "Pause"
-        screen.next.click()
-        assert (screen.play.value, screen.play.description) == (False, "Play")
 
-    def test_every_control_has_a_name_and_a_tooltip(self, screen):
-        """Buttons, slider and field say what they are."""
-        for control in (
-            screen.back,
-            screen.play,
-            screen.next,
-            screen.slider.slider,
-            screen.slider.field,
-        ):
-            assert control.description
-            assert control.tooltip
+def test_controls_have_names_and_pictures_words(screen):
+    """What lies over the picture isn't there for a screen reader."""
+    slider = screen.slider
+    for control in (screen.back, screen.play, screen.next, slider.slider, slider.field):
+        assert control.description
+        assert control.tooltip
+    assert 'alt="Timeline. This test: 8 s.' in screen.picture.value
+    assert 'alt="" aria-hidden="true"' in screen.playhead.value
 
-    def test_pictures_have_words_and_the_playhead_is_decoration(self, screen):
-        """The picture says what it shows; what lies over it is not there for a screen reader."""
-        assert 'alt="Timeline. This test: 8 s.' in screen.picture.value
-        assert 'alt="" aria-hidden="true"' in screen.playhead.value
 
-    def test_names_are_no_markup(self):
-        """A task may be called what it wants."""
-        widgets = pytest.importorskip("ipywidgets")
-        from asyncteach.player import Screen
+def test_names_are_no_markup():
+    """A task may have any name."""
 
-        async def main():
-            await asyncio.create_task(asyncio.sleep(1), name="<img src=x onerror=alert(1)>")
+    async def main():
+        await asyncio.create_task(asyncio.sleep(1), name="<img src=x onerror=alert(1)>")
 
-        screen = Screen(widgets, replay(run(main)))
-        for number in range(1, len(screen._player) + 1):
-            screen.slider.slider.value = number
-            shown = screen.sentence.value + screen.states.value + screen.source.value
-            assert "<img" not in shown
+    screen = Screen(pytest.importorskip("ipywidgets"), replay(run(main)))
+    for number in range(1, len(screen._player) + 1):
+        screen.slider.slider.value = number
+        assert "<img" not in screen.sentence.value + screen.states.value + screen.source.value
