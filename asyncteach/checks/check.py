@@ -53,7 +53,7 @@ class Check:
         self._passed: list[Judgement] = []
         self._failed: Judgement | None = None
         self._hint = ""
-        self._of = recording  # which was judged by the condition that failed
+        self._of = recording  # where the marks of the failed condition are
 
     @property
     def passed(self) -> bool:
@@ -94,9 +94,9 @@ class Check:
         return self._add(found, hint)
 
     def overlapped(self, *names: str, hint: str = "") -> Self:
-        """Judge if all these tasks were under way at the same moment; without names, all tasks.
+        """Judge if all these tasks were under way at the same moment.
 
-        All tasks are here the tasks that have started no others.
+        Without names it judges all tasks that have started no others.
         """
         __tracebackhide__ = True
         _check_names("overlapped", names)
@@ -116,7 +116,7 @@ class Check:
         return self._add(conditions.judge_blocks(trace, seconds), hint)
 
     def at_most(self, count: int, name: str, *, hint: str = "") -> Self:
-        """Judge if never more than `count` tasks, or calls, of that name were at work at once.
+        """Judge if at most `count` tasks, or calls, of that name were at work at the same time.
 
         The name is the name of tasks, or of a coroutine function that tasks call, which is more
         exact. A task that waits for a lock, semaphore, queue, condition, event or barrier isn't at
@@ -237,7 +237,7 @@ class Check:
         elif lines or self._ran:
             lines.append("All right.")
         else:
-            lines.append("Nothing has been checked yet: add a condition, as took(minutes=40).")
+            lines.append("Nothing has been checked yet: add a condition, such as took(minutes=40).")
         return "\n".join(lines)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -209,8 +209,8 @@ def judge_most(trace: Trace, limit: int, name: str) -> Judgement:
 def _find_work(trace: Trace, name: str) -> list[tuple[float, float, int]]:
     """Return when tasks of that name, or calls of a coroutine function of that name, were at work.
 
-    That is when they waited, but for their turn: on one loop at most one more is running. A task
-    with such a call counts only inside of it. A job in a thread counts for as long as it takes.
+    That is when they waited for anything but their turn: on one loop only one more can be running.
+    A task with such a call counts only during the call. A job in a thread counts until it ends.
     """
     calls = [
         wait for wait in trace.waits if any(is_function(p.function, name) for p in wait.places)

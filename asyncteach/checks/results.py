@@ -1,4 +1,4 @@
-"""Judgements: whether a condition holds, how often it has failed, and what a result is."""
+"""Judgements: whether a condition holds, with a hint if it doesn't; and that of a result."""
 
 import asyncio
 import inspect
@@ -30,12 +30,12 @@ class Judgement(NamedTuple):
 
 
 def yes(clause: str) -> Judgement:
-    """Return that a condition holds."""
+    """Return the judgement of a condition that holds."""
     return Judgement(True, clause)
 
 
 def no(clause: str, hint: str, *marks: Mark) -> Judgement:
-    """Return that a condition doesn't hold."""
+    """Return the judgement of a condition that doesn't hold, with the places that show it."""
     return Judgement(False, clause, hint, marks)
 
 
@@ -65,7 +65,7 @@ _WRONG = (
 
 
 def judge_result(actual: Any, expected: Any) -> Judgement:
-    """Judge if both are equal by `==`, arrays in all of their items."""
+    """Judge if both are equal by `==`, and arrays in all of their items."""
     if _is_equal(actual, expected):
         return yes(f"the result is {show(actual)}")
     if what := unfinished(actual):

@@ -20,7 +20,7 @@ from asyncteach.recorder.waits import describe
 from asyncteach.recorder.watchdog import read_stack
 
 TURN = 0.01
-"""Real seconds between two looks whether the loop has answered."""
+"""Real seconds between two looks at whether the loop has answered."""
 
 GRACE = 20
 """A loop that no step holds answers before this thread has had so many turns.

@@ -36,7 +36,7 @@ def judge(answer, *, virtual=True, **options):
     return asyncio.run(run())
 
 
-def told(verdict):
+def sentence_of(verdict):
     """Return the sentence of a check that has failed."""
     assert not verdict.passed
     return re.search(r"^Not yet: (.*)\.$", str(verdict), re.M)[1]
@@ -206,7 +206,9 @@ async def three_in_threads():
 @pytest.mark.parametrize("answer", [a_semaphore_inside, workers_and_a_queue, three_in_threads])
 def test_every_way_to_have_three_at_the_same_time_passes(answer):
     assert judge(answer).at_most(3, "fetch").passed
-    assert told(judge(answer).at_most(2, "fetch")).startswith("three of fetch were under way")
+    assert sentence_of(judge(answer).at_most(2, "fetch")).startswith(
+        "three of fetch were under way"
+    )
 
 
 def test_a_limit_around_the_wrong_thing_is_none():
@@ -220,7 +222,7 @@ def test_a_limit_around_the_wrong_thing_is_none():
 
         await with_ten(limited)
 
-    assert told(judge(main).at_most(3, "fetch")) == (
+    assert sentence_of(judge(main).at_most(3, "fetch")) == (
         "ten of fetch were under way at the same time, at the very start, expected at most three"
     )
 
@@ -348,12 +350,12 @@ LINE = r"test_checks\.py:\d+"
 )
 def test_what_is_wrong_is_named_and_marked(answer, condition, sentence):
     verdict = eval(f"judge(answer).{condition}")
-    assert re.fullmatch(sentence, told(verdict))
+    assert re.fullmatch(sentence, sentence_of(verdict))
     assert hint(verdict)
     nowhere = "no task|there are no|it isn't true|your code"
     assert bool(marks_of(verdict)) != bool(re.match(nowhere, sentence))
     # Later conditions are skipped.
-    assert told(verdict.took(seconds=0)) == told(verdict)
+    assert sentence_of(verdict.took(seconds=0)) == sentence_of(verdict)
     assert kept == [] or kept.pop().cancelled()
 
 
@@ -367,7 +369,7 @@ def test_real_time_is_judged_too_and_what_a_thread_does_holds_nothing():
     async def in_a_thread():
         await asyncio.gather(page(1), asyncio.to_thread(time.sleep, 2))
 
-    assert "nap() held the loop" in told(judge(main, virtual=False).never_blocked())
+    assert "nap() held the loop" in sentence_of(judge(main, virtual=False).never_blocked())
     assert judge(in_a_thread).never_blocked().took(seconds=2).passed
 
 
@@ -393,7 +395,7 @@ def test_a_wrong_result_is_described(value, sentence, words):
         return value()
 
     verdict = judge(main).result([1, 2])
-    assert sentence in told(verdict)
+    assert sentence in sentence_of(verdict)
     assert words in hint(verdict)
     del verdict
     gc.collect()  # what was never awaited warns here and not in another test
@@ -403,7 +405,7 @@ def test_one_check_goes_on_with_another_one():
     right, wrong = judge(together).took(seconds=3), judge(in_turn).took(seconds=3)
     assert right.also(judge(together).overlapped("page")).passed
     assert not right.also(wrong).passed
-    assert told(right) == told(wrong)
+    assert sentence_of(right) == sentence_of(wrong)
     assert "page-1" in right._repr_mimebundle_()[1]["image/png"]["alt"]
 
 
@@ -457,10 +459,10 @@ def test_an_error_is_shown_with_the_users_line():
     line = fail.__code__.co_firstlineno + 2
     sentence = f"your code raised ValueError: no such page at test_checks.py:{line}"
     verdict = judge(fail)
-    assert told(verdict) == sentence
+    assert sentence_of(verdict) == sentence
     assert isinstance(verdict.error, ValueError)
     verdict = judge(group)
-    assert told(verdict) == f"{sentence} (in an ExceptionGroup, as a TaskGroup raises it)"
+    assert sentence_of(verdict) == f"{sentence} (in an ExceptionGroup, as a TaskGroup raises it)"
     (mark,) = marks_of(verdict)
     assert verdict.recording.names[mark.rows[0]] == "fail"
 
@@ -552,7 +554,7 @@ def test_an_answer_that_never_ends_is_stopped_and_its_line_is_named(answer, virt
     verdict = judge(answer, deadline=0.3, virtual=virtual)
     assert verdict.stopped
     sentence = f"still going after 0.3 seconds, so it was stopped; it was at {LINE}"
-    assert re.fullmatch(sentence, told(verdict))
+    assert re.fullmatch(sentence, sentence_of(verdict))
     assert str(verdict.took(seconds=0).result(3)) == str(verdict)
     (mark,) = marks_of(verdict)
     assert mark.end - mark.start >= 0.5 * verdict.recording.seconds
