@@ -41,12 +41,10 @@ def _draw_mark(ax: Axes, sheet: Sheet, mark: Mark) -> None:
     room = (high - low) * 0.004
     start, end = mark.start - room, max(mark.end, mark.start) + room
     lanes = sorted({int(sheet.view.lane_of[row]) for row in mark.rows} - {-1})
-    boxes = [(sheet.bar(lane)[0] - 0.1, sheet.bar(lane)[1] + 0.1) for lane in lanes]
+    boxes = [(sheet.bar(lane)[0] - 0.08, sheet.bar(lane)[1] + 0.08) for lane in lanes]
     if not lanes or len(lanes) > _MOST:
-        last = len(sheet.view.lanes) - 1
-        boxes = [
-            (sheet.bar(min(lanes, default=0))[0] - 0.1, sheet.bar(max(lanes, default=last))[1])
-        ]
+        ends = (lanes[0], lanes[-1]) if lanes else (0, len(sheet.view.lanes) - 1)
+        boxes = [(sheet.bar(ends[0])[0] - 0.12, sheet.bar(ends[1])[1] + 0.12)]
     for top, bottom in boxes:
         outline = Rectangle(
             (start, top),
@@ -62,6 +60,7 @@ def _draw_mark(ax: Axes, sheet: Sheet, mark: Mark) -> None:
         )
         ax.add_patch(outline)
     if mark.label:
+        below = sheet.bar(1)[0] if len(sheet.middles) > 1 else sheet.bottom
         # At the edges the label extends inwards.
         share = ((start + end) / 2 - low) / ((high - low) or 1.0)
         side = "left" if share < _EDGE else "right" if share > 1 - _EDGE else "center"
@@ -70,7 +69,7 @@ def _draw_mark(ax: Axes, sheet: Sheet, mark: Mark) -> None:
             clip(mark.label, 40),
             # Above its first lane; a label for the whole goes below the top lane, away from the
             # title.
-            (x, boxes[0][0] if lanes else sheet.bar(0)[1]),
+            (x, boxes[0][0] if lanes else (sheet.bar(0)[1] + below) / 2),
             xytext=(0, 5 if lanes else 0),
             textcoords="offset points",
             color=paper if isinstance(paper, str) else "white",
