@@ -7,7 +7,7 @@ so that one program always does the same.
 import asyncio
 import contextlib
 import contextvars
-import inspect
+import functools
 import random
 import time
 import traceback
@@ -103,154 +103,115 @@ async def perform(world: World, program: list, name: str) -> str:
     """Execute a program as one task, or as a part of one."""
     place.set(name)
     tasks: list[asyncio.Task] = []
-    for index, (kind, *arguments) in enumerate(program):
-        own = f"{name}.{index}"
-        world.note(kind, world.name_of(asyncio.current_task()))
-        await STEPS[kind](world, tasks, own, *arguments)
+    for index, step in enumerate(program):
+        world.note(step[0], world.name_of(asyncio.current_task()))
+        if step[0] in ("await", "cancel"):
+            await deal_with(world, tasks[step[1] : step[1] + 1], step[0], f"{name}.{index}")
+        elif len(step) == 1 or isinstance(step[-1], (int, float)):
+            await do(world, f"{name}.{index}", *step)
+        else:
+            tasks += await nest(world, f"{name}.{index}", *step)
     world.note("end")
     return name
 
 
-async def _sleep(world, tasks, own, seconds):
-    await asyncio.sleep(world.lasts(seconds))
+async def deal_with(world: World, tasks: list[asyncio.Task], kind: str, own: str) -> None:
+    """Await or cancel a task, if there is one."""
+    for task in tasks:
+        if kind == "await":
+            world.note("got", await task)
+        else:
+            world.note("cancel", task.cancel(f"by {own}"))
 
 
-async def _yield(world, tasks, own):
-    await asyncio.sleep(0)
-
-
-async def _block(world, tasks, own, seconds):
-    time.sleep(world.lasts(seconds))
-
-
-async def _await(world, tasks, own, which):
-    if which < len(tasks):
-        world.note("got", await tasks[which])
-
-
-async def _cancel(world, tasks, own, which):
-    if which < len(tasks):
-        world.note("cancel", tasks[which].cancel(f"by {own}"))
-
-
-async def _set(world, tasks, own):
-    world.event.set()
-
-
-async def _wait(world, tasks, own):
-    await world.event.wait()
-    world.event.clear()
-
-
-async def _put(world, tasks, own):
-    await world.queue.put(own)
-
-
-async def _get(world, tasks, own):
-    world.note("got", await world.queue.get())
-
-
-async def _soon(world, tasks, own, seconds):
-    def callback():
-        world.note("soon", own)
-        time.sleep(world.lasts(seconds))
-
-    asyncio.get_running_loop().call_soon(callback)
-    asyncio.get_running_loop().call_soon(int, "no number")
-
-
-async def _later(world, tasks, own, seconds):
-    asyncio.get_running_loop().call_later(world.lasts(seconds), world.note, "later", own)
-
-
-async def _generate(world, tasks, own, seconds):
-    async def numbers():
-        try:
-            for number in range(3):
-                await asyncio.sleep(world.lasts(seconds))
-                yield number
-        finally:
+async def do(world: World, own: str, kind: str, seconds: float = 0) -> None:
+    """Execute a step that holds no others."""
+    loop = asyncio.get_running_loop()
+    match kind:
+        case "sleep":
             await asyncio.sleep(world.lasts(seconds))
-            world.note("generated", own)
-
-    async for number in numbers():
-        world.note("number", number)
-
-
-async def _raise(world, tasks, own):
-    raise ValueError(own)
-
-
-async def _spawn(world, tasks, own, program):
-    tasks.append(asyncio.create_task(perform(world, program, own), name=own))
-
-
-async def _make(world, tasks, own, program):
-    tasks.append(asyncio.Task(perform(world, program, own), name=own))
-
-
-async def _lock(world, tasks, own, program):
-    async with world.lock:
-        await perform(world, program, own)
-
-
-async def _gather(world, tasks, own, several):
-    world.note("got", await asyncio.gather(*parts(world, own, several), return_exceptions=False))
+        case "yield":
+            await asyncio.sleep(0)
+        case "block":
+            time.sleep(world.lasts(seconds))
+        case "set":
+            world.event.set()
+        case "wait":
+            await world.event.wait()
+            world.event.clear()
+        case "put":
+            await world.queue.put(own)
+        case "get":
+            world.note("got", await world.queue.get())
+        case "soon":
+            loop.call_soon(lambda: [world.note("soon", own), time.sleep(world.lasts(seconds))])
+            loop.call_soon(int, "no number")
+        case "later":
+            loop.call_later(world.lasts(seconds), world.note, "later", own)
+        case "generate":
+            async for number in generate(world, own, seconds):
+                world.note("number", number)
+        case "raise":
+            raise ValueError(own)
 
 
-async def _group(world, tasks, own, several):
-    async with asyncio.TaskGroup() as group:
-        for number, program in enumerate(several):
-            part = f"{own}.{number}"
-            tasks.append(group.create_task(perform(world, program, part), name=part))
-
-
-async def _timeout(world, tasks, own, seconds, program):
-    async with asyncio.timeout(world.lasts(seconds)):
-        await perform(world, program, own)
-
-
-async def _wait_for(world, tasks, own, seconds, program):
-    await asyncio.wait_for(perform(world, program, own), world.lasts(seconds))
-
-
-async def _shield(world, tasks, own, program):
-    tasks.append(asyncio.create_task(perform(world, program, own), name=own))
-    await asyncio.shield(tasks[-1])
-
-
-async def _guard(world, tasks, own, program):
+async def generate(world: World, own: str, seconds: float):
     try:
-        await perform(world, program, own)
-    except (ValueError, TimeoutError, ExceptionGroup) as error:
-        world.note("caught", *say(error))
-
-
-async def _finally(world, tasks, own, program):
-    try:
-        await perform(world, program, own)
-    except asyncio.CancelledError as error:
-        world.note("cancelled", *error.args)
-        await asyncio.sleep(world.lasts(0.5))
-        raise
+        for number in range(3):
+            await asyncio.sleep(world.lasts(seconds))
+            yield number
     finally:
-        await asyncio.sleep(world.lasts(0.25))
-        world.note("finally")
+        await asyncio.sleep(world.lasts(seconds))
+        world.note("generated", own)
 
 
-async def _forget(world, tasks, own, program):
-    asyncio.ensure_future(perform(world, program, own)).set_name(own)
-
-
-def parts(world, own, several):
-    return [perform(world, program, f"{own}.{n}") for n, program in enumerate(several)]
-
-
-STEPS = {
-    name.strip("_"): step
-    for name, step in list(globals().items())
-    if name.startswith("_") and inspect.isfunction(step)
-}
+async def nest(world: World, own: str, kind: str, *arguments) -> list[asyncio.Task]:
+    """Execute a step that holds others; return the tasks that it has started."""
+    program = arguments[-1]
+    inner = functools.partial(perform, world, program, own)
+    match kind:
+        case "spawn":
+            return [asyncio.create_task(inner(), name=own)]
+        case "make":
+            return [asyncio.Task(inner(), name=own)]
+        case "forget":
+            asyncio.ensure_future(inner()).set_name(own)
+        case "shield":
+            task = asyncio.create_task(inner(), name=own)
+            await asyncio.shield(task)
+            return [task]
+        case "lock":
+            async with world.lock:
+                await inner()
+        case "gather":
+            parts = [perform(world, part, f"{own}.{n}") for n, part in enumerate(program)]
+            world.note("got", await asyncio.gather(*parts))
+        case "group":
+            async with asyncio.TaskGroup() as group:
+                for number, part in enumerate(program):
+                    name = f"{own}.{number}"
+                    group.create_task(perform(world, part, name), name=name)
+        case "timeout":
+            async with asyncio.timeout(world.lasts(arguments[0])):
+                await inner()
+        case "wait_for":
+            await asyncio.wait_for(inner(), world.lasts(arguments[0]))
+        case "guard":
+            try:
+                await inner()
+            except (ValueError, TimeoutError, ExceptionGroup) as error:
+                world.note("caught", *say(error))
+        case "finally":
+            try:
+                await inner()
+            except asyncio.CancelledError as error:
+                world.note("cancelled", *error.args)
+                await asyncio.sleep(world.lasts(0.5))
+                raise
+            finally:
+                await asyncio.sleep(world.lasts(0.25))
+                world.note("finally")
+    return []
 
 
 def say(error: BaseException) -> list:
