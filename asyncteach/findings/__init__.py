@@ -14,8 +14,8 @@ class Finding:
 
     `kind` is a word to test for, `task` the name of the task, `seconds` the time that it cost,
     and `file` and `line` are the user's own line. `message` describes what was observed, `fix` what
-    to do. `delayed` has the label of each task that was ready while the loop was held, with the
-    seconds that it waited, the longest first.
+    to do. `delayed` has the label of each task that was ready while the loop was held, with its
+    delay in seconds, the longest first.
     """
 
     kind: str

@@ -13,7 +13,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def walk_own(node: ast.AST) -> Iterator[ast.AST]:
-    """Give what is inside a node and runs with it: not what nested functions and classes hold."""
+    """Yield what is inside a node and runs with it: not what nested functions and classes hold."""
     for child in ast.iter_child_nodes(node):
         yield child
         if not isinstance(child, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):

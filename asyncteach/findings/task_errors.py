@@ -45,25 +45,19 @@ def find_task_errors(trace: Trace) -> Iterator[Finding]:
 
 
 def _is_nested(trace: Trace, event: Event) -> Words:
-    words = (
-        "cannot be called from a running event loop",
-        "event loop is already running",
-        "while another loop is running",
-    )
-    return {} if any(part in event.text for part in words) else None
+    ends = ("called from a running event loop", "loop is already running", "loop is running")
+    return {} if event.text.endswith(ends) else None
 
 
 def _is_never_worked_on(trace: Trace, event: Event) -> Words:
     """Return None if a task that is at work may still call `task_done()`."""
-    getting = {
-        wait.task
-        for wait in trace.waits
-        if wait.what == "an item of a queue" and wait.start < event.at <= wait.end
-    }
-    joining = {event.task, *(trace.ancestors(event.task) if event.task is not None else [])}
+    idle = {event.task, *(trace.ancestors(event.task) if event.task is not None else [])}
+    for wait in trace.waits:
+        if wait.what == "an item of a queue" and wait.start < event.at <= wait.end:
+            idle.add(wait.task)
     for index, row in enumerate(trace.rows):
         is_alive = row.spawned < event.at and not row.finished < event.at
-        if row.kind == "task" and is_alive and index not in getting | joining:
+        if row.kind == "task" and is_alive and index not in idle:
             return None
     return {}
 
