@@ -35,60 +35,11 @@ async def _end(*tasks):
 # Awaits that need each other
 
 
-async def one_needs_the_result_of_the_other():
-    async def find_orders(user):
-        await asyncio.sleep(0.05)
-        return [user, user + 1]
-
-    user = await _fetch(3, 0.05)
-    orders = await find_orders(user)
-    prices = await _fetch([2 * order for order in orders], 0.05)
-    assert prices == [6, 8]
-
-
-async def the_result_goes_through_a_list():
-    async def show(pages):
-        await asyncio.sleep(0.05)
-        return len(pages)
-
-    pages = []
-    first = await _fetch(1)
-    pages.append(first)
-    assert await show(pages) == 1
-
-
-async def the_second_depends_on_whether_the_first_was_there():
-    answer = await _fetch(None, 0.05)
-    if answer is None:
-        answer = await _fetch(7, 0.05)
-    assert answer == 7
-
-
-async def a_token_that_is_handed_from_round_to_round():
-    async def _fetch(number, token):
-        await asyncio.sleep(0.03)
-        return token + number
-
-    token = 0
-    for number in range(4):
-        token = await _fetch(number, token)
-    assert token == 6
-
-
 class Connection:
     """One conversation: its parts have their order."""
 
-    async def open(self):
-        await asyncio.sleep(0.05)
-
     async def send(self, text):
         await asyncio.sleep(0.05)
-
-
-async def methods_of_one_object():
-    connection = Connection()
-    await connection.open()
-    await connection.send("hello")
 
 
 async def functions_that_share_an_object():
@@ -158,23 +109,6 @@ async def a_global_that_one_function_binds_anew():
     print(await _convert(3))
 
 
-async def a_file_written_and_read():
-    async def copy_to(path):
-        await asyncio.sleep(0.05)
-
-    async def hash_of(path):
-        await asyncio.sleep(0.05)
-
-    await copy_to("letter.txt")
-    await hash_of("letter.txt")
-
-
-async def a_slow_pace_out_of_politeness():
-    for page in range(4):
-        await _fetch(page)
-        await asyncio.sleep(0.03)
-
-
 # Loops that wait
 
 
@@ -195,17 +129,6 @@ async def retry_with_backoff():
             break
         except ConnectionError:
             await asyncio.sleep(0.01 * 2**attempt)
-
-
-async def polling():
-    began = time.perf_counter()
-
-    async def is_ready():
-        await asyncio.sleep(0.01)
-        return time.perf_counter() - began > 0.1
-
-    while not await is_ready():
-        await asyncio.sleep(0.02)
 
 
 async def a_cache_that_sometimes_needs_no_waiting():
@@ -386,6 +309,8 @@ async def a_set_of_background_tasks():
 
 
 async def a_graceful_shutdown():
+    unwanted = _fetch(1)
+    unwanted.close()
     stop = asyncio.Event()
 
     async def serve():
@@ -397,12 +322,6 @@ async def a_graceful_shutdown():
     await asyncio.sleep(0.1)
     stop.set()
     await asyncio.gather(*servers)
-
-
-async def a_coroutine_that_is_closed():
-    unwanted = _fetch(1)
-    unwanted.close()
-    await asyncio.sleep(0.02)
 
 
 # Threads, processes, sockets, computing

@@ -323,6 +323,9 @@ def test_awaits_that_could_wait_together(body, what, total, together, call):
         "for n in (1, 2): x = await client.get()",
         "for n in (1, 2): await client.get(n)",  # for its effect, in its order
         "for n in (1, 2): x = await job(x)",
+        "token = 0\nfor n in (1, 2): token = await client.get(token)",
+        "await client.get(1)\nawait client.post(2)",
+        "await asyncio.sleep(10)\nawait job(1)\nawait asyncio.sleep(10)",
         "for step in (fill, fill): await step(pages)",
         "for n in (1, 2):\n  if n: await job(n)",
         "for n in (1, 2):\n  if await job(n): break",
@@ -467,12 +470,6 @@ def test_an_event_becomes_a_sentence(kind, fields, expected, message):
 )
 def test_an_event_with_an_innocent_explanation_is_no_finding(kind, fields):
     assert with_event(kind, **fields).findings == []
-
-
-def test_calls_that_were_never_awaited_are_counted():
-    events = [Event("never-awaited", None, 0.1, HERE, "work")] * 3
-    found = only(recording_of([task("main")], events=events))
-    assert "work() was called 3 times at lesson.py:3" in found.message
 
 
 def test_a_task_that_goes_round_may_end_with_the_program():

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import contextvars
 import math
 import sys
 import threading
@@ -155,22 +154,6 @@ def test_a_task_that_is_left_is_named_and_cancelled():
     assert {order.left for order in orders} == {("stay",)}
     assert ends
     assert program.task.done()
-
-
-def test_contexts_and_eager_arguments_of_tasks_pass_through():
-    name = contextvars.ContextVar("name", default="outside")
-
-    async def program():
-        async def look():
-            return name.get()
-
-        context = contextvars.copy_context()
-        context.run(name.set, "inside")
-        task = asyncio.get_running_loop().create_task(look(), context=context)
-        return await task, name.get(), asyncio.current_task().get_name()
-
-    (order,) = every_order(program)
-    assert order.result == ("inside", "outside", "main")
 
 
 def test_it_runs_inside_a_running_loop_that_sees_nothing_of_it():
