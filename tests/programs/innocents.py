@@ -4,11 +4,11 @@ Each coroutine function whose name has no underscore before it is a program.
 """
 
 import asyncio
-import inspect
 import sys
 import threading
 import time
 from contextlib import asynccontextmanager, suppress
+from inspect import iscoroutinefunction
 
 
 async def _fetch(page, seconds=0.03):
@@ -421,5 +421,5 @@ async def computing_that_delays_no_task():
 INNOCENTS = [
     function
     for name, function in list(globals().items())
-    if inspect.iscoroutinefunction(function) and not name.startswith("_")
+    if iscoroutinefunction(function) and not name.startswith("_")
 ]
