@@ -3,6 +3,7 @@
 import heapq
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -50,21 +51,22 @@ def build_trace(session: RecordingSession) -> Trace:
     columns = zip(*((part.task, part.state, part.start, part.end) for part in parts), strict=True)
     slices = Slices(*map(np.concatenate, columns))
     slices = slices[np.argsort(slices.start, kind="stable")[: session.most]]
-    trace = Trace(records.rows, slices, records.duration, events=_events(records), idle=idle)
-    trace.loops = [f"loop {n + 1}" for n in range(len(idle))] if idle[1:] else ["loop"] * len(idle)
-    trace.is_virtual = session.clock.virtual
-    trace.dropped = dropped + sum(map(len, parts)) - len(slices)
-    trace.threshold, trace.is_final = session.threshold, session.closed
-
-    def find_waits() -> list[Wait]:
-        return sorted((w for one in waits for w in one()), key=lambda w: (w.start, w.task))
-
-    def find_blocks() -> list[Block]:
-        ready = slices.of(READY)
-        return sorted((b for one in blocks for b in one(ready)), key=lambda b: b.start)
-
-    trace.find_waits, trace.find_blocks = find_waits, find_blocks
-    return trace
+    return Trace(
+        *(records.rows, slices, records.duration),
+        events=_events(records),
+        idle=idle,
+        loops=[f"loop {n + 1}" for n in range(len(idle))] if idle[1:] else ["loop"] * len(idle),
+        is_virtual=session.clock.virtual,
+        is_final=session.closed,
+        dropped=dropped + sum(map(len, parts)) - len(slices),
+        threshold=session.threshold,
+        find_waits=lambda: sorted(
+            chain(*(one() for one in waits)), key=lambda wait: (wait.start, wait.task)
+        ),
+        find_blocks=lambda: sorted(
+            chain(*(one(slices.of(READY)) for one in blocks)), key=lambda block: block.start
+        ),
+    )
 
 
 # Tasks

@@ -37,10 +37,8 @@ SHORTEST_WAIT = 0.001
 _Handle: Any = events.Handle
 _TimerHandle: Any = events.TimerHandle
 _SafeHandle: Any = getattr(events, "_ThreadSafeHandle", events.Handle)  # of its own from 3.14 on
-_HANDLE_SLOTS = {
-    *("_callback", "_args", "_cancelled", "_loop", "_source_traceback"),
-    *("_repr", "__weakref__", "_context"),
-}
+_SLOTS = "_callback _args _cancelled _loop _source_traceback _repr __weakref__ _context"
+_METHOD = types.MethodType
 _SPAWN_DEPTH = 3 if sys.version_info < (3, 12) else 4  # from 3.12 on our create_task is between
 _CREATE_TASK = asyncio.create_task.__code__
 # The type of the callback by which a task asks for its next step: asyncio has no name for it. None:
@@ -53,10 +51,9 @@ def running_loop() -> Any:
     return asyncio._get_running_loop()
 
 
-def context_of_runner(runner: Any) -> contextvars.Context:
+def context_of_runner(runner: Any) -> Any:
     """Return the context in which a Runner runs what it is given."""
-    context: contextvars.Context = runner._context
-    return context
+    return runner._context
 
 
 def check_loop(loop: object) -> str | None:
@@ -82,7 +79,7 @@ def task_of(callback: Any) -> Any:
 
 def is_python_step(method: Any) -> bool:
     """Return whether a task that is written in Python asks for a step, not for a wakeup."""
-    return getattr(method, "__name__", "") == "__step" and hasattr(method.__self__, "get_coro")
+    return getattr(method, "__name__", "") == "__step" and task_of(method) is not None
 
 
 # What the loop finds in its queue
@@ -178,7 +175,7 @@ def _make_call_soon(patch: "LoopPatch", loop: Any) -> Callable[..., Any]:
     def call_soon(callback: Any, *args: Any, context: Any = None) -> Any:
         task = number = None
         kind = type(callback)
-        if kind is step_type or (kind is types.MethodType and is_python_step(callback)):
+        if kind is step_type or (kind is _METHOD and is_python_step(callback)):
             task, handle = callback.__self__, patch.running
             if handle is not None and task is handle._task:
                 # The running step gives way and asks for another one. Nothing else has its
@@ -224,7 +221,7 @@ class LoopPatch:
         self.loop: Any = loop
         self.clock = clock
         self.scope_of: Callable[[Any], Any] = open_session
-        self._registry = registry
+        self.give_up, self._on_close = registry.give_up, registry.remove
         self.threshold = float("inf")
         self.tasks = TaskTable(self)
         self.events = TaskEvents(self, registry)
@@ -257,7 +254,7 @@ class LoopPatch:
 
         # Where something else is in the place of asyncio's own, that is called and its handle
         # replaced; what asyncio's own does is done here.
-        self.is_slow = set(_Handle.__slots__) != _HANDLE_SLOTS or any(
+        self.is_slow = set(_Handle.__slots__) != set(_SLOTS.split()) or any(
             name in vars(loop) or getattr(type(loop), name) is not vars(asyncio.BaseEventLoop)[name]
             for name in ("call_soon", "call_soon_threadsafe")
         )
@@ -371,7 +368,7 @@ class LoopPatch:
             tasks.numbers[key] = number
             return number
         except Exception as error:
-            self.fail(error)
+            self.give_up(error)
             return None
 
     def finish(self, number: int, task: Any) -> None:
@@ -383,12 +380,7 @@ class LoopPatch:
             if task._exception is not None or task.cancelled() or task.cancelling():
                 self.events.finished(number, task)
         except Exception as error:
-            self.fail(error)
-
-    def fail(self, error: BaseException) -> None:
-        """End all recording: something in the recorder itself has failed."""
-        self.stop()
-        self._registry.give_up(error)
+            self.give_up(error)
 
     def adopt(self, task: Any, scope: Any) -> Entry:
         """Take in the running task, which opens a recording in the midst of one of its steps."""
@@ -565,4 +557,4 @@ class LoopPatch:
 
     def _close(self) -> None:
         self._before["close"]()
-        self._registry.remove(self)
+        self._on_close(self)

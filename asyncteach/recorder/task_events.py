@@ -59,7 +59,7 @@ class TaskEvents:
         try:
             self.waited(number, task, until)
         except Exception as error:
-            self._patch.fail(error)
+            self._patch.give_up(error)
 
     def waited(self, number: int, task: Any, until: float) -> None:
         """Note what a task has waited for: it still stands where it waited."""
@@ -78,7 +78,7 @@ class TaskEvents:
                 self.notes.append(new)
             if kind == "sleep" and len(coroutines) == len(chain):  # all but the sleep the user's
                 self._sleeps[position] = note
-            self._look_for_siblings(number, task, until, waiting.lines)
+            self._look_for_siblings(number, task._fut_waiter, until, waiting.lines)
         trail, same = self.trails.get(number, ()), 0
         for reference, coroutine in zip(trail, coroutines, strict=False):
             if reference() is not coroutine:
@@ -97,9 +97,8 @@ class TaskEvents:
         """Return the kind of a wait, what is awaited, and a number: an amount, a task or a job."""
         kind, what, amount, target = waiting[:4]
         if kind == "queue":
-            # Given up, though there is nothing left to take from it.
             left = getattr(target, "_unfinished_tasks", 0)
-            if "to be done" in what and left and target.empty():
+            if "to be done" in what and left and target.empty():  # there is nothing left to take
                 self._note("join-unfinished", number, waiting.lines, str(left), until)
         elif kind == "lock":
             # One that it has got at last is held by no other task any more.
@@ -122,18 +121,14 @@ class TaskEvents:
         number = self._patch.tasks.number_of(task)
         return -1.0 if number is None else float(number)
 
-    def _look_for_siblings(
-        self, number: int, task: Any, at: float, lines: tuple[Line, ...]
-    ) -> None:
+    def _look_for_siblings(self, number: int, future: Any, at: float, lines: Any) -> None:
         """Note that gather() passes on an error while others that it gathered still work."""
-        future = task._fut_waiter
         children = getattr(future, "_children", None)
-        if not children or not future.done() or future.cancelled() or future._exception is None:
-            return
-        left = [self._patch.tasks.entry_of(child) for child in children if not child.done()]
-        if others := tuple(other for other in left if other is not None):
-            text = describe_error(future._exception)
-            self._note("siblings-ran-on", number, lines, text, at, others)
+        if children and future.done() and not future.cancelled() and future._exception:
+            left = [self._patch.tasks.entry_of(child) for child in children if not child.done()]
+            if others := tuple(other for other in left if other is not None):
+                text = describe_error(future._exception)
+                self._note("siblings-ran-on", number, lines, text, at, others)
 
     def _note(
         self, kind: str, number: int, lines: Any, text: str, at: float, others: Any = ()
@@ -156,11 +151,10 @@ class TaskEvents:
 
     def name_living(self) -> dict[int, Any]:
         """Give the tasks that aren't done their names, and return them by number."""
-        loop, tasks = self._patch.loop, self._patch.tasks
-        living = {} if loop is None else {tasks.number_of(t): t for t in asyncio.all_tasks(loop)}
-        living.pop(None, None)
-        for number, task in living.items():
-            tasks.entry(number).name = task.get_name()
+        loop, living = self._patch.loop, {}
+        for task in asyncio.all_tasks(loop) if loop is not None else ():
+            if (entry := self._patch.tasks.entry_of(task)) is not None:
+                entry.name, living[entry.number] = task.get_name(), task
         return living
 
     def pending(self, session: Any) -> None:
@@ -182,10 +176,9 @@ class TaskEvents:
         if self._patch.stopped:
             return
         try:
-            task = context.get("task") or context.get("future")
-            entry = self._patch.tasks.entry_of(task)
-            message = str(context.get("message"))
-            if entry is None or task is None:
+            task: Any = context.get("task") or context.get("future")
+            entry, message = self._patch.tasks.entry_of(task), str(context.get("message"))
+            if entry is None:
                 return
             if "exception was never retrieved" in message and entry.outcome.startswith("raised"):
                 text = describe_error(context.get("exception"))
@@ -195,7 +188,7 @@ class TaskEvents:
                 entry.finished, entry.outcome = self._patch.now(), "garbage-collected"
                 self._report("destroyed-pending", entry, entry.line, "")
         except Exception as error:
-            self._patch.fail(error)
+            self._patch.give_up(error)
 
     # Threads
 
@@ -205,7 +198,7 @@ class TaskEvents:
             entry = self._patch.tasks.entry_of(getattr(callback, "__self__", None))
             self._report("wrong-thread", entry, users_line(3), name_callback(callback))
         except Exception as error:
-            self._patch.fail(error)
+            self._patch.give_up(error)
 
 
 def _is_never_uncancelled(line: Line) -> bool:

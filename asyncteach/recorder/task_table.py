@@ -168,7 +168,9 @@ class TaskTable:
             entry = self.entries[number] = Entry()
             entry.number, entry.patch, entry.coroutine = number, self._patch, row[_COROUTINE]
             entry.scope, entry.parent, entry.spawned = row[_SCOPE], row[_PARENT], row[_SPAWNED]
-            entry.line = None if code is None else (code, _line_at(code, instruction))
+            if code is not None:
+                lines = (line for begin, end, line in code.co_lines() if begin <= instruction < end)
+                entry.line = code, next(lines, None) or code.co_firstlineno
         return entry
 
     def entry_of(self, task: Any) -> Entry | None:
@@ -183,11 +185,3 @@ class TaskTable:
             entry.name, entry.finished = name, self.ends[number]
             entry.outcome = entry.outcome or "returned"
         return entry
-
-
-def _line_at(code: CodeType, instruction: int) -> int:
-    """Return the line of an instruction."""
-    for start, end, line in code.co_lines():
-        if start <= instruction < end:
-            return line or code.co_firstlineno
-    return code.co_firstlineno
