@@ -505,10 +505,11 @@ class LoopPatch:
         try:
             task = self._before["create_task"](coro, **kwargs)
         finally:
-            self.current, self._making = outer
-            if number is not None and not hasattr(task, "get_coro"):
-                tasks.forget(number)
-                number = None
+            if number is not None:
+                self.current, self._making = outer
+                if not hasattr(task, "get_coro"):
+                    tasks.forget(number)
+                    number = None
         if getattr(task, "_source_traceback", None):
             del task._source_traceback[-1]
         if number is not None:

@@ -150,7 +150,7 @@ class TaskEvents:
             self._report("swallowed-cancellation", entry, line, "", at=self._patch.last)
 
     def name_living(self) -> dict[int, Any]:
-        """Give the tasks that aren't done their names, and return them by number."""
+        """Note the names of the tasks that aren't done, and return those tasks by number."""
         loop, living = self._patch.loop, {}
         for task in asyncio.all_tasks(loop) if loop is not None else ():
             if (entry := self._patch.tasks.entry_of(task)) is not None:
