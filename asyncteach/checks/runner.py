@@ -66,6 +66,7 @@ async def run_answer(
 async def _settle() -> None:
     """Give tasks that were cancelled and not awaited the steps that they need to end."""
     for _ in range(10):
-        if not any(task.cancelling() for task in asyncio.all_tasks()):
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        if not any(task.cancelling() for task in others):
             return
         await asyncio.sleep(0)

@@ -66,12 +66,12 @@ async def run_within(
     """Await what `make` returns, as a task on the running loop, for at most `seconds` real seconds.
 
     At the end, or at the deadline, `on_end` is called and all unfinished tasks of the answer are
-    cancelled. A task that catches that gets another exception, and so does a step that holds the
-    loop. If the answer catches that too, it can't be stopped, and a sentence says so. A step that
-    holds a loop outside of the main thread can't be stopped either. Threads go on. The seconds are
-    real ones under `virtual_time()` too. If this coroutine is cancelled, for example by the stop
-    button, the answer is stopped at once; a step that holds the loop is stopped at the deadline.
-    An exception of the answer is returned in the Ending.
+    cancelled, with what they gather. A task that catches that gets another exception, and so does
+    a step that holds the loop. If the answer catches that too, or holds a loop outside of the main
+    thread, it can't be stopped, and a sentence says so. Threads go on. The seconds are real ones
+    under `virtual_time()` too. If this coroutine is cancelled, for example by the stop button, the
+    answer is stopped at once; a step that holds the loop is stopped at the deadline. An exception
+    of the answer is returned in the Ending.
     """
     loop = asyncio.get_running_loop()
     watchdog = _Watchdog(loop, seconds)
