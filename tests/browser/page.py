@@ -1,6 +1,5 @@
 """A notebook in JupyterLab: as the browser shows it, as the server knows it, as it is stored."""
 
-import base64
 import json
 import re
 import time
@@ -25,13 +24,6 @@ return Array.from(document.querySelectorAll('.jp-OutputArea-output img'))
     drawn: image.complete && image.naturalWidth > 0,
     inWidget: !!image.closest('.jupyter-widgets') || !image.src.startsWith('data:image/png'),
     words: image.alt}))
-"""
-# What scrolls in a notebook's panel, from its beginning.
-SCROLLED = """
-const outer = document.querySelector('.jp-NotebookPanel-notebook .jp-WindowedPanel-outer')
-  || document.querySelector('.jp-NotebookPanel-notebook') || document.body;
-outer.scrollTop = 0;
-return outer.scrollHeight
 """
 
 
@@ -123,6 +115,11 @@ class Page:
         """Return the error outputs; an uncaught ExceptionGroup is text like any other."""
         return [text for text in self.text(".jp-OutputArea-output") if TRACEBACK in text]
 
+    def has_widgets(self, number: int) -> bool:
+        """Return whether so many outputs hold the widgets that they stand for."""
+        widgets = ".jp-OutputArea-output > .jupyter-widgets, .jp-OutputArea-output.jupyter-widgets"
+        return len(self.find(widgets)) >= number
+
     def pictures(self) -> list[dict[str, Any]]:
         """Return for each picture of the outputs its words, and whether it could be drawn."""
         return self.browser.execute_script(PICTURES)
@@ -163,15 +160,3 @@ class Page:
 
         wait_for("the saved file", saved)
         return code_cells(self.notebook)
-
-    def screenshot(self, file: Path) -> None:
-        """Save a picture of the whole notebook, as far as Chromium can draw that high."""
-        high = min(int(self.browser.execute_script(SCROLLED)) + 160, 16000)
-        size = {"width": 1280, "height": high, "deviceScaleFactor": 1, "mobile": False}
-        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        time.sleep(0.5)  # the page lays itself out anew, and nothing tells when it has
-        self.browser.execute_script(SCROLLED)
-        png = self.browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})["data"]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(base64.b64decode(png))
-        self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

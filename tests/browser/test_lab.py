@@ -18,22 +18,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 LESSONS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-SHOTS = os.environ.get("ASYNCTEACH_SCREENSHOTS")
-"""A folder for a picture of each lesson."""
 
 
 def lesson(path: Path) -> Any:
     # This one has the magic, figures and widgets.
     marks = () if path.name.startswith("04") else pytest.mark.full
     return pytest.param(path, id=path.stem, marks=marks)
-
-
-def is_widget_there(page: Page, views: int) -> bool:
-    """Return whether so many outputs hold the widgets that they stand for."""
-    found = page.find(
-        ".jp-OutputArea-output > .jupyter-widgets, .jp-OutputArea-output.jupyter-widgets"
-    )
-    return len(found) >= views
 
 
 def test_the_lab_opens_the_first_lesson(lab: Lab) -> None:
@@ -43,7 +33,7 @@ def test_the_lab_opens_the_first_lesson(lab: Lab) -> None:
 
 @pytest.mark.parametrize("lesson", [lesson(path) for path in LESSONS])
 def test_run_all_numbers_every_cell_of_a_lesson_and_draws_its_figures(
-    browser: Any, lab: Lab, lesson: Path, tmp_path: Path
+    browser: Any, lab: Lab, lesson: Path
 ) -> None:
     """Every code cell runs, in order and without an error; every figure and widget shows."""
     notebook = lab.folder / lesson.name
@@ -54,7 +44,6 @@ def test_run_all_numbers_every_cell_of_a_lesson_and_draws_its_figures(
     raising = [number for number, some in enumerate(tags) if "raises-exception" in some]
     clear_outputs(notebook)
     page = Page(browser, lab.address, notebook)
-    shots = Path(SHOTS or tmp_path)
     try:
         wait_for("the notebook", lambda: len(page.prompts()) >= count)
         assert page.pictures() == []
@@ -66,24 +55,21 @@ def test_run_all_numbers_every_cell_of_a_lesson_and_draws_its_figures(
         assert "news" not in "".join(page.text(".Toastify__toast"))  # no question over the lesson
 
         saved = page.save(count)
-        for number, cell in enumerate(saved):
-            if number not in raising:
-                texts = ["".join(output.get("text", "")) for output in cell["outputs"]]
-                assert [
-                    output for output in cell["outputs"] if output["output_type"] == "error"
-                ] == []
-                assert [text for text in texts if TRACEBACK in text] == []
+        others = [cell for number, cell in enumerate(saved) if number not in raising]
+        assert [o for o in outputs_of(others) if o["output_type"] == "error"] == []
+        assert [o for o in outputs_of(others) if TRACEBACK in "".join(o.get("text", ""))] == []
         pictures = [o for o in outputs_of(saved) if "image/png" in o.get("data", {})]
         without_alt = [o for o in pictures if not o["metadata"].get("image/png", {}).get("alt")]
         assert without_alt == [], "a picture without words for those who cannot see it"
         assert len(pictures) >= len(stored)
         views = sum(VIEW in output.get("data", {}) for output in outputs_of(saved))
-        wait_for("the widgets", lambda: is_widget_there(page, views))
+        wait_for("the widgets", lambda: page.has_widgets(views))
         shown = page.pictures()
         assert len(shown) >= len(pictures)
         assert all(picture["drawn"] for picture in shown)
         assert all(picture["words"] for picture in shown if picture["inWidget"])
         assert "Error displaying widget" not in "".join(page.text(".jp-OutputArea-output"))
     finally:
-        page.screenshot(shots / f"{lesson.stem}.png")
+        if shots := os.environ.get("ASYNCTEACH_SCREENSHOTS"):
+            browser.save_screenshot(f"{shots}/{lesson.stem}.png")
         page.close()

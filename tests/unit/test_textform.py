@@ -19,18 +19,12 @@ def test_the_text_form_of_code_is_a_timeline_with_what_held_the_loop():
     ]
 
 
-def test_tasks_are_indented_below_their_parents_and_threads_are_seen():
-    rows = [row("main"), row("read", parent=0, kind="thread"), row("last")]
-    lines = str(make(rows, [("main", "waiting", 0, 1), ("read", "running", 0, 1)])).splitlines()
-    assert lines[2].startswith("main                .....")
-    assert lines[3].startswith("  -> read (thread)  #####")
-    assert lines[4] == "last"
-
-
-def test_outcomes_stand_behind_the_lanes_of_what_did_not_return():
+def test_tasks_are_indented_and_threads_and_outcomes_are_seen():
     outcomes = ["returned", "cancelled", "raised ValueError: no\nsuch page", "still running"]
     rows = [row(f"t{n}", outcome=outcome) for n, outcome in enumerate(outcomes)]
+    rows.append(row("read", parent=3, kind="thread"))
     lines = str(make(rows, [("t0", "running", 0, 1)])).splitlines()
+    assert lines[6] == "  -> read (thread)"
     assert lines[2].endswith("#")
     assert [line.split(maxsplit=1)[1] for line in lines[3:6]] == [
         "cancelled",

@@ -170,19 +170,6 @@ def test_what_held_the_loop_is_outlined_with_its_line():
     assert note.get_position() == (pytest.approx(0.255), 1)
 
 
-def test_a_narrow_block_has_its_line_above_all_lanes():
-    recording = make(
-        ["a"],
-        [("a", "running", 0, 0.06), ("a", "waiting", 0.06, 9)],
-        blocks=[block(0, 0, 0.06, Place("/home/me/$x$/lesson.py", 3, "f"))],
-    )
-    ax = draw(recording)
-    (note,) = with_gid(ax.texts, "block")
-    assert note.get_text() == "lesson.py:3"
-    assert not note.get_parse_math()
-    assert ax.get_ylim()[1] <= note.get_position()[1] < -0.5
-
-
 @pytest.mark.parametrize(("lanes", "count"), [(1, 60), (12, 7), (50, 2)])
 def test_no_words_meet(count, lanes):
     names = [f"task {n}" for n in range(lanes)]
@@ -310,33 +297,24 @@ def test_the_axis_has_a_unit_that_suits_it(seconds, unit, total):
     assert all(len(tick) <= 5 for tick in ticks)
 
 
-def test_before_and_after_share_an_axis():
-    after = make(["a"], [("a", "running", 0, 0.1)], title="after")
-    figure = draw_timelines([three(), after], width=12)
-    assert figure.get_figwidth() == 12
+@pytest.mark.parametrize(("length", "width"), [(0.02, 9), (0.3, 4), (0.3, 14)])
+def test_no_words_meet_in_a_short_recording_beside_a_long_one(length, width):
+    place = Place("/home/me/$x$/lesson.py", 3, "f")
+    blocks = [block(0, n * length / 5, n * length / 5 + 0.01, place) for n in range(5)]
+    short = make(["a"], [("a", "running", 0, length)], blocks=blocks, title="a title " * 20)
+    short.trace.dropped = 1234567
+    figure = draw_timelines([make(["a"], [("a", "running", 0, 1)]), short], width=width)
+    assert figure.get_figwidth() == width
     assert len({ax.get_xlim() for ax in figure.axes}) == 1
-    assert [ax.get_xlabel() for ax in figure.axes] == ["", "milliseconds"]
-
-
-@pytest.mark.parametrize("length", [0.02, 0.3])
-def test_no_words_meet_in_a_short_recording_beside_a_long_one(length):
-    blocks = [block(0, n * length / 5, n * length / 5 + 0.01) for n in range(5)]
-    short = make(["a"], [("a", "running", 0, length)], blocks=blocks)
-    figure = draw_timelines([make(["a"], [("a", "running", 0, 1)]), short])
-    words = extents(figure, figure.axes[1].texts)
-    assert len(words) >= 2
-    check_apart(words, figure)
-
-
-@pytest.mark.parametrize("width", [4, 14])
-def test_a_picture_of_any_width_holds_its_words(width):
-    recording = many(200, title="a long title " * 20)
-    recording.trace.dropped = 1234567
-    figure = draw_timelines([recording], width=width)
-    assert "1,234,567 steps beyond" in figure.axes[0].get_xlabel()
-    (ax,) = figure.axes
-    texts = [*figure.legends, *ax.get_yticklabels(), *ax.texts, ax._left_title, ax.xaxis.label]
-    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in extents(figure, texts))
+    above, below = figure.axes
+    assert above.get_xlabel() == ""
+    assert below.get_xlabel().split()[:4] == ["seconds", "1,234,567", "steps", "beyond"]
+    notes = with_gid(below.texts, "block")
+    assert {note.get_text() for note in notes} == {"lesson.py:3"}
+    assert not any(note.get_parse_math() for note in notes)
+    check_apart(extents(figure, below.texts), figure)
+    words = [*figure.legends, *below.get_yticklabels(), below._left_title, below.xaxis.label]
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in extents(figure, words))
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")
