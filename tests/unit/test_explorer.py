@@ -76,8 +76,11 @@ def test_its_static_form_is_a_picture_with_words_and_a_text(installed, monkeypat
     assert set(data) == {"image/png", "text/plain"}
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
     assert "One change: at most 2 at once" in about["image/png"]["alt"]
-    hint = "" if installed else "The sliders need ipywidgets: run `%pip install"
-    assert capsys.readouterr().out.startswith(hint)
+    hint = (
+        "The sliders need ipywidgets: run `%pip install ipywidgets` in a cell, restart the kernel "
+        "and reload the page.\n"
+    )
+    assert capsys.readouterr().out == ("" if installed else hint)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ HOSTILE = pytest.mark.parametrize(
         "a\ud800b",
         "🍚 洗衣服",
         "two\nlines\x00\x1b\ufffe",
-        "]]>",
+        "$\\frac{$ ]]>",
         "x" * 5000,
     ],
 )

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 import linecache
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -224,17 +223,6 @@ def test_its_static_form_is_a_picture_with_words_and_a_text(broken, monkeypatch)
     alt = about["image/png"]["alt"]
     assert "news held the loop for 4 s" in alt
     assert player.sentences[5] in alt
-
-
-def test_without_ipywidgets_a_sentence_says_what_to_install(broken, monkeypatch, capsys):
-    """The picture and the text are there all the same."""
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    data, _ = replay(broken)._repr_mimebundle_()
-    assert set(data) == {"image/png", "text/plain"}
-    assert capsys.readouterr().out == (
-        "The buttons need ipywidgets: run `%pip install ipywidgets` in a cell, restart the kernel "
-        "and reload the page.\n"
-    )
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
