@@ -11,22 +11,10 @@ from numpy.typing import NDArray
 
 from asyncteach.domains import CODE, Domain
 from asyncteach.places import Place
-from asyncteach.states import READY, RUNNING, STATES, WAITING
-
-__all__ = [
-    "READY",
-    "RUNNING",
-    "STATES",
-    "WAITING",
-    "Block",
-    "Event",
-    "Floats",
-    "Slices",
-    "TaskRecord",
-    "Trace",
-    "Wait",
-    "make_slices",
-]
+from asyncteach.states import READY as READY
+from asyncteach.states import RUNNING as RUNNING
+from asyncteach.states import STATES as STATES
+from asyncteach.states import WAITING as WAITING
 
 Floats = NDArray[np.float64]
 

@@ -34,21 +34,22 @@ class record:
     """See what every task does: `with record() as recording:` around any asyncio code.
 
     It works in a script, around `asyncio.run(main())` or inside a coroutine, and in a notebook's
-    cell with top-level `await`. It sees the task that opens
-    it and all tasks spawned from it, by libraries too, and the work that they hand to threads and
-    processes; not the notebook's own tasks, nor those of other cells.
+    cell with top-level `await`. It sees the task that opens it, all tasks spawned from it, by
+    libraries too, and the work that they hand to threads and processes; not the notebook's own
+    tasks, nor those of other cells.
 
     The Recording is in seconds since the block began: `print(recording.explain())` says what
     happened, `recording.plot()` draws it, `tasks()`, `to_frame()` and `blocked()` give the
-    numbers. A task is *running* while it has the loop, *ready* when it could go on but the loop
-    was busy (a timer's task from when it was due, even if the loop was blocked then, or another
-    thread had the GIL; for a socket that answered during a block that can't be known, it counts
-    from the end of the block), and *waiting* else. A job of a process pool is ready until one of
-    the pool's workers is free. Inside or around `virtual_time()` the times are virtual.
+    numbers. A task is *running* while it has the loop, *ready* while it could go on but the loop
+    is busy, and *waiting* otherwise. What a timer wakes is ready from when the timer was due, even
+    if the loop was blocked then or another thread had the GIL; when a socket answered during a
+    block isn't known, so its task is ready from the end of the block. A job of a process pool is
+    ready until one of the pool's workers is free. Inside or around `virtual_time()` the times are
+    virtual.
 
-    `threshold`: a step that holds the loop for longer than so many seconds is reported with the
-    line that held it. `max_slices`: how many steps (32 bytes each) and how many tasks are kept;
-    those beyond are counted, in `recording.dropped`. `title`: what the pictures are called.
+    `threshold`: a step that holds the loop for longer than this many seconds is reported with its
+    line. `max_slices`: how many steps (32 bytes each) and how many tasks are kept; those beyond are
+    counted, in `recording.dropped`. `title`: the title of the pictures.
 
     Recordings may be nested: the outer one sees what the inner one sees. Two at the same time in
     different tasks each see their own. If the recorder itself fails, it warns once, stops, and
@@ -89,7 +90,7 @@ class record:
 
     def __enter__(self) -> Recording:
         if self._session is not None:
-            raise RuntimeError("this block is open already: write `with record():` anew.")
+            raise RuntimeError("this recording is open already: write another `with record():`.")
         loop = running_loop()
         problem = None if loop is None else check_loop(loop)
         if problem:
@@ -155,7 +156,7 @@ class RecorderRegistry:
             patch = None if loop is None else self.attach(loop, session)
             # The recording begins when everything is in place.
             session.opened = session.clock.now()
-            task = None if patch is None else asyncio.current_task(loop)
+            task = asyncio.current_task(loop) if patch is not None else None
             if patch is not None and task is not None:
                 try:
                     session.openers.append(patch.adopt(task, session))

@@ -5,13 +5,7 @@ from contextvars import Context, ContextVar
 from typing import Any, NamedTuple
 
 from asyncteach.recorder.task_table import Entry, Line
-from asyncteach.virtual_clock.clock import (
-    NS,
-    VirtualClock,
-    current_clock,
-    due_on,
-    real_monotonic,
-)
+from asyncteach.virtual_clock.clock import NS, VirtualClock, current_clock, due_on, real_monotonic
 
 MOST_EVENTS = 10_000
 
