@@ -111,7 +111,8 @@ def _are_tasks(trace: Trace) -> NDArray[np.bool_]:
 def _own_waiting(trace: Trace) -> Slices:
     """Return the waiting for something outside, not for another task or for its own turn."""
     waiting = trace.slices.of(WAITING)
-    kinds = {(wait.task, wait.start): wait.kind for wait in trace.waits}
+    known = [wait for wait in trace.waits if wait.what != "a future"]
+    kinds = {(wait.task, wait.start): wait.kind for wait in known}
     # If it is unknown what a parent waited for, it counts as waiting for its children.
     parents = {row.parent: "tasks" for row in trace.rows if row.kind == "task"}
     pairs = zip(waiting.task.tolist(), waiting.start.tolist(), strict=True)
