@@ -6,7 +6,7 @@ ANSWERS = {
 def hold(number, gate):
     return [gate.wait() for _ in range(number)]
 
-### one task, many times | there is 1 task
+### one task, many times | returned: 1.
 def hold(number, gate):
     return [asyncio.create_task(gate.wait())] * number
 

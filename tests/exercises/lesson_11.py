@@ -67,7 +67,7 @@ async def ask_all(sources):
 -        raise last_error
 +            return await next_one
 
-### cancelled, and not awaited | were still at work when it returned
+### cancelled, and not awaited | still at work when it returned
 -        await asyncio.gather(*tasks, return_exceptions=True)
 
 ### waits for all | it took 5 s

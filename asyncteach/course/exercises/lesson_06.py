@@ -6,7 +6,6 @@ from typing import Any
 
 from asyncteach.checks.check import Check, check
 from asyncteach.course.exercises import exercise, grade_in_turn
-from asyncteach.formatting import count
 
 
 @exercise(
@@ -53,18 +52,18 @@ async def _open_gate(hold: Any, number: int) -> Check:
         .that(
             len(tasks) == number,
             f"hold() has returned {number:,} different tasks",
-            hint=f"In what it has returned there {'is' if len(tasks) == 1 else 'are'} "
-            f"{count(len(tasks), 'task')}. What makes a task of gate.wait(), a coroutine?",
+            hint=f"Tasks in what it has returned: {len(tasks):,}. What makes a task of gate.wait(), "
+            "which gives a coroutine?",
         )
         .that(
             early == 0,
             "no task is through before the gate opens",
-            hint=f"{early:,} tasks were through already. What does each of them wait for?",
+            hint=f"Through already: {early:,}. What does each of them wait for?",
         )
         .that(
             late == 0,
             "no task waits any more when the gate is open",
-            hint=f"{late:,} tasks still wait. For what? hold() is given the gate that opens.",
+            hint=f"Still waiting: {late:,}. For what? hold() is given the gate that opens.",
         )
         .never_blocked(1)
         .nothing_left_running()

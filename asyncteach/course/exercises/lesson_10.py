@@ -70,7 +70,7 @@ async def _ask(count_sales: Any, sales: Mapping[str, int]) -> Check:
         .that(
             opened and not still_open,
             "every database that was opened is closed again",
-            hint=f"{len(opened)} were opened, and {still_open} are still open.",
+            hint=f"Opened: {len(opened)}; still open: {still_open}.",
         )
         .took(seconds=ANSWER_TIME)
         .nothing_left_running()

@@ -146,8 +146,7 @@ async def _race(ask_fastest: Any, seconds: list[float], *, failing: list[int]) -
         .that(
             not still_asked,
             "the others have ended when it returns",
-            hint=f"{still_asked} of them were still at work when it returned: `cancel()` only asks "
-            "for it.",
+            hint=f"Still at work when it returned: {still_asked}. `cancel()` only asks for it.",
         )
         .nothing_left_running()
     )

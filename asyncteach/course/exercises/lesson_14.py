@@ -119,6 +119,7 @@ async def _find(
     closed = 0
 
     async def stream() -> AsyncIterator[Any]:
+        log.append("opened")
         try:
             for item in items:
                 await asyncio.sleep(1)
@@ -151,10 +152,10 @@ async def _find(
             + ("What is 0 to an `if`?" if expected == "returned 0" else ""),
         )
         .that(
-            len(opened) == 1,
+            log.count("opened") == 1,
             "the stream is opened once",
-            hint=f"Calls of open_stream(): {len(opened)}. Keep what it gives you: that is "
-            "what has to be closed.",
+            hint=f"It was opened {log.count('opened')} times. Keep what open_stream() gives you: "
+            "that is what has to be closed.",
         )
         .that(
             log.count("read") == reads,

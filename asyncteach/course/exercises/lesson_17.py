@@ -78,7 +78,7 @@ class _CrawlerRun:
             .that(
                 not missing,
                 f"all {len(wanted)} pages are there {when}",
-                hint=f"{len(missing)} are missing: {join_words(missing)}. {hint}",
+                hint=f"Missing: {join_words(missing)}. {hint}",
             )
             .that(
                 pages == wanted,
@@ -88,8 +88,8 @@ class _CrawlerRun:
             .that(
                 not twice,
                 "each page is got once",
-                hint=f"{len(twice)} were got more than once. Two pages may have a link to the same "
-                "one: where is noted what is known?",
+                hint=f"Got more than once: {join_words(twice)}. Two pages may have a link to the "
+                "same one: where is noted what is known?",
             )
             .that(
                 open_at_once <= most,
@@ -217,7 +217,7 @@ async def _crawl_with_everything(crawl: Any) -> Check:
         .that(
             tries >= 5,
             "a page is tried five times before it is left out",
-            hint=f"It was tried {tries} times.",
+            hint=f"Tries: {tries}.",
         )
         .nothing_left_running()
     )
