@@ -30,11 +30,6 @@ ANSWERS = {
 -        database.close()
 +        pass
 
-### numbers that were right once | closed
-async def count_sales(open_till, names):
-    await asyncio.sleep(2)
-    return {"front": 3, "back": 5, "door": 2}
-
 ### right
 def count(open_till, name, counts):
     database = open_till(name)
@@ -50,6 +45,10 @@ async def count_sales(open_till, names):
         jobs = [loop.run_in_executor(pool, count, open_till, name, counts) for name in names]
         await asyncio.wait(jobs)
     return counts
+
+### a pool that is left before its jobs are done | held the loop
+-        await asyncio.wait(jobs)
++        pass
 
 ### right
 async def count_one(open_till, name):

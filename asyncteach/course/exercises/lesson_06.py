@@ -52,8 +52,8 @@ async def _open_gate(hold: Any, number: int) -> Check:
         .that(
             len(tasks) == number,
             f"hold() has returned {number:,} different tasks",
-            hint=f"Tasks in what it has returned: {len(tasks):,}. What makes a task of gate.wait(), "
-            "which gives a coroutine?",
+            hint=f"Tasks in what it has returned: {len(tasks):,}. What makes a task of the "
+            "coroutine of gate.wait()?",
         )
         .that(
             early == 0,
