@@ -46,20 +46,6 @@ def test_every_kind_is_measured_in_the_order_that_the_lessons_tell(costs):
         assert median_of(costs, kind, second) < median_of(costs, kind, third)
 
 
-@needs_linux
-def test_a_machine_that_starts_no_more_threads_is_a_reason(monkeypatch):
-    import resource
-
-    def limit():  # of addresses, which are too few for so many threads' stacks
-        resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
-
-    run = subprocess.run
-    monkeypatch.setattr(subprocess, "run", lambda *a, **k: run(*a, preexec_fn=limit, **k))
-    found = run_job("memory", {"what": "thread", "number": 2000}, 100)
-    why = "the process that measured it ended early: RuntimeError: can't start new thread"
-    assert found == ([], why)
-
-
 def test_a_child_that_dies_or_takes_too_long_is_a_reason():
     why = "the process that measured it ended early: KeyError: 'fly'"
     assert run_job("fly", {}, 20) == ([], why)

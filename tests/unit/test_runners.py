@@ -230,14 +230,10 @@ def test_compare_takes_the_ways_that_are_asked_for():
 
 @pytest.mark.parametrize(
     ("ways", "words"),
-    [
-        (["in turn", "on mars"], "ways doesn't know 'on mars': take one of 'in turn', "),
-        ([], "ways takes a list and got an empty one"),
-        (3, "ways takes a list and got 3"),
-    ],
+    [(["on mars"], "ways doesn't know 'on mars': take one of 'in turn', "), ([], "an empty one")],
 )
 def test_ways_that_do_not_exist_are_refused(ways, words):
-    with pytest.raises((ValueError, TypeError), match=words):
+    with pytest.raises(ValueError, match=words):
         compare(CHORES, ways=ways, clock="virtual")
 
 

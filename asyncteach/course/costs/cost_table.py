@@ -220,9 +220,9 @@ def _draw_panel(ax: "Axes", kind: str, rows: list[Row], marks: dict[str, Any]) -
         what, number = row["what"], row["number"]
         names.append(what if number == 1 and kind != "lateness" else f"{what} ({number:,})")
         is_own = kind != "lateness"  # the loop is measured, not the threads
-        who = next((who for who in ("process", "thread") if who in what and is_own), "task")
-        color, marker = _MARKS[who]
-        marks[who] = ax.errorbar(
+        actor = next((one for one in ("process", "thread") if one in what and is_own), "task")
+        color, marker = _MARKS[actor]
+        marks[actor] = ax.errorbar(
             middle, place, xerr=[[middle - low], [high - middle]], fmt=marker, color=color
         )
         ax.annotate(
