@@ -73,7 +73,7 @@ def test_each_mistake_has_a_program_and_its_mended_twin():
 
 
 @pytest.mark.parametrize("path", programs(mended=False), ids=lambda path: path.stem)
-def test_a_mistake_is_found_at_its_line_and_told_in_sentences(path):
+def test_a_mistake_is_found_at_its_line_and_explained(path):
     kind, *sentences = SENTENCES[path.name[:2]]
     recording = run_recorded(path)
     findings = recording.findings

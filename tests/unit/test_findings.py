@@ -351,7 +351,7 @@ def test_awaits_whose_order_is_meant(body):
     assert run_body(body).findings == []
 
 
-def test_each_child_of_a_gather_is_looked_at_and_told_once():
+def test_the_children_of_a_gather_are_one_finding():
     async def child():
         await fetch(1)
         await fetch(2)
@@ -565,7 +565,7 @@ def test_what_a_parent_waits_for_itself_is_counted():
     assert "2 tasks waited at the same time: 20 s of waiting took 10 s" in recording.explain()
 
 
-def test_the_story_is_told_in_minutes():
+def test_the_story_is_explained_in_minutes():
     chores = asyncio.run(run_together(CHORES, clock="virtual"))
     assert chores.findings == []
     assert chores.explain().splitlines()[-1] == (
