@@ -335,3 +335,17 @@ def test_ctrl_c_stops_what_hangs_at_once_and_what_holds_the_loop_at_the_deadline
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(run_within(seconds, answer))
     timer.join()
+
+
+def test_what_waits_for_all_tasks_is_stopped_and_the_others_go_on():
+    """A cancelled gather cancels all that it waits for: here they aren't the answer's."""
+
+    async def answer():
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
+
+    async def main():
+        stranger = asyncio.create_task(asyncio.sleep(60))
+        assert (await run_within(SHORT, answer)).stopped
+        assert asyncio.all_tasks() == {asyncio.current_task(), stranger}
+
+    asyncio.run(main())

@@ -189,12 +189,17 @@ class _Watchdog:
         self._deadline = 0.0
         self._rouse()
         for attempt in range(6):
-            for task in self.tasks() if attempt in (0, 3) else ():
+            tasks = self.tasks()
+            for task in tasks if attempt in (0, 3) else ():
                 task.add_done_callback(_hush)
                 if attempt == 3:  # the task catches its cancellation
                     with contextlib.suppress(BaseException):
                         task.get_coro().throw(OutOfTime())
-                task.cancel()
+                gather: Any = getattr(task, "_fut_waiter", None)
+                if set(getattr(gather, "_children", None) or ()) <= set(tasks):
+                    task.cancel()
+                else:  # it would pass the cancellation on to tasks of the kernel
+                    asyncio.Future.cancel(gather)
             for _ in range(5):  # most end at once
                 await asyncio.sleep(0)
             if not self.tasks():
