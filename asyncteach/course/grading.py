@@ -85,10 +85,9 @@ async def _grade(exercise: Exercise, answer: Any) -> Any:
         if find_line(error) is None:
             raise  # the grader itself has failed
         verdict = await check(_fail(error), name=exercise.name)
-    if not verdict:
-        failed_tries[exercise.name] += 1
-        if failed_tries[exercise.name] > 1:
-            verdict.add_hint(f"A stronger hint: {exercise.stronger}")
+    failed_tries[exercise.name] += not verdict
+    if not verdict and failed_tries[exercise.name] > 1:
+        verdict.add_hint(f"A stronger hint: {exercise.stronger}")
     progress.keep(exercise.name, solved=bool(verdict))
     return verdict
 
