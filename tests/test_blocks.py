@@ -50,7 +50,7 @@ def add_delays(table):
 
 def watch(main):
     """Record a coroutine function in virtual time."""
-    with record() as recording, virtual_time():
+    with virtual_time(), record() as recording:
         asyncio.run(main())
     return recording
 

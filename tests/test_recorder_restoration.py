@@ -143,7 +143,9 @@ async def locks_are_as_before(loop):
 BODIES = [
     function
     for function in list(globals().values())
-    if inspect.iscoroutinefunction(function) and function is not nap
+    if inspect.isfunction(function)
+    and inspect.iscoroutinefunction(function)
+    and function is not nap
 ]
 
 
