@@ -18,14 +18,12 @@ from collections.abc import Callable
 from typing import Any
 
 from asyncteach.recorder.scope import Extent, RecordingClock, open_session
-from asyncteach.recorder.task_events import TaskEvents, name_callback
+from asyncteach.recorder.task_events import TaskEvents, name_callback, users_frame, users_line
 from asyncteach.recorder.task_table import (
     Entry,
     Line,
     StampBuffer,
     TaskTable,
-    users_frame,
-    users_line,
 )
 from asyncteach.replacements import Replacements, hide_frame
 

@@ -17,8 +17,8 @@ from typing import Any
 from asyncteach.formatting import describe_error, printable
 from asyncteach.recorder.loop_patch import check_loop, context_of_runner, running_loop
 from asyncteach.recorder.scope import RecordingSession, current_session, open_session
-from asyncteach.recorder.task_events import lock_holders
-from asyncteach.recorder.task_table import Entry, users_line
+from asyncteach.recorder.task_events import lock_holders, users_line
+from asyncteach.recorder.task_table import Entry
 from asyncteach.replacements import Replacements, hide_frame
 
 

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from asyncteach.formatting import clip, describe_error
 from asyncteach.places import is_users
-from asyncteach.recorder.task_table import Entry, Line, users_line
+from asyncteach.recorder.task_table import Entry, Line
 from asyncteach.recorder.waits import Waiting, describe
 
 Note = tuple[str, str, tuple[Line, ...], bool]
@@ -20,6 +20,7 @@ lock_holders: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 """For each asyncio.Lock a weak reference to the task that took it last."""
 
 _SLEEP: Any = asyncio.sleep.__code__
+_LOOP_PATCH = __file__.replace("task_events", "loop_patch")  # on the stack of every step
 
 
 class TaskEvents:
@@ -239,3 +240,24 @@ def is_unretrieved(entry: Entry) -> bool:
     """Return whether a task that is still there has failed and nothing has asked for its error."""
     task = entry.failed and entry.failed()
     return task is not None and bool(task._log_traceback)
+
+
+def users_frame(frame: Any) -> Any:
+    """Return the user's innermost frame, from this one outwards; None: there is none.
+
+    Not beyond the loop: the code that runs a loop hasn't written what the loop calls.
+    """
+    while frame is not None:
+        code = frame.f_code
+        if is_users(code.co_filename):
+            return frame
+        if code.co_name == "_run" and code.co_filename in (asyncio.events.__file__, _LOOP_PATCH):
+            return None
+        frame = frame.f_back
+    return None
+
+
+def users_line(depth: int) -> Line | None:
+    """Return the user's line that is being executed, `depth` frames up or further out."""
+    frame = users_frame(sys._getframe(depth))
+    return None if frame is None else (frame.f_code, frame.f_lineno or 0)

@@ -4,42 +4,12 @@ Tasks may be many, so each is a few values in one flat list until it does someth
 trace is built; only then does it get an entry.
 """
 
-import sys
 import threading
 from array import array
-from asyncio import events
 from types import CodeType
 from typing import Any
 
-from asyncteach.places import is_users
-
 Line = tuple[CodeType, int]
-
-_LOOP_PATCH = __file__.replace("task_table", "loop_patch")
-
-
-# The user's lines on the stack
-
-
-def users_frame(frame: Any) -> Any:
-    """Return the user's innermost frame, from this one outwards; None: there is none.
-
-    Not beyond the loop: the code that runs a loop hasn't written what the loop calls.
-    """
-    while frame is not None:
-        code = frame.f_code
-        if is_users(code.co_filename):
-            return frame
-        if code.co_name == "_run" and code.co_filename in (events.__file__, _LOOP_PATCH):
-            return None
-        frame = frame.f_back
-    return None
-
-
-def users_line(depth: int) -> Line | None:
-    """Return the user's line that is being executed, `depth` frames up or further out."""
-    frame = users_frame(sys._getframe(depth))
-    return None if frame is None else (frame.f_code, frame.f_lineno or 0)
 
 
 # Stamps
