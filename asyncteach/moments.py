@@ -64,7 +64,7 @@ class Script:
             own[row].append(_Slice(start, end, order, STATES[state]))
         running = self._slices.of(RUNNING)
         starts = set(running.start[running.seconds() > self.short].tolist())
-        # At one time the order is that of the steps; tasks that got ready meanwhile come last.
+        # Moments at one time come in the order of the steps, tasks that became ready come last.
         strands = [one for row in own for one in self._strand(row, sorted(own[row]), starts)]
         self.moments = [moment for *_, moment in sorted(strands, key=lambda one: one[:2])]
         if not self.cut:
@@ -81,7 +81,7 @@ class Script:
         for index, (start, end, order, state) in enumerate(own):
             before = self._came_from(row, own, index)
             long = end - start > self.short
-            # Another moment at that time, a start or a stop, may say it already.
+            # The sentence about a start or a stop at that time mentions it already.
             known = start in starts or (index and own[index - 1].state == RUNNING)
             if state == READY and long and not known:
                 yield start, inf, Moment(start, LATE, row, before, READY, start, end)
@@ -107,7 +107,7 @@ class Script:
     def _goes_to(
         self, row: int, own: list[_Slice], index: int
     ) -> tuple[tuple[Place, ...], str, float, str]:
-        """Return at which lines a row is after that slice, its state, until when, and why."""
+        """Return where a row is after that slice: its lines, its state, until when, and why."""
         if index + 1 == len(own):
             one = self.trace.rows[row]
             return (), "", inf, "still running" if isnan(one.finished) else one.outcome
@@ -148,7 +148,7 @@ class Script:
         return [(state, self._list(rows, _FEW, at) or "none") for state, rows in situation]
 
     def _time(self, at: float) -> str:
-        """Return a time in the unit of the whole recording: times are to be compared."""
+        """Return a time in the unit of the whole recording, so that times can be compared."""
         amount = round(at * self._unit.per_second, self._digits) + 0.0
         return f"{amount:.10g} {self._unit.short}"
 
@@ -158,7 +158,7 @@ class Script:
         return f"{name} (in a {one.kind})" if self._is_job(row) else name
 
     def _list(self, rows: Sequence[int], most: int, at: float = -1.0) -> str:
-        """Return the names of rows, and at that time what each waits for."""
+        """Return the names of rows, with what each waits for at that time."""
         # Of a thousand only the first few need their names.
         names = [""] * len(rows)
         for n, row in enumerate(rows[:most]):

@@ -45,7 +45,7 @@ class Player:
         return [self.script.sentence(index) for index in range(len(self))]
 
     def source(self, number: int) -> str:
-        """Return the lines around the one at which the moment of that number, from 1, is."""
+        """Return the source around the line of a moment; the first moment is number 1."""
         if not 1 <= number <= len(self):
             raise IndexError(f"there is no moment {number}: choose one from 1 to {len(self)}.")
         return format_source(self.script.moments[number - 1].places)
@@ -70,7 +70,7 @@ class Player:
 
 
 def replay(recording: Recording, **others: object) -> Player:
-    """Step through a recording: which task starts and stops running, gets ready, waits for what.
+    """Step through a recording: which task runs, which is ready, what each waits for, and where.
 
     At the end of a notebook's cell it shows buttons and a slider, the timeline up to the moment, a
     sentence about what happens then, and the source with the task's current line marked. It takes
@@ -117,7 +117,7 @@ def draw_filmstrip(recording: Recording, sentences: Sequence[str]) -> Picture:
 
 
 HERE, CALLER = "\N{BLACK RIGHT-POINTING POINTER}", "\N{WHITE RIGHT-POINTING POINTER}"
-"""The signs before the line that it is at, and before the lines from which that was called."""
+"""The signs before the current line, and before the lines that called it."""
 
 _LINES = 15
 _COLUMNS = 90

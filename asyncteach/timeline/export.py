@@ -100,7 +100,7 @@ def _describe_shapes(view: View, low: float, high: float) -> dict[str, list[str]
 
 
 def _describe_slices(view: View, slices: Slices) -> list[str]:
-    """Return for each slice whose it is, when it was, and what was awaited or held the loop."""
+    """Describe each slice: its task, its time, and what was awaited or held the loop."""
     domain, find, words = view.trace.domain, wait_finder(view.trace), []
     held = {(block.task, block.start): block for block in view.trace.blocks}
     for task, state, start, end in slices.rows():

@@ -32,13 +32,13 @@ def plot_timeline(
 
     A lane on top for you, or of a `record()` for the event loop, then a lane a task; a dotted line
     marks the total. What held the loop is outlined, with its line. `start` and `end` show a part,
-    in minutes of the story or in seconds, `tasks` only those of these names. Where tasks are too
-    many those that are alike share one lane, in which a colour is as high as they are many.
+    in minutes of the story or in seconds, `tasks` only those of these names. Where there are
+    too many tasks, those that are alike share one lane: a colour is as high as its share of them.
 
     Draws on `ax`, or on a new pyplot figure of a fitting height; returns the Axes and never calls
     `plt.show`. For several on one figure make it with `plt.subplots(..., layout="constrained")`:
-    names, title and legend then get their room. Names in a script that Matplotlib's own font lacks
-    need one that has it: `plt.rcParams["font.family"] = ["DejaVu Sans", "Noto Sans CJK JP"]`.
+    names, title and legend then get their room. A script that Matplotlib's own font lacks needs
+    another font: `plt.rcParams["font.family"] = ["DejaVu Sans", "Noto Sans CJK JP"]`.
 
     Raises TypeError for what isn't a Recording or Axes, ValueError for a part that isn't there.
 
@@ -72,7 +72,7 @@ def plot_timeline(
 class Picture(Figure):
     """A Matplotlib figure that a notebook shows by itself, though pyplot doesn't know of it.
 
-    `alt` says in words what it shows, for those who can't see it.
+    `alt` describes what it shows, for those who can't see it.
     """
 
     alt = ""

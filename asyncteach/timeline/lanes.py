@@ -148,7 +148,7 @@ def busy_slices(trace: Trace) -> Slices:
         start, end = mine.start, mine.end
         if loop < len(trace.idle) and len(trace.idle[loop][0]):
             began, ended = (np.sort(times) for times in trace.idle[loop])
-            # Before its first sign of life and after its last a loop isn't busy, it isn't there.
+            # Before its first event and after its last one a loop isn't busy: it doesn't exist.
             first = min(began[0], start.min(initial=began[0]))
             last = max(ended[-1], end.max(initial=ended[-1]))
             awake = np.append(first, ended), np.append(began, last)
@@ -162,7 +162,7 @@ def busy_slices(trace: Trace) -> Slices:
 
 
 def kind_of(trace: Trace, row: int) -> str:
-    """Return `task`, `thread` or `process`; where all are threads, no lane says so."""
+    """Return `task`, `thread` or `process`; where all are threads, all are tasks."""
     return "task" if trace.domain is THREADS else trace.rows[row].kind
 
 

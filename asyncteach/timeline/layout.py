@@ -88,7 +88,7 @@ def lay_sheet(
     names = [_label(lane, columns) for lane in view.lanes]
     sizes = [1 + 1.5 * math.log10(len(lane.rows)) for lane in view.lanes]
     wide = axes[0] if axes else page - 0.085 * max(map(width, names)) - 0.2
-    # Generous for a few, just readable for two hundred, not without an end.
+    # Roomy for a few lanes, still readable for two hundred; the whole has a limit.
     units = sum(sizes)
     inches = min(max(0.13, min(0.42, 1.2 / math.sqrt(units))), _MOST_INCHES / units)
     if axes:
@@ -120,7 +120,7 @@ def _seen_blocks(view: View) -> list[Block]:
 
 
 def _label(lane: Lane, columns: int) -> str:
-    """Return a lane's name on one line, indented, and visibly a thread's if it is one."""
+    """Return a lane's name on one line, indented; a thread's has an arrow and its kind."""
     indent = "  " * min(lane.depth, 8, columns // 6)
     is_job = lane.kind in ("thread", "process")
     arrow, tail = ("\N{RIGHTWARDS DASHED ARROW} ", f" ({lane.kind})") if is_job else ("", "")
@@ -137,7 +137,7 @@ def _homes(view: View, block: Block) -> list[int]:
 
 
 def _place_notes(view: View, points: float, inches: float, until: float) -> list[Note]:
-    """Find room for the lines of the longest blocks, where no two words meet."""
+    """Find room for the lines of the longest blocks, so that no two words meet."""
     per_point = ((until - view.start) or 1.0) * (1.0 if view.part else 1.13) / points
     columns = min(_NAME_COLUMNS, int(points / _LETTER * 0.8))
     notes: list[Note] = []

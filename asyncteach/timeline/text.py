@@ -69,7 +69,7 @@ def _format_sums(trace: Trace, sums: list[float]) -> list[str]:
 
 
 def _format_story(slices: Slices) -> list[str]:
-    """Return a task's slices, or of one that took many turns its sums."""
+    """Return a task's slices in words, or its totals if it took many turns."""
     slices = slices[slices.end > slices.start]
     if len(slices) > _TURNS:
         sums = [(state, float(slices.of(state).seconds().sum())) for state in STATES]
@@ -111,12 +111,12 @@ def _ending(trace: Trace, lane: Lane) -> str:
     ends = [row.outcome for row in rows if row.outcome != "returned" and not row.was_there]
     if not lane.folded:
         return clip(ends[0], 50) if ends else ""
-    kinds = Counter("raised" if end.startswith("raised") else clip(end, 30) for end in ends)
-    return ", ".join(f"{number:,} {kind}" for kind, number in kinds.most_common(_FEW))
+    kinds = Counter("raised" if end.startswith("raised") else end for end in ends)
+    return ", ".join(f"{number:,} {clip(kind, 30)}" for kind, number in kinds.most_common(3))
 
 
 def _notes(trace: Trace) -> list[str]:
-    """Return what held the loop for longest and what that delayed, and what wasn't kept."""
+    """Return the longest blocks with the tasks that they delayed, and what wasn't kept."""
     longest = longest_blocks(trace)
     lines = [_format_block(trace, block) for block in longest[:_FEW]]
     if len(longest) > _FEW:
@@ -130,8 +130,8 @@ def _format_block(trace: Trace, block: Block) -> str:
     name = block.name if block.task is None else trace.rows[block.task].label
     length = format_duration(block.end - block.start)
     where = f" at {clip(block.place, 60)}" if block.place else ""
-    # Those that were delayed longest come first.
-    late = [task for task, _ in sorted(block.delayed, key=lambda pair: -pair[1])]
-    names = join_words([clip(trace.rows[task].label, 30) for task in late], _FEW + 1)
-    delayed = f": this delayed {names}" if names else ""
+    worst_first = sorted(block.delayed, key=lambda pair: -pair[1])
+    names = [clip(trace.rows[task].label, 30) for task, _ in worst_first[: _FEW + 1]]
+    names += [""] * (len(worst_first) - len(names))  # of a thousand only the first few are named
+    delayed = f": this delayed {join_words(names, _FEW + 1)}" if names else ""
     return f"{clip(name, 40)} held the loop for {length}{where}{delayed}"
