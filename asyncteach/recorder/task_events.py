@@ -68,7 +68,7 @@ class TaskEvents:
         chain, position = _look_at_sleep(task.get_coro())
         note = self._sleeps.get(position) if chain else None
         if note is not None:
-            amount, coroutines = float(chain[-1].cr_frame.f_locals["delay"]), chain
+            amount, coroutines = float(chain[-1].cr_frame.f_locals["delay"]), chain[:-1]
         else:
             waiting = describe(task, self.job_of.__contains__)
             kind, what, amount = self._name(number, task, until, waiting)
@@ -77,7 +77,7 @@ class TaskEvents:
             note = self._known.setdefault(new, len(self.notes))
             if note == len(self.notes):
                 self.notes.append(new)
-            if kind == "sleep" and len(coroutines) == len(chain):  # all but the sleep the user's
+            if kind == "sleep" and len(coroutines) == len(chain) - 1:  # all others are the user's
                 self._sleeps[position] = note
             self._look_for_siblings(number, task._fut_waiter, until, waiting.lines)
         trail, same = self.trails.get(number, ()), 0
@@ -85,7 +85,8 @@ class TaskEvents:
             if reference() is not coroutine:
                 break
             same += 1
-        self.trails[number] = (*trail[:same], *map(weakref.ref, coroutines[same:]))
+        if not same == len(trail) == len(coroutines):
+            self.trails[number] = (*trail[:same], *map(weakref.ref, coroutines[same:]))
         start = self._patch.tasks.ends[number]
         self._patch.waits.fresh.extend((number, start, until, note, amount, same))
         if task.cancelling():
