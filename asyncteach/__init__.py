@@ -109,7 +109,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name at its first use: what draws alone takes a second to load."""
+    """Import a public name when it is first used: the drawing alone takes a second to load."""
     for module, names in _HOMES.items():
         if name in names:
             return getattr(import_module(f"asyncteach.{module}"), name)

@@ -1,4 +1,4 @@
-"""Checks of arguments: an error is one sentence, with the wrong value and how to fix it."""
+"""Argument checks: each error is one sentence, with the wrong value and how to fix it."""
 
 import difflib
 import inspect
@@ -68,14 +68,14 @@ def check_text(value: Any, what: str, *, fix: str, empty: bool = False) -> str:
     """Return a string that isn't blank."""
     __tracebackhide__ = True
     if not isinstance(value, str):
-        raise TypeError(_sentence(f"{what} takes a text", value, fix))
+        raise TypeError(_sentence(f"{what} takes a string", value, fix))
     if not empty and not value.strip():
-        raise ValueError(_sentence(f"{what} takes a text that isn't empty", value, fix))
+        raise ValueError(_sentence(f"{what} takes a string that isn't blank", value, fix))
     return value
 
 
 def check_list(value: Any, what: str, *, fix: str) -> list[Any]:
-    """Return the items of an iterable that isn't a text; raise an error if it is empty."""
+    """Return the items of an iterable that isn't a string; raise an error if it is empty."""
     __tracebackhide__ = True
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise TypeError(_sentence(f"{what} takes a list", value, fix))
@@ -117,7 +117,7 @@ def check_recording(value: Any, function: str, verb: str = "draws", fix: str = "
         fix = f"await it first, as in `{function}(await run_together(CHORES))`"
     elif type(value).__name__ == "record":
         fix = f"write `with record() as recording:`, and below it {function}(recording)"
-    fix = fix or "pass what `with record() as recording:` or `run_in_turn(CHORES)` gives"
+    fix = fix or "pass the result of `with record() as recording:` or `run_in_turn(CHORES)`"
     kind = type(value).__name__.lstrip("_")
     raise TypeError(f"{function}() {verb} a Recording and got {article(kind)}: {fix}.")
 
@@ -134,7 +134,7 @@ def show(value: Any) -> str:
     """Return a value as a sentence shows it: `'5'`, `main() (a coroutine)`."""
     name = getattr(value, "__name__", "")
     if inspect.iscoroutinefunction(value):
-        return f"{name} (a coroutine function, and calling it gives a coroutine)"
+        return f"{name} (a coroutine function: calling it returns a coroutine)"
     if inspect.iscoroutine(value):
         return f"{name}() (a coroutine)"
     return f"{name} (a function)" if callable(value) and name else clip(repr(value), 60)
@@ -183,6 +183,6 @@ class Awaitable(Coroutine[Any, Any, Result]):
         if name.startswith(("_", "cr_", "gi_")):
             return getattr(self._coroutine, name)
         raise AttributeError(
-            f"{self._call} gives a coroutine, which has no {name!r} yet: "
+            f"{self._call} returns a coroutine, which has no {name!r} yet: "
             f"write `{self._name} = await {self._call}`, then `{self._name}.{name}`."
         )

@@ -20,7 +20,7 @@ class Domain:
     meanings: Mapping[str | None, dict[str, str]]
     """What the states mean, for each lane that can be on top."""
     mixed: dict[str, str]
-    """What the states mean in a picture of recordings whose lanes on top differ."""
+    """What the states mean in a picture of recordings with different lanes on top."""
     lanes: int = 60
     """The most lanes in a picture: with more, tasks of one kind share a lane."""
     columns: int = 720
@@ -44,7 +44,7 @@ class Domain:
         return (f"{amount:,.1f}".removesuffix(".0") if amount >= 1 else f"{amount:.2g}") + " min"
 
     def axis_unit(self, length: float) -> Unit:
-        """Return the unit of an axis of that length; its `per_second` counts in the own unit."""
+        """Return the unit of an axis of that length; `per_second` counts per domain unit."""
         return Unit("minutes", "min", 1.0) if self is STORY else unit_for(length)
 
 
@@ -60,9 +60,9 @@ STORY = Domain(
         "the GIL": _meanings("it has the GIL", "it wants the GIL", "the machine works"),
         None: _meanings("a core works on it", "it wants a core", "the machine works"),
     },
-    # Side by side they are yours, the GIL's and those of several cores.
+    # In one picture the hands may be yours, the GIL's and those of several cores.
     _meanings("hands are on it", "it needs hands, they are busy", "the machine works"),
-    lanes=1000,  # the story is short: each of its tasks is seen
+    lanes=1000,  # the story is short: each of its tasks is shown
     columns=80,
 )  # fmt: skip
 _OF_CODE = _meanings("its code executes", "it could go on, the loop is busy", "it awaits something")

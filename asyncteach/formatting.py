@@ -10,7 +10,7 @@ from asyncteach.places import Place
 
 
 class Unit(NamedTuple):
-    """A unit of time: its name on an axis, its short form after a number, how many a second."""
+    """A unit of time: its name on an axis, its short form, and how many make a second."""
 
     name: str
     short: str
@@ -24,7 +24,7 @@ MINUTES = Unit("minutes", "min", 1 / 60)
 
 
 def unit_for(seconds: float) -> Unit:
-    """Return the unit in which so many seconds are a handy number.
+    """Return the unit in which a duration is a handy number.
 
     >>> unit_for(0.31).name, unit_for(40).name
     ('milliseconds', 'seconds')
@@ -92,14 +92,14 @@ def article(noun: str) -> str:
 
 
 def called(function: str) -> str:
-    """Return how a sentence calls a function of that qualified name: `parse()`; empty for a cell.
+    """Return a function's name for a sentence, from its qualified name; empty for a cell.
 
     >>> called("main.<locals>.parse"), called("Site.<lambda>"), called("main.<locals>.<genexpr>")
     ('parse()', 'a lambda in Site()', 'main()')
     """
     levels = function.split(".<locals>.")
     while levels and levels[-1].endswith(">") and not levels[-1].endswith("<lambda>"):
-        levels.pop()  # a comprehension, or a cell: what contains it?
+        levels.pop()  # a comprehension, or a cell: name what contains it
     own = levels[-1] if levels else ""
     if own.endswith("<lambda>"):
         levels[-1] = own.removesuffix("<lambda>").removesuffix(".")
@@ -109,22 +109,22 @@ def called(function: str) -> str:
 
 
 def at(place: Place | None) -> str:
-    """Return ` at lesson.py:3`, or nothing where the line isn't known."""
+    """Return ` at lesson.py:3`, or nothing if the line isn't known."""
     return f" at {place}" if place else ""
 
 
 def printable(text: object) -> str:
-    """Return the text with what no terminal or picture can carry replaced by `?`."""
+    """Return the text with `?` in place of what can't be shown in a terminal or picture."""
     return str(text).encode("utf-8", "replace").decode("utf-8")
 
 
 def clip(text: object, columns: int) -> str:
-    """Return the text on one line, at most so many columns wide, an ellipsis for what is cut.
+    """Return the text on one line of at most `columns`, with an ellipsis for what is cut.
 
-    It is cut in the middle: numbered names differ at their end.
+    It is cut in the middle, because numbered names differ at their end.
     """
     whole = str(text)
-    if len(whole) > 8 * columns:  # a few columns need no look at five thousand characters
+    if len(whole) > 8 * columns:  # for a few columns, five thousand characters are too many
         whole = whole[: 4 * columns] + whole[-4 * columns :]
     line = " ".join(printable(whole).split())
     line = "".join(c if unicodedata.category(c)[0] != "C" else "?" for c in line)
@@ -157,12 +157,12 @@ def width(text: str) -> int:
 
 
 def pad(text: str, columns: int) -> str:
-    """Return the text with spaces after it, so many columns wide in all."""
+    """Return the text padded with spaces to that many columns."""
     return text + " " * (columns - width(text))
 
 
 def tell_apart(names: list[str]) -> list[str]:
-    """Return the names, the second of two that are the same with a number behind it.
+    """Return the names, with a number after each one that is repeated.
 
     >>> tell_apart(["jog", "read", "jog"])
     ['jog', 'read', 'jog (2)']

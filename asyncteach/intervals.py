@@ -9,9 +9,9 @@ Floats = NDArray[np.float64]
 
 
 def sweep(starts: Any, ends: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the moments at which an interval begins or ends, and how many there are after each.
+    """Return the moments at which an interval begins or ends, and how many are open after each.
 
-    At one moment those that end make room before others begin.
+    At the same moment, ends come before beginnings.
     """
     times = np.concatenate([np.asarray(starts, dtype=float), np.asarray(ends, dtype=float)])
     changes = np.repeat([1, -1], len(times) // 2)
@@ -20,7 +20,7 @@ def sweep(starts: Any, ends: Any) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def covered(starts: Any, ends: Any, least: int = 1) -> float:
-    """Return for how long at least that many intervals overlapped.
+    """Return how long at least `least` intervals overlapped.
 
     >>> covered([0, 1, 5], [2, 3, 6]), covered([0, 1, 5], [2, 3, 6], least=2)
     (4.0, 1.0)
@@ -30,7 +30,7 @@ def covered(starts: Any, ends: Any, least: int = 1) -> float:
 
 
 def union(start: Floats, end: Floats) -> tuple[Floats, Floats]:
-    """Return the intervals that at least one of the given ones covers, in order.
+    """Return the time that at least one of the intervals covers, as intervals in order.
 
     >>> union(np.array([0.0, 1.0, 5.0]), np.array([2.0, 3.0, 6.0]))
     (array([0., 5.]), array([3., 6.]))
@@ -47,7 +47,7 @@ def occupancy(
     row: NDArray[np.integer], start: Floats, end: Floats, span: tuple[float, float],
     rows: int, columns: int,
 ) -> Floats:  # fmt: skip
-    """Return for each pixel which part of its time is filled, as an array (rows, columns).
+    """Return for each pixel what share of its time is filled, as an array (rows, columns).
 
     The sum over a row is the total time of its intervals, exactly: even the shortest one counts.
 
@@ -62,8 +62,8 @@ def occupancy(
     last = np.minimum(stop.astype(np.int64), columns - 1)
     base = row.astype(np.int64) * columns
     size = rows * columns
-    # An interval fills its first column as if it never ended, stops in its last one, and fills
-    # whole columns between: those are a difference that is summed up at the end.
+    # An interval fills its first column as if it never ended, stops in its last one, and fills the
+    # whole columns between them: these are differences that are summed up at the end.
     filled = np.bincount(base + first, weights=first + 1 - begin, minlength=size)
     filled -= np.bincount(base + last, weights=last + 1 - stop, minlength=size)
     steps = np.bincount(base + first, minlength=size) - np.bincount(base + last, minlength=size)

@@ -1,4 +1,4 @@
-"""Lines of source: whether they are the user's own, and what they are called."""
+"""Lines of source: whether they are the user's own, and how to name them."""
 
 import os
 import site
@@ -16,7 +16,7 @@ class Place(NamedTuple):
     line: int
     function: str
     path: str = ""
-    """The file's own name, by which `linecache` finds the text."""
+    """The file's own name, under which `linecache` finds the text."""
 
     def __str__(self) -> str:
         if self.file.startswith("In ["):
@@ -31,7 +31,7 @@ def _roots() -> tuple[str, ...]:
     found += site.getsitepackages() if hasattr(site, "getsitepackages") else []
     if isinstance(user := getattr(site, "USER_SITE", None), str):
         found.append(user)
-    # Debian keeps what its packages bring in a folder of its own.
+    # Debian installs its own packages in a folder of their own.
     found.append("/usr/lib/python3/dist-packages")
     plain = [os.path.normcase(path) for path in found]
     real = [os.path.normcase(os.path.realpath(path)) for path in found]
@@ -51,7 +51,7 @@ def is_users(filename: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def name_library(filename: str) -> str:
-    """Return the top package of a library's file, such as `httpx`; empty: it isn't known."""
+    """Return the top package of a library's file, such as `httpx`, or an empty string."""
     path = os.path.normcase(filename)
     root = max((root for root in _ROOTS if path.startswith(root)), key=len, default="")
     return filename[len(root) :].split(os.sep)[0].removesuffix(".py") if root else ""
@@ -63,7 +63,7 @@ def is_ours(code: CodeType) -> bool:
 
 
 def place_of(code: CodeType, line: int | None) -> Place:
-    """Return the place of a line of that code; None: where its function begins."""
+    """Return the place of a line of that code; without a line, where its function begins."""
     path = code.co_filename
     return Place(name_file(path), line or code.co_firstlineno, code.co_qualname, path)
 

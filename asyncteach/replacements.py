@@ -1,4 +1,4 @@
-"""Attributes replaced for a while, and put back exactly as they were, in whatever order."""
+"""Replace attributes for a while, and put them back exactly as they were, in any order."""
 
 import functools
 import threading
@@ -29,9 +29,9 @@ class Replacements:
         self._undo: list[Callable[[], None]] = []
 
     def put(self, owner: Any, name: str, make: Callable[[Any], Any]) -> Any:
-        """Replace an attribute with `make(before)` and return that.
+        """Replace an attribute with `make(before)` and return the replacement.
 
-        `before` does what the attribute did. An attribute of a class may be new.
+        `before` does what the attribute did; it is None if there was no such attribute.
         """
         with _lock:
             link = _Link(owner, name)
@@ -56,7 +56,7 @@ class Replacements:
         names[name] = new
 
     def undo(self) -> None:
-        """Put everything back, the last thing first."""
+        """Put everything back, the last one first."""
         while self._undo:
             self._undo[-1]()
             self._undo.pop()
@@ -68,7 +68,7 @@ def _take_away(link: _Link) -> None:
         place = chain.index(link) if link in chain else -1
         above = chain[place + 1] if 0 <= place < len(chain) - 1 else None
         if above is not None and above.original is link.new:
-            # What was put there later goes on without ours in between.
+            # The one that was put there later goes on without ours below it.
             above.original, above.was_own = link.original, link.was_own
             above.before.__setstate__((link.original, (), {}, None))  # type: ignore[union-attr]
         elif vars(link.owner).get(link.name) is link.new:
@@ -76,7 +76,7 @@ def _take_away(link: _Link) -> None:
                 setattr(link.owner, link.name, link.original)
             else:
                 delattr(link.owner, link.name)
-        # Else other code has replaced ours meanwhile, and keeps its place.
+        # Otherwise other code has replaced ours meanwhile, and its attribute stays.
         if place >= 0:
             chain.remove(link)
         if not chain:

@@ -1,6 +1,6 @@
 """The three states: every picture, table and sentence uses the same words.
 
-Interpreters of their own import this: NumPy can't be loaded there.
+Subinterpreters import this: NumPy can't be loaded there.
 """
 
 RUNNING, READY, WAITING = STATES = ("running", "ready", "waiting")

@@ -109,7 +109,7 @@ def test_two_that_compute_take_turns():
     assert READY in states_of(recording, "a")
     assert total(recording, "a", WAITING) < 0.2 * recording.seconds
     text = recording.explain()
-    words = "3 threads, ", "The GIL changed hands", "looks at the clock", "that is the error"
+    words = "3 threads, ", "The GIL changed hands", "read the clock", "that is the error"
     assert [word for word in words if word not in text] == []
     assert recording.lanes()[0][0] == "the GIL"
     assert recording.findings == []
@@ -350,7 +350,7 @@ def test_what_there_is_no_room_for_is_counted():
         for _ in range(30):
             time.sleep(0.001)
     assert "No thread had to let go of the GIL" in recording.explain() or not has_gil
-    assert "gaps more could not be kept" in recording.explain()
+    assert "more gaps could not be kept" in recording.explain()
     assert recording.dropped >= 20
     assert len(recording) <= 40
 
@@ -361,7 +361,7 @@ def test_other_blocks_around_it_are_refused():
     block = record_threads()
     with block, pytest.raises(RuntimeError, match="leave the outer block first"):
         record_threads().__enter__()
-    with pytest.raises(RuntimeError, match=r"write `with record_threads\(\):` anew"):
+    with pytest.raises(RuntimeError, match=r"write a new `with record_threads\(\):`"):
         block.__enter__()
 
 

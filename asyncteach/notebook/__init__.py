@@ -1,1 +1,1 @@
-"""Notebooks: `%%timeline`, and `asyncio.run` where a loop is running already."""
+"""Notebooks: `%%timeline`, and `asyncio.run` where a loop is already running."""

@@ -1,7 +1,7 @@
-"""Scripts that end in ``asyncio.run(main())`` run in a notebook cell, for as long as you ask.
+"""Let scripts that end in ``asyncio.run(main())`` run in a notebook cell, until you turn it off.
 
-A notebook's event loop is running before your first cell, and Python lets no second one start
-inside it. The native answer is a top-level ``await main()``; this is for scripts pasted whole.
+A notebook's event loop runs before your first cell does, and Python doesn't let a second one start
+inside it. A notebook's own way is a top-level ``await main()``; this is for scripts pasted whole.
 """
 
 import asyncio
@@ -23,27 +23,27 @@ _spawned: contextvars.ContextVar[_Tasks | None] = contextvars.ContextVar("spawne
 
 
 _enabled: tuple[str, asyncio.AbstractEventLoop, list[tuple[Any, str, Any]]] | None = None
-"""The package that was taken, the notebook's loop, and the values of the names it replaced."""
+"""The package in use, the notebook's loop, and the old values of the names it replaced."""
 
 
 def enable_asyncio_run() -> None:
     """Let a script that ends in ``asyncio.run(main())`` run in a notebook cell as it is.
 
-    It prints which package it took and why. ``nest_asyncio`` is the one most people
-    know; ``nest_asyncio2`` is taken where the first would lose the cells queued behind
+    It prints which package it uses and why. ``nest_asyncio`` is the one most people
+    know; ``nest_asyncio2`` is used where the first would lose the cells queued behind
     ``asyncio.run()`` (ipykernel 7.1 and later) or break ``TaskGroup`` and ``asyncio.timeout``
-    (Python 3.14 and later). Without a running loop, as in a script, nothing is changed.
+    (Python 3.14 and later). Without a running loop, as in a script, it changes nothing.
 
     ``asyncio.run()`` then blocks the cell until ``main()`` is done, on the notebook's own loop. As
     always it cancels the tasks that ``main()`` left behind, and no others. Its options are accepted
-    and not used. The stop button cancels ``main()``; pressed twice, it also ends code that never
+    but ignored. The stop button cancels ``main()``; pressed twice, it also ends code that never
     awaits.
 
     What it costs, until ``disable_asyncio_run()``:
 
-    - up to Python 3.13 every task is the pure-Python one: work takes 1.2 to 2 times as long;
+    - up to Python 3.13 tasks are the pure-Python ones: work takes 1.2 to 2 times as long;
     - other tasks can run during code without an ``await``, if it calls ``asyncio.run()``, so
-      timelines no longer show plain asyncio: leave it off for those;
+      timelines no longer show plain asyncio: leave it off when you draw those;
     - ``asyncio.Runner`` still refuses to run: write ``await main()`` instead.
 
     Raises ValueError on a loop that can't run inside itself, such as uvloop's.
@@ -98,7 +98,7 @@ def disable_asyncio_run() -> None:
     for namespace, name, value in replaced:
         if value is _ABSENT:
             delattr(namespace, name)
-            vars(loop).pop(name, None)  # counting up the class's attribute has set the loop's own
+            vars(loop).pop(name, None)  # `loop.x += 1` makes it the loop's own
         else:
             setattr(namespace, name, value)
     _enabled = None
@@ -106,8 +106,8 @@ def disable_asyncio_run() -> None:
 
 
 def _choose(python: tuple[int, ...], ipykernel: tuple[int, ...]) -> tuple[str, str]:
-    """Return the package to take and the reason, by the versions of Python and ipykernel."""
-    # ipykernel comes first for one and the same sentence on every Python.
+    """Return the package to use and the reason, from the versions of Python and ipykernel."""
+    # ipykernel comes first, so that the sentence is the same on every Python.
     if ipykernel >= (7, 1):
         return "nest_asyncio2", (
             "because with ipykernel 7.1 and later nest_asyncio loses the cells queued behind "
@@ -117,7 +117,7 @@ def _choose(python: tuple[int, ...], ipykernel: tuple[int, ...]) -> tuple[str, s
         return "nest_asyncio2", (
             "because from Python 3.14 on nest_asyncio breaks TaskGroup and asyncio.timeout()"
         )
-    return "nest_asyncio", "which is sound with this version of Python and of ipykernel"
+    return "nest_asyncio", "which works with this version of Python and of ipykernel"
 
 
 def _namespaces(loop: asyncio.AbstractEventLoop, nest: Any) -> list[Any]:
@@ -127,7 +127,7 @@ def _namespaces(loop: asyncio.AbstractEventLoop, nest: Any) -> list[Any]:
     classes = list(type(loop).__mro__)
     if sys.version_info < (3, 14):
         classes += type(asyncio.get_event_loop_policy()).__mro__
-    # `object` can't be changed, and a class of both families has to be put back only once.
+    # `object` can't be changed, and a class of both has to be put back only once.
     return [asyncio, nest, *modules, *dict.fromkeys(cls for cls in classes if cls is not object)]
 
 
@@ -140,7 +140,7 @@ def _create_task(create: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def _nested(plain_run: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an ``asyncio.run()`` that also runs where a loop is running already."""
+    """Return an ``asyncio.run()`` that also works where a loop is already running."""
 
     @functools.wraps(plain_run)
     def run(main: Any, **options: Any) -> Any:
@@ -151,7 +151,7 @@ def _nested(plain_run: Callable[..., Any]) -> Callable[..., Any]:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             loop = None
-        # A name kept from `from asyncio import run` outlives disable_asyncio_run().
+        # A name from `from asyncio import run` outlives disable_asyncio_run().
         if _enabled is None or loop is not _enabled[1]:
             return plain_run(main, **options)
         return _run_on(loop, main)
@@ -168,8 +168,8 @@ def _run_on(loop: asyncio.AbstractEventLoop, main: Any) -> Any:
     def handle(number: int, frame: Any) -> None:
         nonlocal interrupts
         interrupts += 1
-        # The first one cancels the task, as always: an exception raised at whatever line the thread
-        # is at may land between two lines of asyncio's own, and leave a task that never runs again.
+        # The first one only cancels the task, as always: an exception raised at an arbitrary line
+        # may hit asyncio's own code, and leave a task that never runs again.
         if interrupts > 1 or task.done():
             raise KeyboardInterrupt
         task.cancel()
@@ -193,6 +193,6 @@ def _run_on(loop: asyncio.AbstractEventLoop, main: Any) -> Any:
             if not one.cancelled() and (error := one.exception()) is not None:
                 message = "unhandled exception during asyncio.run() shutdown"
                 loop.call_exception_handler({"message": message, "exception": error, "task": one})
-        # An interrupt is raised past its task, which would report it once more in a later cell.
+        # An interrupt is raised past its task, which would report it again in a later cell.
         if not task.cancelled():
             task.exception()

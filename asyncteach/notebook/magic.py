@@ -2,7 +2,7 @@
 
 The cell's code runs as it would without the magic: no line of it moves, and its syntax tree is
 put into a `with` block that records. IPython shows what the cell shows and raises, as always; the
-timeline follows when IPython says that the cell is over.
+timeline follows when IPython reports that the cell has run.
 """
 
 import argparse
@@ -20,24 +20,24 @@ from asyncteach.arguments import check_number
 _MAGIC = "%%timeline"
 
 _SLOT = "__timeline__"
-"""The name by which the cell's code finds the block and hands back the last value; then it goes."""
+"""The name under which the cell's code finds the block and hands back its last value."""
 
 _extensions: dict[int, "Extension"] = {}
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Give a notebook `%%timeline`: what `%load_ext asyncteach` calls."""
+    """Add `%%timeline` to a notebook; `%load_ext asyncteach` calls this."""
     _extensions[id(shell)] = Extension(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """Take `%%timeline` away again: what `%unload_ext asyncteach` calls."""
+    """Remove `%%timeline` again; `%unload_ext asyncteach` calls this."""
     _extensions.pop(id(shell)).remove()
 
 
 @magic_arguments(_MAGIC[1:])
-@argument("--threshold", type=float, default=0.05, help="report longer blocks of the loop (0.05 s)")
-@argument("--width", type=float, default=9.0, help="inches of the picture, from 3 to 50 (9)")
+@argument("--threshold", type=float, default=0.05, help="report blocks longer than this (0.05 s)")
+@argument("--width", type=float, default=9.0, help="width in inches, from 3 to 50 (9)")
 @argument("--name", default="_timeline", help="the variable that keeps the recording (_timeline)")
 @argument("--virtual", action="store_true", help="let time jump, as `with virtual_time():` does")
 @argument("--no-picture", action="store_true", help="show the explanation only")
@@ -46,7 +46,7 @@ def timeline(line: str, cell: str) -> None:
     """Run a cell as usual, and show below it which tasks were running, ready and waiting.
 
     The code below that line runs as it would without it, `await` included. Below its output the
-    cell shows a picture of its tasks and the text of `explain()`, also if the code fails or is
+    cell shows a picture of its tasks and the text of `explain()`, even if the code fails or is
     interrupted. Tasks that other cells have started aren't shown.
 
     For example::
@@ -54,18 +54,18 @@ def timeline(line: str, cell: str) -> None:
         %%timeline --threshold 0.1
         await asyncio.gather(fetch("news"), fetch("weather"))
 
-    For a part of a cell write `with record() as recording:`, and then `recording`.
+    To record part of a cell, write `with record() as recording:`, and then `recording`.
     """
     raise _usage_error("it has to be the first line of the cell")
 
 
 def _usage_error(reason: str) -> UsageError:
-    """Return what IPython shows as one line, without a traceback."""
+    """Return an error that IPython shows as one line, without a traceback."""
     return UsageError(f"{_MAGIC}: {reason}. `{_MAGIC}?` shows how to use it.")
 
 
 def read_options(line: str) -> argparse.Namespace:
-    """Return the options on a line `%%timeline ...`; raise UsageError, in a sentence."""
+    """Return the options on a line `%%timeline ...`; raise UsageError if one is wrong."""
     words = line.partition("#")[0].strip().removeprefix(_MAGIC)
     try:
         options: argparse.Namespace = parse_argstring(timeline, words)
@@ -136,8 +136,8 @@ class Extension:
     def __exit__(self, *exception: Any) -> None:
         from asyncteach.recorder.scope import open_session
 
-        # A call at the cell's end whose coroutine is never awaited: Python can't warn of it, since
-        # IPython keeps the coroutine in `Out`.
+        # A call at the cell's end whose coroutine is never awaited: Python can't warn about it,
+        # since IPython keeps the coroutine in `Out`.
         value, session, last = self._shell.user_ns.get(_SLOT), open_session(), self._last
         is_new = inspect.iscoroutine(value) and inspect.getcoroutinestate(value) == "CORO_CREATED"
         if session and is_new and isinstance(last, ast.Call):
@@ -162,7 +162,7 @@ class Extension:
 
 
 def quote_first_line(lines: list[str]) -> list[str]:
-    """Make a string of the line `%%timeline`: so the cell is plain Python, and no line moves."""
+    """Turn the line `%%timeline` into a string: the cell is plain Python, and no line moves."""
     if not lines or lines[0].split()[:1] != [_MAGIC]:
         return lines
     from IPython.core import inputtransformer2
@@ -171,10 +171,10 @@ def quote_first_line(lines: list[str]) -> list[str]:
     read_options(lines[0])
     code = next((n for n, line in enumerate(lines) if n and line.strip()), None)
     if code is None:
-        raise _usage_error("it shows what the code below it does, and there is none")
-    # The cell may go on with another cell's magic.
+        raise _usage_error("it shows what the code below it does, but there is none")
+    # The next line may be another cell magic.
     return [f"{lines[0].strip()!r}\n", *lines[1:code], *cell_magic(lines[code:])]
 
 
-# Without it, IPython in a terminal takes the first line alone for a complete cell.
+# Without this, IPython in a terminal takes the first line alone for a complete cell.
 quote_first_line.has_side_effects = True  # type: ignore[attr-defined]

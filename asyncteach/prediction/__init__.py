@@ -1,1 +1,1 @@
-"""Guesses of the user, compared with what happened: in sentences and as outlines."""
+"""The user's guesses, compared with what happened, in sentences and as outlines."""

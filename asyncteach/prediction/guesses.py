@@ -19,7 +19,7 @@ _WAYS = {
     "processes": "processes",
     "interpreters": "interpreters",
 }
-"""The ways, as `predict` names them and as `compare` does."""
+"""The name of each way in `predict`, and in `compare`."""
 
 _KEYWORDS = (*_WAYS, "minutes", "seconds", "order")
 
@@ -32,14 +32,14 @@ class Guess:
     unit: str | None = None
     """`minutes` or `seconds`; None means the recording's unit."""
     times: dict[str, float] = field(default_factory=dict)
-    """When each task is done, or the whole."""
+    """When each task, or the whole, is done."""
     order: list[str] = field(default_factory=list)
     open: dict[str, str] = field(default_factory=dict)
-    """What still has three dots, with the beginning of an example, before the number."""
+    """Each name that still has three dots, with an example up to its number."""
 
     @property
     def given(self) -> bool:
-        """True if anything is guessed yet."""
+        """Whether anything has been guessed."""
         return bool(self.times or self.order)
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One guessed time beside the real one, in the recording's unit."""
+    """A guessed time and the real one, in the recording's unit."""
 
     name: str
     guess: float
@@ -122,7 +122,7 @@ def _read_way(way: str, value: object, names: Sequence[str]) -> Guess:
         _read_times(guess, value, names, example)
     elif isinstance(value, Iterable) and not isinstance(value, str):
         raise TypeError(
-            f"{way} takes a number of minutes for the whole and got {show(value)}: write a dict "
+            f"{way} takes a number of minutes for the whole but got {show(value)}: write a dict "
             f"with a number for each task, as in {example}."
         )
     else:

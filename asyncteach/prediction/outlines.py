@@ -25,7 +25,7 @@ _GAP = 0.11
 _BAND = 0.27
 _READABLE = 0.15
 _BEYOND = 3.0
-"""The picture ends at this multiple of the real time: a guess beyond it goes out of the picture."""
+"""The picture ends at this multiple of the real time: a guess beyond it is cut off."""
 
 
 class Outlines:
@@ -92,7 +92,7 @@ class Outlines:
         return True
 
     def _write(self, ax: Axes, words: str, start: float, end: float, y: float) -> None:
-        """Write words at the end of an outline: inside, if they fit in."""
+        """Write words at the end of an outline: inside it, if they fit."""
         low, high = ax.get_xlim()
         inches = ax.get_window_extent().width / ax.figure.dpi
         need = (len(words) + 2) * NOTE_SIZE * 0.62 / 72 / inches * (high - low)
@@ -107,7 +107,7 @@ class Outlines:
         )  # fmt: skip
 
     def _verdict(self, hit: Hit) -> str:
-        """Return `right`, or by how much it was missed."""
+        """Return `right`, or how far off the guess is."""
         if hit.right:
             return "right"
         if hit.fact is None:

@@ -1,4 +1,4 @@
-"""`predict()`: a guess before the run, compared with what happened after it."""
+"""`predict()`: a guess made before a run, compared with what happened."""
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ _EXACT, _REAL = 0.01, 0.05
 
 
 def predict(what: object = None, **guesses: object) -> "Prediction":
-    """Commit to a guess before you run something; `compare` shows it beside what happened.
+    """Commit to a guess before you run something; `compare` shows it next to what happened.
 
     - `predict(CHORES, together=25)`: the whole takes 25 story minutes. The ways are `in_turn`,
       `together`, `threads`, `processes` and `interpreters`; you may guess several at once.
@@ -65,21 +65,21 @@ class Prediction:
 
     @property
     def given(self) -> bool:
-        """True if anything is guessed; False while there are only dots."""
+        """Whether anything has been guessed; False while there are only dots."""
         return any(guess.given for guess in self._guesses)
 
     def compare(self, happened: object, *, within: float | None = None) -> "Outcome":
         """Compare the guess with what happened; the Outcome shows itself at the end of a cell.
 
-        `happened` is a Recording, or the result of `compare(...)` for guesses of several ways, or
-        a list of events for an order, or a number of seconds for a total. A guess is right if it
-        is off by at most the share `within` of the whole, by default 0.01 in virtual time and
+        `happened` is a Recording, the result of `compare(...)` if you guessed several ways, a list
+        of events if you guessed an order, or a number of seconds for a total. A guess is right if
+        it is off by at most the share `within` of the whole, by default 0.01 in virtual time and
         0.05 in real time. `recording.explain()` describes why it took so long. Raises TypeError
         or ValueError if the guess can't be compared with `happened`.
         """
         __tracebackhide__ = True
         if within is not None:
-            within = check_number(within, "within", fix="give a part of the whole, such as 0.05")
+            within = check_number(within, "within", fix="write a share of the whole, such as 0.05")
         outcome = Outcome("" if self.given else self._describe_open())
         if isinstance(happened, Recording):
             self._compare_recording(outcome, happened, within)
@@ -98,7 +98,7 @@ class Prediction:
         ways = [guess.way for guess in self._guesses if guess.given and guess.way]
         if len(ways) > 1:
             raise TypeError(
-                f"You guessed {' and '.join(ways)}, and this is one recording: pass the result of "
+                f"You guessed {' and '.join(ways)}, but this is one recording: pass the result of "
                 f"compare(..., ways=[{', '.join(map(repr, ways))}])."
             )
         outcome.compare(recording, [guess for guess in self._guesses if guess.given], within)
@@ -111,7 +111,7 @@ class Prediction:
             if guess.given and guess.way not in recordings:
                 known = join_words([repr(way) for way in recordings], 5)
                 raise ValueError(
-                    f"Your guess is for {repr(guess.way) if guess.way else 'no way'}, and what "
+                    f"Your guess is for {repr(guess.way) if guess.way else 'no way'}, but what "
                     f"happened has {known}: guess those, as in predict(CHORES, together=40)."
                 )
         for way, recording in recordings.items():
@@ -140,7 +140,7 @@ class Prediction:
             outcome.add_order(order, [printable(event) for event in happened])
         elif self.given:
             raise TypeError(
-                "You guessed times, and this is a list of events: compare it with a guess such as "
+                "You guessed times, but this is a list of events: compare it with a guess such as "
                 f"predict({ORDER}), or compare your times with a recording."
             )
         else:
@@ -224,7 +224,7 @@ class Outcome:
             self.add(f"{way}: {' '.join(words)}" if way else " ".join(words), "\n" if way else " ")
 
     def add_order(self, guess: Sequence[str], came: Sequence[str]) -> None:
-        """Add a guessed order; an event is right if it came at the guessed place."""
+        """Add a guessed order; an event is right if it came in the guessed place."""
         places = dict(enumerate(came))
         for place, name in enumerate(guess):
             (self.right if places.get(place) == name else self.missed).append(name)
@@ -262,7 +262,7 @@ class Outcome:
 
 
 def _check_value(happened: object) -> None:
-    """Raise TypeError for what is neither a number nor a list of events."""
+    """Raise TypeError for anything but a number or a list of events."""
     __tracebackhide__ = True
     if inspect.isawaitable(happened):
         raise TypeError(
@@ -271,8 +271,8 @@ def _check_value(happened: object) -> None:
         )
     if not isinstance(happened, Real | Iterable) or isinstance(happened, str | bool):
         raise TypeError(
-            f"A guess can't be compared with {show(happened)}: pass a recording, as "
-            "`with record() as recording:` gives one, a list of events, or a number of seconds."
+            f"A guess can't be compared with {show(happened)}: pass a recording (made by "
+            "`with record() as recording:`), a list of events, or a number of seconds."
         )
 
 
@@ -298,7 +298,7 @@ def _compare_times(guess: Guess, recording: Recording, within: float | None) -> 
 
 
 def _order_of(recording: Recording, names: Sequence[str]) -> list[str]:
-    """Return the tasks in the order of their ends; those that end together as they were guessed."""
+    """Return the tasks in the order in which they ended; if two ended at once, as guessed."""
     __tracebackhide__ = True
     ends = [recording.trace.rows[_find_row(recording, name)].finished for name in names]
     order = sorted(range(len(names)), key=lambda one: inf if isnan(ends[one]) else ends[one])

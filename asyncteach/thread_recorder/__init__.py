@@ -1,1 +1,1 @@
-"""What `record_threads()` is made of: stamps, a thread's log, and what both show."""
+"""The parts of `record_threads()`: stamps, a log for each thread, and the trace made of them."""

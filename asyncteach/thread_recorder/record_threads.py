@@ -27,31 +27,31 @@ _open: "record_threads | None" = None
 
 
 class record_threads:
-    """See who holds the GIL: `with record_threads() as recording:` around code that uses threads.
+    """See which thread has the GIL: put `with record_threads() as recording:` around your code.
 
-    It sees the thread that opens it and every `threading.Thread` that is started from a thread it
-    sees, by executors and `asyncio.to_thread` too, not those that were there before. The Recording
-    is in seconds, a lane a thread, below a lane that shows when any of them ran:
-    `recording.explain()` says how long a thread kept the GIL and how well that is known,
+    It records the thread that opens it and every `threading.Thread` that a recorded thread starts,
+    also by executors and `asyncio.to_thread`, but none that existed before. The Recording is in
+    seconds and has a lane for each thread, below a lane that shows when any of them ran.
+    `recording.explain()` describes how long threads kept the GIL and how accurate that is;
     `recording.plot(start=0.1, end=0.2)` shows single slices.
 
-    A thread is *running* while its code executes, *ready* when it could go on and another thread
-    has the GIL, or other programs the processor, and *waiting* while a call into C waits: for a
-    sleep, a lock, a socket. It is ready from `start()` on, and after `time.sleep` from when that
-    was due; in any other call it counts as waiting until it runs, though it may have lacked the GIL
-    at the end. On a free-threaded build lanes run side by side, and there is none for a GIL.
+    A thread is *running* while its code executes, *ready* when it could go on but another thread
+    has the GIL or another program the processor, and *waiting* while a call into C waits, for a
+    sleep, a lock or a socket. It is ready from `start()` on, and after `time.sleep` from the moment
+    the sleep was due to end. In any other call it counts as waiting until it runs, though it may
+    have lacked only the GIL at the end. On a free-threaded build there is no lane for the GIL.
 
-    How it is measured: each thread looks at the clock at every line and every call into C
-    (`sys.settrace`, `sys.setprofile`), and at its processor time after every gap between two such
-    looks that is longer than 0.05 ms. Code that runs Python gets slower by that, ten to thirty
-    times (`benchmarks/threads.py` measures it); how long a thread keeps the GIL doesn't change.
-    Waits and hand-overs that are shorter than such a gap are not seen.
+    How it is measured: each thread reads the clock at every line and every call into C
+    (`sys.settrace`, `sys.setprofile`), and its processor time after every gap of more than 0.05 ms
+    between two readings. This makes Python code ten to thirty times slower
+    (`benchmarks/threads.py` measures it), but a thread keeps the GIL for as long as without it.
+    Waits and hand-overs shorter than such a gap are not seen.
 
-    `max_slices`: how many gaps (200 bytes each) are kept; those beyond are counted, in
-    `recording.dropped`. `title` stands above the pictures. Afterwards everything is as it was;
-    threads that go on then are shown as `still running`. Raises RuntimeError inside another
-    `record_threads()`, inside `virtual_time()` and where a debugger or a coverage tool traces the
-    thread; TypeError or ValueError for a `max_slices` that makes no sense.
+    `max_slices` is how many gaps (200 bytes each) are kept; the others are counted in
+    `recording.dropped`. `title` is shown above the pictures. Afterwards everything is as it was;
+    threads that go on are shown as `still running`. Raises RuntimeError inside another
+    `record_threads()`, inside `virtual_time()` and when a debugger or a coverage tool traces the
+    thread; TypeError or ValueError if `max_slices` isn't a whole number from 1.
 
     >>> import threading, time
     >>> with record_threads() as recording:
@@ -68,7 +68,7 @@ class record_threads:
         most = check_whole(max_slices, "record_threads(max_slices=...)", fix=fix)
         self._room = iter(range(most))
         self._logs: list[ThreadLog] = []
-        self._watched: dict[int, tuple[ThreadLog, Stamper]] = {}  # by the number of the thread
+        self._watched: dict[int, tuple[ThreadLog, Stamper]] = {}  # by thread identifier
         self._opened = self._ended = UNKNOWN
         self._error: Exception | None = None  # in the recorder itself
         self._replaced = Replacements()
@@ -109,7 +109,7 @@ class record_threads:
             self._close()
             if self._error is not None:
                 warnings.warn(
-                    "record_threads() has failed and stopped recording; your code went on: "
+                    "record_threads() has failed and stopped recording, but your code went on: "
                     f"{self._error!r}",
                     RuntimeWarning,
                     stacklevel=2,
@@ -118,18 +118,18 @@ class record_threads:
     def _find_problem(self) -> str:
         if _open is not None or self._logs:
             return (
-                "one record_threads() block at a time sees all threads: leave the outer block "
-                "first, and write `with record_threads():` anew for each."
+                "only one record_threads() block can be open at a time: leave the outer block "
+                "first, and write a new `with record_threads():` for each recording."
             )
         if running_clock() is not None:
             return (
-                "record_threads() measures real time, and in virtual_time() none passes: put it "
-                "around code that is not inside virtual_time()."
+                "record_threads() measures real time, and inside virtual_time() none passes: use "
+                "it outside virtual_time()."
             )
         if sys.gettrace() or sys.getprofile() or threading.gettrace() or threading.getprofile():
             return (
-                "a debugger, a profiler or a coverage tool traces this thread already, and "
-                "record_threads() needs its place: run this code without that tool."
+                "a debugger, a profiler or a coverage tool already traces this thread, and "
+                "record_threads() needs the same hooks: run this code without that tool."
             )
         return ""
 
@@ -144,19 +144,19 @@ class record_threads:
         _open = None
 
     def _stop(self, error: Exception | None = None) -> None:
-        """Stop recording, after a failure of our own too: the watched code goes on."""
+        """Stop recording, also after a failure of the recorder; the watched code goes on."""
         self._error = self._error or error
         for _, stamper in list(self._watched.values()):
             stamper.close()
 
     def _watch(self, log: ThreadLog) -> Stamper:
-        """Return what stamps the calling thread."""
+        """Return a new stamper for the calling thread."""
         stamper = make_stamper(log, self._room, self._stop)
         self._watched[threading.get_ident()] = log, stamper
         return stamper
 
     def _build(self) -> ThreadTrace:
-        """Return the trace, as far as it has come."""
+        """Return the trace so far."""
         interval = round(self._interval * _BILLION)
         return build_thread_trace(list(self._logs), self._opened, self._ended, interval)
 
@@ -171,7 +171,7 @@ class record_threads:
         if is_length and 0 < seconds[0] < _BILLION:
             log.due = time.perf_counter_ns() + round(seconds[0] * _BILLION)
         try:
-            original(*seconds)  # it raises the usual error for what is no length of time
+            original(*seconds)  # it raises the usual error for an invalid duration
         finally:
             log.due = UNKNOWN
 

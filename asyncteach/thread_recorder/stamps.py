@@ -1,4 +1,4 @@
-"""The stamps of a watched thread: it looks at the clock at every line and every call into C."""
+"""The stamps of a watched thread: it reads the clock at every line and every call into C."""
 
 import dis
 import inspect
@@ -10,14 +10,14 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any, NamedTuple
 
 THRESHOLD = 50_000
-"""Nanoseconds without a stamp that are a gap: far below a slice, far above the time between two
-stamps. A thread that runs only for a moment has the GIL for little longer than that."""
+"""More nanoseconds than this without a stamp are a gap: far fewer than a slice has, far more than
+there are between two stamps. A thread that runs only for a moment has the GIL for little longer."""
 UNKNOWN = -1
-ENTRY = "what a with block enters"
-"""The call of a `with` block: up to Python 3.13 there is no event for that call into C."""
+ENTRY = "entering a with block"
+"""The call of `__enter__`: up to Python 3.13 there is no event for that call into C."""
 
 _CLOSED = -1
-# Modules whose functions never wait: a thread that is late out of one had to wait for the GIL.
+# Modules whose functions never wait: a thread that is late to return from one lacked the GIL.
 _QUICK = {"builtins", "math", "cmath", "itertools", "operator", "_operator", "_functools"}
 _SLOW = {"input", "print", "open", "exec", "eval", "__import__", "breakpoint"}
 
@@ -28,15 +28,15 @@ class Gap(NamedTuple):
     since: int
     until: int
     busy: int
-    """Processor time that the thread took in it."""
+    """Processor time that the thread used in it."""
     call: str
     """The call into C that the thread was in, if that may wait: `lock.acquire()`."""
     due: int
-    """When the call of `time.sleep` was due to end; -1: it was another one."""
+    """When the call of `time.sleep` was due to end; -1 for another call."""
 
 
 class ThreadLog:
-    """One thread: its name, and its gaps."""
+    """What is recorded of one thread: its name, its times and its gaps."""
 
     def __init__(self, name: str, function: str, parent: "ThreadLog | None", spawned: int) -> None:
         self.name, self.function, self.parent, self.spawned = name, function, parent, spawned
@@ -45,16 +45,16 @@ class ThreadLog:
         self.gaps: list[Gap] = []
         self.dropped = self.stamps = 0
         self.cut = UNKNOWN
-        """When its first gap began that could not be kept."""
+        """When the first gap that could not be kept began."""
         self.due = UNKNOWN
-        """When the sleep ends that it is in."""
+        """When the sleep that the thread is in is due to end."""
 
 
 class Stamper(NamedTuple):
     """Puts the stamps of one thread into its log, from `begin` to `end`."""
 
     begin: Callable[[FrameType | None], None]
-    """Start, in the thread itself, for all that it calls from now on and for that frame's rest."""
+    """Start, in the thread itself: for the rest of that frame and all that it calls from now on."""
     end: Callable[[], None]
     """Stop, in the thread itself."""
     close: Callable[[], None]
@@ -64,10 +64,10 @@ class Stamper(NamedTuple):
 def make_stamper(
     log: ThreadLog, room: Iterator[int], give_up: Callable[[Exception], None]
 ) -> Stamper:
-    """Return what stamps a thread; what takes longer than THRESHOLD is a gap.
+    """Return a stamper for a thread; longer than THRESHOLD without a stamp is a gap.
 
-    `room` yields as often as there is room for one more gap. Closures, with as few calls as
-    possible: they run at every line.
+    `room` yields once for each gap that can still be kept. The functions are closures with as few
+    calls as possible, because they run at every line.
     """
     clock, busy_clock = time.perf_counter_ns, time.thread_time_ns
     # last: the last stamp; mark, busy: the end of the last gap, and the processor time by then
@@ -94,7 +94,7 @@ def make_stamper(
         called = arg if event == "c_call" else None
 
     def look(frame: FrameType | None, now: int) -> int:
-        """Note a gap and return the time after that; `_CLOSED`: the recording has ended."""
+        """Note a gap and return the time after it; return `_CLOSED` if the recording has ended."""
         nonlocal mark, busy
         if limit == _CLOSED:
             _stop_tracing(frame, trace, profile)
@@ -111,7 +111,7 @@ def make_stamper(
             mark, busy = now, used
         except Exception as error:
             give_up(error)
-        # This look took time, too; where it took very long, another thread had the GIL meanwhile.
+        # This took time, too; if it took very long, another thread had the GIL meanwhile.
         after = clock()
         return after if after - now < 4 * THRESHOLD else now
 
@@ -141,7 +141,7 @@ def make_stamper(
 
 
 def _start_tracing(frame: FrameType | None, trace: Any, profile: Any) -> None:
-    # What is on the stack already gets lines only if each frame is asked to.
+    # A frame that is already on the stack reports its lines only if it has a trace function.
     while frame is not None:
         if frame.f_trace is None:
             frame.f_trace = trace
@@ -151,8 +151,8 @@ def _start_tracing(frame: FrameType | None, trace: Any, profile: Any) -> None:
 
 
 def _stop_tracing(frame: FrameType | None, trace: Any, profile: Any) -> None:
-    """Take both functions away from this thread, in that frame and those that called it."""
-    # In this order, so that what the functions here do gets no stamp.
+    """Remove both functions from this thread, from that frame and from its callers."""
+    # In this order, so that the calls here get no stamp.
     if sys.gettrace() is trace:
         sys.settrace(None)
     if sys.getprofile() is profile:
@@ -164,7 +164,7 @@ def _stop_tracing(frame: FrameType | None, trace: Any, profile: Any) -> None:
 
 
 def _find_call(log: ThreadLog, called: Any, frame: FrameType | None) -> str:
-    """Return the name of the call that a thread waited in during a gap; empty: in none."""
+    """Return the name of the call that a thread waited in during a gap, or an empty string."""
     if log.due != UNKNOWN:
         return "time.sleep()"
     if called is None:
@@ -191,7 +191,7 @@ def may_wait(function: Any) -> bool:
 
 @lru_cache(maxsize=256)
 def _first_lines(code: CodeType) -> set[int]:
-    """Return where the first line in each `with` block begins: a thread there has just entered."""
+    """Return the offset of the first line in each `with` block: a thread there has just entered."""
     found = list(dis.get_instructions(code))
     entries = zip(found, found[2:], strict=False)
     return {line.offset for entry, line in entries if entry.opname == "BEFORE_WITH"}

@@ -1,4 +1,4 @@
-"""The trace of a recording of threads: a row a thread, its slices, and how well they are known."""
+"""The trace of a recording of threads: a row for each, its slices, and how accurate they are."""
 
 import sys
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ _KINDS |= {"__enter__()": "lock", ENTRY: "lock"}
 
 
 class Piece(NamedTuple):
-    """An interval full of stamps of one thread, and the gap after it."""
+    """An interval in which a thread made its stamps, and the gap after it."""
 
     start: int
     end: int
@@ -47,31 +47,31 @@ class Measures(NamedTuple):
     interval: float
     """The switch interval when the recording ended."""
     switches: int
-    """How often one thread went on after another."""
+    """How often another thread took over."""
     turns: tuple[float, ...]
-    """For how long each thread that had to let go of the GIL had kept it."""
+    """How long threads kept the GIL until they had to let go of it."""
     stamps: int
-    """How often the threads looked at the clock."""
+    """How often the threads read the clock."""
     apart: float
-    """How far two stamps of a thread that runs are apart, on average."""
+    """The average time between two stamps of a running thread."""
     overlap: float
     """How long two or more seemed to run Python code at once: with a GIL that is the error."""
 
     @property
     def kept(self) -> float:
-        """The median of the turns; nan: no thread had to let go of the GIL."""
+        """The median of the turns; nan if no thread had to let go of the GIL."""
         return median(self.turns) if self.turns else nan
 
 
 @dataclass
 class ThreadTrace(Trace):
-    """What is known of threads, and how well."""
+    """The trace of threads, with what was measured."""
 
     measures: Measures | None = None
 
 
 def build_thread_trace(logs: list[ThreadLog], zero: int, ended: int, interval: int) -> ThreadTrace:
-    """Make the trace of some logs, as far as they have come; times in nanoseconds."""
+    """Return the trace of the logs so far; times are in nanoseconds."""
     pieces = sorted(piece for thread, log in enumerate(logs) for piece in _cut(thread, log))
     rows: list[tuple[int, int, int, int]] = []  # thread, state, start, end
     waits: list[Wait] = []
@@ -80,7 +80,7 @@ def build_thread_trace(logs: list[ThreadLog], zero: int, ended: int, interval: i
         if end < start or (end == start and state != RUNNING):
             return
         number = STATES.index(state)
-        if rows and rows[-1][:2] == (thread, number):  # what goes on in one state is one slice
+        if rows and rows[-1][:2] == (thread, number):  # slices that follow in one state are one
             start = rows.pop()[2]
         rows.append((thread, number, start, end))
 
@@ -94,7 +94,7 @@ def build_thread_trace(logs: list[ThreadLog], zero: int, ended: int, interval: i
             if gap is None or not _is_rest(gap):
                 put(thread, RUNNING, piece.end, gap.until if gap else piece.end)
                 continue
-            # To fall asleep and to wake up takes some processor time too.
+            # Falling asleep and waking up take some processor time, too.
             is_work = gap.busy > max(THRESHOLD, (gap.until - gap.since) / 20)
             on = gap.since + (gap.busy if is_work else 0)
             back = gap.until if gap.call else on
@@ -124,7 +124,7 @@ def build_thread_trace(logs: list[ThreadLog], zero: int, ended: int, interval: i
 
 
 def _cut(thread: int, log: ThreadLog) -> Iterator[Piece]:
-    """Return the intervals between the gaps of a log; its thread may go on meanwhile."""
+    """Return the intervals between the gaps of a log; its thread may still be running."""
     if log.began == UNKNOWN:
         return
     at, gaps = log.began, list(log.gaps)
@@ -135,7 +135,7 @@ def _cut(thread: int, log: ThreadLog) -> Iterator[Piece]:
 
 
 def _is_rest(gap: Gap) -> bool:
-    """Return whether a thread did not run all through a gap."""
+    """Return whether a thread was not running for a part of a gap."""
     return gap.until - gap.since - gap.busy > THRESHOLD / 2
 
 
@@ -160,8 +160,8 @@ def _task_records(logs: list[ThreadLog], zero: int) -> list[TaskRecord]:
 
 def _measure(pieces: list[Piece], interval: int, stamps: int) -> Measures:
     turns, switches = list[int](), 0
-    # From the first stamp of a turn to the first of the next: a thread that has no processor when
-    # it lets go of the GIL made its last stamp long before.
+    # A turn lasts from its first stamp to the first of the next: a thread that had no processor
+    # when it let go of the GIL made its last stamp long before.
     began = pieces[0].start if pieces else 0
     for before, after in pairwise(pieces):
         gap = before.gap if before.gap and _is_rest(before.gap) else None
@@ -184,7 +184,7 @@ def _measure(pieces: list[Piece], interval: int, stamps: int) -> Measures:
 
 
 def explain_threads(trace: ThreadTrace) -> str:
-    """Return in plain sentences which thread had the GIL for how long, and how well it is known.
+    """Return plain sentences about how long threads kept the GIL, and how accurate that is.
 
     >>> import threading
     >>> from asyncteach.thread_recorder.record_threads import record_threads
@@ -198,26 +198,26 @@ def explain_threads(trace: ThreadTrace) -> str:
     first = f"{count(len(trace.rows), 'thread')}, {format_duration(trace.duration)}. "
     interval = f"(the switch interval is {format_duration(measures.interval)})"
     if trace.head is None:
-        first += "This Python has no GIL: threads run at once."
+        first += "This Python has no GIL: threads run at the same time."
     elif isnan(measures.kept):
         first += f"No thread had to let go of the GIL {interval}."
     else:
         first += (
-            f"The GIL changed hands {count(measures.switches, 'time')}; a thread that had to let "
-            f"go of it had kept it for {format_duration(measures.kept)} at the median {interval}."
+            f"The GIL changed hands {count(measures.switches, 'time')}; a thread kept it for a "
+            f"median of {format_duration(measures.kept)} until it had to let go {interval}."
         )
-    method = f"Measured by the threads themselves, with {measures.stamps:,} looks at the clock"
+    method = f"The threads measured this themselves: they read the clock {measures.stamps:,} times"
     if not isnan(measures.apart):
-        method += f", one every {format_duration(measures.apart)} while a thread runs"
+        method += f", every {format_duration(measures.apart)} while running"
     method += "."
     if trace.head is not None:
         percent = 100 * measures.overlap / (trace.duration or 1.0)
         method += (
-            f" Two seemed to run Python code at once for {percent:.2g} % of the time, which the "
+            f" For {percent:.2g} % of the time two seemed to run Python code at once, which the "
             "GIL forbids: that is the error."
         )
-    method += " Watched code runs slower: a thread does less in its turn, but its turn is as long."
+    method += " Recorded code runs slower: a thread does less in its turn, but the turn is as long."
     lines = [first, "", method]
     if trace.dropped:
-        lines.append(f"{count(trace.dropped, 'gap')} more could not be kept.")
+        lines.append(f"{count(trace.dropped, 'more gap')} could not be kept.")
     return "\n".join(lines)

@@ -1,1 +1,1 @@
-"""How time can be virtual: one clock, the threads and the loops that follow it."""
+"""Virtual time: one clock, and the threads and the loops that follow it."""

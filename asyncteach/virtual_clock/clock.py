@@ -13,16 +13,16 @@ NS = 1_000_000_000
 """Nanoseconds in a second: the clock counts whole ones, so sums of them are exact."""
 
 PAUSE = 0.002
-"""Real seconds until a resting thread looks at the busy ones again."""
+"""Real seconds until a resting thread checks again whether others are busy."""
 
 PATIENT_READS = 1_000_000
-"""Readings of a clock that stands still before each one moves it by READ_STEP: busy waits end."""
+"""After this many readings without a jump each one moves the clock by READ_STEP: busy waits end."""
 READ_STEP = NS // 1000
 
 _GRID = 100  # nanoseconds: coarser than the float of loop.time() on a machine up for years
 
 real_monotonic = time.monotonic
-"""The clock of the machine, whatever `time.monotonic` is replaced by."""
+"""The machine's clock, also while `time.monotonic` is replaced."""
 
 current_clock: ContextVar["VirtualClock | None"] = ContextVar("asyncteach_clock", default=None)
 
@@ -51,7 +51,7 @@ class Rest:
     wake: Callable[[], object]
     """Called once, in any thread, when the deadline has come."""
     has_work: Callable[[], bool] = bool
-    """Returns whether something real has come in meanwhile."""
+    """Returns whether something real has happened meanwhile."""
     over: bool = False
 
 
@@ -71,7 +71,7 @@ class VirtualClock:
         """Readings since the last jump, or the last new timer."""
         names = ("time", "monotonic", "perf_counter")
         starts = {name: getattr(time, f"{name}_ns")() for name in names}
-        # On whole seconds, so that differences of floats are exact; up, so that none runs back.
+        # Whole seconds, so that differences of floats are exact; rounded up, so none runs back.
         self.starts = {name: (start // NS + 1) * NS for name, start in starts.items()}
         self._lock = threading.RLock()
         self._quiet_since = real_monotonic()
@@ -86,19 +86,19 @@ class VirtualClock:
         return self.now / NS
 
     def read(self) -> int:
-        """Return `now`; a loop that reads the clock until time has passed ends, too."""
+        """Return `now`; many readings move it, so that a loop that only reads the clock ends."""
         if self.has_waited_long(1):
             with self._lock:
                 self.now += READ_STEP
         return self.now
 
     def has_waited_long(self, reads: int) -> bool:
-        """Count some readings, and return whether there were many while the clock stood still."""
+        """Count these readings; return whether there have been too many since the last jump."""
         self.reads += reads
         return self.reads > PATIENT_READS
 
     def sleep(self, seconds: float) -> None:
-        """Hold the calling thread until the clock has moved on by `seconds`."""
+        """Block the calling thread until the clock has moved on by `seconds`."""
         for watcher in tuple(watchers):
             watcher.clock_sleeps(self)
         # A bare lock, since an interrupt inside an Event would leave the Event's own lock held.
@@ -124,7 +124,7 @@ class VirtualClock:
     # Threads that have nothing to do
 
     def begin_rest(self, rest: Rest) -> None:
-        """Note that the calling thread rests, until it calls `end_rest`; jump if all threads do."""
+        """Note that the calling thread rests until it calls `end_rest`; jump if all threads do."""
         with self._lock:
             me = threading.get_ident()
             rest.over = self.closed
@@ -142,13 +142,13 @@ class VirtualClock:
     def jump_if_idle(self) -> None:
         """Jump to the next deadline if every thread rests, or waits for one that does.
 
-        Resting threads call this every now and then: a thread that begins to wait doesn't.
+        Resting threads call this again and again, because a thread that begins to wait doesn't.
         """
         with self._lock:
             rests = list(self._rests.values())
             if self._is_at_work() or any(rest.over or rest.has_work() for rest in rests):
                 return
-            # One at a time, those of one deadline in the order in which they came.
+            # One at a time; those with the same deadline in the order in which they came.
             timed = [(rest.deadline, rest) for rest in rests if rest.deadline is not None]
             if timed:
                 deadline, first = min(timed, key=lambda pair: pair[0])
@@ -161,7 +161,7 @@ class VirtualClock:
     def _is_at_work(self) -> bool:
         pools = self._pending.values()
         if any(pool is None or self._active[pool] < pool._max_workers for pool in pools):
-            return True  # it is about to begin: only a full pool lets work wait
+            return True  # it is about to begin: only in a full pool work waits
         quiet, threads = real_monotonic() - self._quiet_since, self._busy | {*self._rests}
         return not all(self._is_waiting(thread, threads, quiet) for thread in self._busy)
 
@@ -177,25 +177,25 @@ class VirtualClock:
     # Work that is handed to threads
 
     def hold(self, work: Hashable, pool: ThreadPoolExecutor | None = None) -> None:
-        """Let the clock stand still until that work begins or is released, or its pool is full."""
+        """Hold the clock until that work begins or is released, or its pool is full."""
         with self._lock:
             self._pending[work] = pool
             self._go_on()
 
     def release(self, work: Hashable) -> None:
-        """Take back a `hold`, if that work hasn't begun."""
+        """Undo a `hold`, if that work hasn't begun."""
         with self._lock:
             self._pending.pop(work, None)
             self._go_on()
 
     def begin(self, work: Hashable) -> None:
-        """Let the clock stand still while the calling thread does that work."""
+        """Hold the clock while the calling thread does that work."""
         with self._lock:
             self._busy.add(threading.get_ident())
             self._active[self._pending.pop(work, None)] += 1
 
     def end(self, pool: ThreadPoolExecutor | None) -> None:
-        """Note that the calling thread, of that pool, has done its work.
+        """Note that the calling thread, of that pool or of none, has done its work.
 
         A thread of a pool counts as busy until it waits for more work: a loop has to receive the
         result before the clock may jump.

@@ -1,6 +1,6 @@
-"""How an event loop, the running kernel's too, follows a virtual clock.
+"""Make an event loop, also the running kernel's, follow a virtual clock.
 
-All that the clock knows of the insides of asyncio and of threads is in this file.
+Everything that the clock needs to know about the internals of asyncio and threads is in this file.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from asyncteach.virtual_clock.clock import (
     running_clock,
 )
 
-ROUND = 5  # a round of a loop that doesn't pause counts as so many readings of the clock
-THREAD_GRACE = 0.02  # real seconds: a thread that isn't on the clock gets them to release a lock
+ROUND = 5  # a round of a loop that doesn't pause counts as this many readings of the clock
+THREAD_GRACE = 0.02  # real seconds in which a thread that isn't on the clock may release a lock
 
 _NEVER = 1e12  # a virtual `loop.time()` that is never reached: 30,000 years
 
@@ -34,7 +34,7 @@ _loops: "dict[asyncio.AbstractEventLoop, LoopOnClock]" = {}
 
 
 def attach(clock: VirtualClock, loop: asyncio.AbstractEventLoop | None = None) -> None:
-    """Make a loop, by default the one that runs here, follow the clock; RuntimeError: it can't."""
+    """Make a loop, by default the running one, follow the clock; raise RuntimeError if it can't."""
     loop = loop or asyncio._get_running_loop()
     if loop is None or loop in _loops:
         return
@@ -42,7 +42,7 @@ def attach(clock: VirtualClock, loop: asyncio.AbstractEventLoop | None = None) -
     has_clock = "time" in vars(loop) or type(loop).time is not asyncio.BaseEventLoop.time
     if has_clock or not all(hasattr(loop, part) for part in parts):
         raise RuntimeError(
-            f"virtual_time() can't carry the event loop {type(loop).__module__}."
+            f"virtual_time() can't control the event loop {type(loop).__module__}."
             f"{type(loop).__qualname__}: run your code on asyncio's own loop, as "
             "asyncio.run(main()) does when no other loop is installed."
         )
@@ -51,7 +51,7 @@ def attach(clock: VirtualClock, loop: asyncio.AbstractEventLoop | None = None) -
 
 
 def detach() -> None:
-    """Take the clock from every loop that follows it: their timers go on in real time."""
+    """Detach every loop that follows the clock: its timers go on in real time."""
     while _loops:
         _loops.popitem()[1].remove()
 
@@ -59,21 +59,21 @@ def detach() -> None:
 class LoopOnClock:
     """The attributes put on one loop, not on its class, while it follows a virtual clock.
 
-    They serve only code that is on the clock: its `call_at` goes to the clock's timers. Everything
+    They affect only code that is on the clock: its `call_at` uses the clock's timers. Everything
     else on the loop (the kernel, the tasks of other cells) keeps real time.
     """
 
     def __init__(self, loop: Any, clock: VirtualClock) -> None:
-        self.loop = loop  # any loop with the parts that attach() asks for
+        self.loop = loop  # any loop with the parts that attach() checks for
         self.clock = clock
         self._replaced = Replacements()
-        # By due time, in nanoseconds of the clock; those of one time in order of their making.
+        # By due time, in nanoseconds of the clock, and then in the order of creation.
         self._timers: list[tuple[int, int, Any]] = []
         self._numbers = itertools.count()
         self._has_warned = False
 
     def install(self) -> None:
-        """Replace what has to follow the clock."""
+        """Replace the methods that have to follow the clock."""
         self._replace(self.loop._selector, "select", self._select)
         self._replace(self.loop, "call_at", self._call_at)
         self._replace(self.loop, "_run_once", self._run_once)
@@ -84,7 +84,7 @@ class LoopOnClock:
         self._replaced.put(owner, name, functools.partial(functools.partial, method))
 
     def remove(self) -> None:
-        """Follow the clock no longer: each timer is due when the rest of its time is over."""
+        """Stop following the clock: each timer keeps what is left of its time, in real time."""
         timers, self._timers = sorted(self._timers), []
         for due, _, timer in timers:
             if not timer.cancelled():
@@ -106,13 +106,13 @@ class LoopOnClock:
     def _call_at(self, original: Callable[..., Any], when: float, *args: Any, **kwargs: Any) -> Any:
         if running_clock() is not self.clock or not abs(when) < _NEVER:
             return original(when, *args, **kwargs)
-        # The loop's own call_at makes and checks the timer; it is filed with ours.
+        # The loop's own call_at makes and checks the timer, which then goes to our timers.
         scheduled, self.loop._scheduled = self.loop._scheduled, []
         try:
             timer = original(when, *args, **kwargs)
         finally:
             self.loop._scheduled = scheduled
-        timer._scheduled = False  # the loop counts its own that are cancelled
+        timer._scheduled = False  # the loop counts its own cancelled timers
         self.clock.reads = 0
         heapq.heappush(self._timers, (due_on(self.clock, when), next(self._numbers), timer))
         return timer
@@ -146,7 +146,7 @@ class LoopOnClock:
         end = None if timeout is None else real_monotonic() + timeout
         try:
             self.clock.begin_rest(rest)
-            # A signal handler makes work ready without an event: an interrupt of a notebook's cell.
+            # A signal handler can make work ready without an event, as interrupting a cell does.
             while not self.loop._ready and not rest.over:
                 left = PAUSE if end is None else min(PAUSE, end - real_monotonic())
                 events = original(max(0, left))
@@ -171,22 +171,22 @@ class LoopOnClock:
 
 
 def is_waiting(thread: int, on_the_clock: set[int], quiet: float) -> bool:
-    """Return whether a thread waits for another one, or as part of a pool for work, or has ended.
+    """Return whether a thread waits for another one, waits for work in a pool, or has ended.
 
-    `quiet`: for how many real seconds nothing has happened on the clock.
+    `quiet` is how long, in real seconds, nothing has happened on the clock.
     """
     frame = sys._current_frames().get(thread)
     if frame is None:
         return True
     code, names = frame.f_code, frame.f_locals
     if code.co_name == "_worker" and code.co_filename.endswith("thread.py"):
-        return True  # work that it has just got is still pending
+        return True  # if it has just got work, that is still pending
     if not code.co_filename.endswith("threading.py"):
         return False
     if code.co_name in ("join", "_wait_for_tstate_lock"):  # Thread.join()
-        # What a thread does that is not on the clock is real work, and so is waiting for it.
+        # A thread that is not on the clock does real work, and waiting for it counts as work.
         return names["self"].is_alive() and names["self"].ident in on_the_clock
     if code.co_name == "wait" and "waiter" in names:  # Condition: Event, Queue, Future and others
-        # Threads that are not on the clock, such as a kernel's, get a while to answer.
+        # Threads that are not on the clock, such as a kernel's, get some time to answer.
         return bool(names["waiter"].locked()) and quiet >= THREAD_GRACE
     return False

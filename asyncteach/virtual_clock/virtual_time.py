@@ -23,7 +23,7 @@ _virtual: dict[int, Callable[..., Any]] = {}  # by the identity of the function 
 
 
 class virtual_time:
-    """Let time jump instead of pass: forty minutes of sleep end at once, at exactly 40:00.
+    """Make time jump instead of pass: forty minutes of sleep end at once, at exactly 40:00.
 
     Inside the block, for its code, the tasks and threads it starts and the loops it runs,
     `asyncio.sleep`, `asyncio.timeout`, `loop.call_later`, `time.sleep` (on the loop's thread it
@@ -33,24 +33,24 @@ class virtual_time:
     that clock: `clock.seconds` are the virtual seconds since the block began.
 
     `time.time`, `time.monotonic`, `time.perf_counter`, their `_ns` forms and `loop.time` agree
-    with it, under whatever names they have in the calling module and in `__main__`
-    (`from time import sleep`). Not virtual, because they are out of reach: `datetime.now()`,
-    `time.localtime()` and its kin without an argument, CPU clocks (`time.process_time`), what other
-    modules imported from `time` by name, the time limits of threads and processes
-    (`queue.get(timeout=1)`), what processes do, and the network: for a connection or a subprocess
-    of asyncio there is a RuntimeWarning.
+    with it, under any name they have in the calling module and in `__main__`
+    (`from time import sleep`). Some things are out of reach and stay real: `datetime.now()`,
+    `time.localtime()` and similar functions without an argument, CPU clocks (`time.process_time`),
+    names that other modules imported from `time`, the timeouts of threads and processes
+    (`queue.get(timeout=1)`), the work of processes, and the network: asyncio's connections and
+    subprocesses cause a RuntimeWarning.
 
-    What was there before (the kernel, tasks, timers and an `asyncio.Runner` made earlier) keeps
-    real time, also if the block awaits it. Real work in threads takes no virtual time. The clock
+    What existed before (the kernel, tasks, timers and an `asyncio.Runner` made earlier) keeps
+    real time, even if the block awaits it. Real work in threads takes no virtual time. The clock
     doesn't stand still for a thread that waits for another one in `join()`, for a future, a queue
-    or an event. It stands still for one that waits for a bare `threading.Lock`, and for ever if the
+    or an event. It stands still for one that waits for a bare `threading.Lock`, and forever if the
     lock's holder sleeps: use real time there. A clock that is read a million times without a pause
     begins to move, so that busy waiting ends.
 
-    When the block ends, by an error or an interrupt too, everything is as it was: tasks that still
-    sleep have what is left of it in real time, threads that still sleep wake. A block inside
-    another joins its clock. Raises RuntimeError for a loop that isn't asyncio's own, as uvloop's,
-    and for a block while another one is open elsewhere, in a task or a thread.
+    When the block ends, also by an error or an interrupt, everything is as it was: tasks that still
+    sleep do so for the time that is left, in real time; threads that still sleep wake up. A block
+    inside another joins its clock. Raises RuntimeError for a loop that isn't asyncio's own, such as
+    uvloop's, and for a block while another one is open elsewhere, in a task or a thread.
 
     >>> import time
     >>> with virtual_time() as clock:
@@ -70,9 +70,9 @@ class virtual_time:
             return outer
         if _open is not None:
             raise RuntimeError(
-                "another virtual_time() block is open, and there is one virtual clock at a time: "
-                "put one `with virtual_time():` around both, or begin the second block when the "
-                "first has ended."
+                "another virtual_time() block is open, and only one can be open at a time: put one "
+                "`with virtual_time():` around both, or begin the second block when the first has "
+                "ended."
             )
         clock = self._clock = _open = VirtualClock(virtual_loop.is_waiting)
         self._token = current_clock.set(clock)
@@ -99,7 +99,7 @@ class virtual_time:
         if self._clock is None:
             return
         clock, self._clock, _open = self._clock, None, None
-        clock.close()  # from here on what is still replaced does as the original
+        clock.close()  # from here on what is still replaced calls the original
         virtual_loop.detach()
         _virtual.clear()
         _replaced.undo()
@@ -108,7 +108,7 @@ class virtual_time:
 
 
 def replace_names(namespace: dict[str, Any]) -> None:
-    """Make the names virtual too that `from time import sleep` and its like have made."""
+    """Make names from imports such as `from time import sleep` virtual, too."""
     for name, value in list(namespace.items()):
         if id(value) in _virtual:
             _replaced.put_name(namespace, name, _virtual[id(value)])
@@ -123,7 +123,7 @@ def _install() -> None:
 
 
 def _on_clocks(function: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what calls the function for code on a clock, and the original for all other code."""
+    """Return a replacement: it calls `function` for code on a clock, else the original."""
 
     def replacement(*args: Any, **kwargs: Any) -> Any:
         clock = running_clock()
@@ -143,13 +143,13 @@ def _sleep(clock: VirtualClock, original: Callable[..., None], *args: Any) -> No
     if len(args) == 1 and isinstance(args[0], Real) and 0 < float(args[0]) < 2**63 / NS:
         clock.sleep(float(args[0]))
     else:
-        original(*args)  # it raises the usual error for what is no length of time
+        original(*args)  # it raises the usual error for an invalid duration
 
 
 def _hand_over(
     clock: VirtualClock, function: Callable[..., Any], pool: ThreadPoolExecutor | None = None
 ) -> Callable[..., Any]:
-    """Return the function for another thread to call, which is on the clock meanwhile."""
+    """Return the function wrapped for another thread, which is on the clock during the call."""
 
     def work(*args: Any, **kwargs: Any) -> Any:
         clock.begin(work)

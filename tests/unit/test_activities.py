@@ -58,7 +58,7 @@ async def coroutine_function():
             for make in (chore, leisure)
             for minutes in (-1, math.nan, MAX_MINUTES + 1, 10**400, "40", None, True)
         ),
-        *((chore, (name, 40), "the name of an activity takes a text") for name in ("  ", None, 7)),
+        *((chore, (name, 40), "name of an activity takes a string") for name in ("  ", None, 7)),
         (sync_task, ("x", math.inf), "seconds of sync_task takes"),
         (sync_task, ("x", "2"), "seconds of sync_task takes"),
         (check_activities, ([],), "got an empty one"),

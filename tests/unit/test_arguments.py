@@ -29,8 +29,8 @@ CHECKS = {
         ("positive", 0, "more than 0, and got 0"),
         *(("whole", value, "whole number") for value in (True, "4", 2.0, math.nan)),
         ("whole", 0, "1 or more, and got 0"),
-        ("text", 3, 'takes a text and got 3: write name="tea"'),
-        ("text", " ", "isn't empty"),
+        ("text", 3, 'takes a string and got 3: write name="tea"'),
+        ("text", " ", "isn't blank"),
         ("list", "tea", "takes a list and got 'tea'"),
         ("list", 3, "takes a list and got 3"),
         ("list", [], "got an empty one"),
@@ -76,7 +76,7 @@ def test_something_else_than_a_recording_is_named():
     comparison = compare(CHORES, ways=["in turn"], clock="virtual")
     for wrong, words in (
         (comparison, r'comparison\.recordings\["together"\]'),
-        (3, "steps through a Recording and got an int: pass what"),
+        (3, "steps through a Recording and got an int: pass the result"),
     ):
         with pytest.raises(TypeError, match=words):
             arguments.check_recording(wrong, "replay", "steps through")

@@ -340,7 +340,7 @@ def test_a_foreign_loop_is_refused_in_one_sentence(where):
             pass
 
     runner = asyncio.Runner(loop_factory=ForeignLoop)
-    with runner, pytest.raises(RuntimeError, match=r"can't carry the event loop .*ForeignLoop"):
+    with runner, pytest.raises(RuntimeError, match=r"can't control the event loop .*ForeignLoop"):
         if where == "inside":
             runner.run(main())
         else:

@@ -14,7 +14,7 @@ LOSES_CELLS = (
     "because with ipykernel 7.1 and later nest_asyncio loses the cells queued behind asyncio.run()"
 )
 BREAKS_GROUPS = "because from Python 3.14 on nest_asyncio breaks TaskGroup and asyncio.timeout()"
-SOUND = "which is sound with this version of Python and of ipykernel"
+SOUND = "which works with this version of Python and of ipykernel"
 PACKAGES = ["nest_asyncio2"] if sys.version_info >= (3, 14) else ["nest_asyncio", "nest_asyncio2"]
 
 

@@ -240,8 +240,8 @@ def test_it_can_be_stacked_with_other_magics(loaded, capsys, first):
         ("--name class\n5", "--name takes the name of a variable and got 'class'"),
         ("--virtual=yes\n5", "--virtual: ignored explicit argument 'yes'"),
         ("--name 'x\n5", "No closing quotation"),
-        ("", "it shows what the code below it does, and there is none"),
-        ("--virtual\n\n   \n", "it shows what the code below it does, and there is none"),
+        ("", "it shows what the code below it does, but there is none"),
+        ("--virtual\n\n   \n", "it shows what the code below it does, but there is none"),
     ],
 )
 def test_a_wrong_line_gets_a_sentence_and_the_cell_is_not_run(loaded, capsys, line, words):

@@ -382,26 +382,26 @@ def _run():
 @pytest.mark.parametrize(
     ("guess", "happened", "words"),
     [
-        ({"seconds": 3}, lambda: None, "can't be compared with None: pass a recording, as"),
-        ({"seconds": 3}, lambda: "fast", "can't be compared with 'fast': pass a recording, as"),
-        ({"seconds": 3}, lambda: ["a"], "You guessed times, and this is a list of events"),
+        ({"seconds": 3}, lambda: None, "can't be compared with None: pass a recording"),
+        ({"seconds": 3}, lambda: "fast", "can't be compared with 'fast': pass a recording"),
+        ({"seconds": 3}, lambda: ["a"], "You guessed times, but this is a list of events"),
         ({"order": ["a"]}, lambda: 3.0, "no total to compare with 3 seconds"),
         ({"seconds": 3}, _run, "This hasn't run yet: await it first"),
         ({"what": {"newz": 3}}, blocked, "'newz' in this recording: did you mean 'news'?"),
         (
             {"what": CHORES, "in_turn": 3, "together": 4},
             lambda: together(CHORES),
-            "You guessed in turn and together, and this is one recording",
+            "You guessed in turn and together, but this is one recording",
         ),
         (
             {"what": CHORES, "threads": 3},
             lambda: compare(CHORES, ways=["together"], clock="virtual"),
-            "Your guess is for 'threads', and what happened has 'together'",
+            "Your guess is for 'threads', but what happened has 'together'",
         ),
         (
             {"seconds": 3},
             lambda: compare(CHORES, ways=["together"], clock="virtual"),
-            "Your guess is for no way, and what happened has 'together'",
+            "Your guess is for no way, but what happened has 'together'",
         ),
     ],
 )
@@ -414,5 +414,5 @@ def test_what_a_guess_cannot_be_compared_with(guess, happened, words):
 
 @pytest.mark.parametrize("within", ["0.1", -1, True, float("nan")])
 def test_within_is_a_part_of_the_whole(within):
-    with pytest.raises((TypeError, ValueError), match="give a part of the whole, such as"):
+    with pytest.raises((TypeError, ValueError), match="write a share of the whole, such as"):
         predict(seconds=3).compare(3.0, within=within)

@@ -350,7 +350,7 @@ def test_the_ink_follows_the_style():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: plot_timeline(None), "got a NoneType: pass what"),
+        (lambda: plot_timeline(None), "got a NoneType: pass the result"),
         (lambda: plot_timeline(compare(CHORES, clock="virtual")), r'recordings\["together"\]'),
         (lambda: plot_timeline(three(), ax=Figure().subplots(2)), "of several pick one"),
         (lambda: draw_timelines([]), "got an empty list"),
