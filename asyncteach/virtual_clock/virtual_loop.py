@@ -180,7 +180,9 @@ def is_waiting(thread: int, on_the_clock: set[int], quiet: float) -> bool:
         return True
     code, names = frame.f_code, frame.f_locals
     if code.co_name == "_worker" and code.co_filename.endswith("thread.py"):
-        return True  # if it has just got work, that is still pending
+        # If it has just got work, that is still pending. When its pool shuts down, the thread ends.
+        pool = names["executor_reference"]()
+        return pool is not None and not pool._shutdown
     if not code.co_filename.endswith("threading.py"):
         return False
     if code.co_name in ("join", "_wait_for_tstate_lock"):  # Thread.join()

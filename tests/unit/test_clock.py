@@ -377,3 +377,11 @@ def test_a_real_connection_is_warned_about():
 def test_time_sleep_refuses_what_it_always_refuses(seconds, error):
     with virtual_time(), pytest.raises(error):
         time.sleep(seconds)
+
+
+def test_the_end_of_a_pool_is_not_missed():
+    """From 3.12 on asyncio.run() waits 300 seconds for the threads of its pool to end."""
+    for _ in range(20):
+        with virtual_time() as clock:
+            asyncio.run(asyncio.to_thread(time.sleep, 2))
+        assert clock.seconds == 2
