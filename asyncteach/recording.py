@@ -36,7 +36,7 @@ class Recording:
     """A recording of what each task did: slices of running, ready and waiting.
 
     A runner such as `run_together` returns one in story minutes, `record()` makes one in seconds.
-    In a notebook it shows itself as a timeline, and `print(recording)` draws that in characters.
+    In a notebook it shows itself as a timeline, and `print(recording)` draws it as text.
     `to_frame()`, `tasks()` and `blocked()` return the numbers, `explain()` describes them.
 
     >>> from asyncteach import CHORES, run_in_turn
@@ -60,7 +60,7 @@ class Recording:
     def from_source(cls, title: str, build: Callable[[], Trace]) -> "Recording":
         """Make a recording of the trace that `build()` returns.
 
-        It is called whenever the trace is needed, until one is final.
+        `build` is called whenever the trace is needed, until one is final.
         """
         recording = cls(title, [])
         recording._build = build
@@ -116,7 +116,7 @@ class Recording:
 
     @property
     def attention(self) -> float:
-        """How many minutes needed you: the running time of all tasks, added up."""
+        """How many minutes needed your attention: the running time of all tasks, added up."""
         return self.trace.attention / (60 / self.trace.domain.seconds)
 
     @property
@@ -229,7 +229,7 @@ class Recording:
         """Return the slices by lane: first you, the loop or the GIL, then each task.
 
         The first lane holds everything that ran; the loop's lane leaves out threads and processes.
-        If all ran in processes, there is no first lane.
+        If everything ran in processes, there is no first lane.
         """
         head, rows = self.trace.head, self.trace.rows
         tasks: dict[str, list[Slice]] = {name: [] for name in self.names}
@@ -290,7 +290,7 @@ class Recording:
         return text.heading(self.trace)
 
     def __str__(self) -> str:
-        """Return the timeline in characters: a line for you or the loop, and one for each task."""
+        """Return the timeline as text: a line for you or the loop, and one for each task."""
         return text.draw(self.trace)
 
     def describe(self) -> str:

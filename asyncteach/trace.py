@@ -24,16 +24,16 @@ class TaskRecord:
     """One task, or one job that was handed to a thread or a process."""
 
     name: str
-    """Its own name, told apart from others of the same name."""
+    """Its own name, with a number if other tasks have the same name."""
     label: str = ""
-    """Its name in pictures and sentences: its coroutine's where the name is like Task-7."""
+    """Its name in pictures and sentences: its coroutine's if its own is like Task-7."""
     coroutine: str = ""
     parent: int | None = None
     spawned: float = nan
     finished: float = nan
-    """When it finished; nan: it was still running when the recording ended."""
+    """When it finished; nan if it was still running when the recording ended."""
     outcome: str = "still running"
-    """`returned`, `raised ValueError: ...`, `cancelled` or `still running`."""
+    """`returned`, `raised ValueError: ...`, `cancelled`, `garbage-collected` or `still running`."""
     kind: str = "task"
     """`task`, `thread`, `process`, or `worker` for one that has tasks of its own."""
     loop: int = 0
@@ -54,12 +54,12 @@ class Wait(NamedTuple):
     """sleep, lock, semaphore, queue, event, condition, barrier, task, tasks, thread, process,
     socket, subprocess, future."""
     what: str
-    """For a sentence, as `a sleep of 0.5 s`."""
+    """For a sentence, such as `a sleep of 0.5 s`."""
     places: tuple[Place, ...]
     """The user's lines, from the task's own coroutine inwards."""
     calls: tuple[int, ...] = ()
-    """For each of the places a number that differs for each call of its function, and one more for
-    the library call that the innermost place awaits."""
+    """For each place, a number that differs for each call of its function, and one more for the
+    library call that the innermost place awaits."""
     target: int | None = None
     """The task or job that was awaited, or the task that held the lock."""
 
@@ -68,31 +68,31 @@ class Block(NamedTuple):
     """A step that held the loop for longer than the threshold."""
 
     task: int | None
-    """None: a plain callback, or a task that isn't part of the recording."""
+    """None for a plain callback, or for a task that isn't part of the recording."""
     name: str
-    """What the task, or the callback, is called."""
+    """The name of the task or the callback."""
     start: float
     end: float
     place: Place | None
-    """The user's line that held the loop; None: it was never seen."""
+    """The user's line that held the loop; None if it was never seen."""
     places: tuple[Place, ...]
     """The user's lines that were on the stack, from the task's own coroutine inwards."""
     doing: str
-    """The innermost function on the stack, a library's perhaps, as `socket.recv`."""
+    """The innermost function on the stack, perhaps a library's, such as `socket.recv`."""
     delayed: tuple[tuple[int, float], ...]
     """Which tasks were ready meanwhile, and for how many seconds."""
     busy: float = nan
-    """Which share of the time its thread had a processor; nan: unknown, or virtual time."""
+    """For what share of the time its thread had a processor; nan if unknown or in virtual time."""
     lost: float = 0.0
     """For how many seconds of it the computer gave the thread, or the program, no processor."""
     also: tuple[tuple[Place, float], ...] = ()
-    """Other lines of the user's at which it was seen, with their share of its time."""
+    """The user's other lines at which it was seen, with their share of its time."""
     unseen: float = 0.0
-    """For how many seconds of it nothing was seen: the line may be another one."""
+    """For how many seconds of it nothing was seen: another line may have held the loop."""
 
 
 class Event(NamedTuple):
-    """Something that happened and that no slice shows."""
+    """Something that happened that no slice shows."""
 
     kind: str
     task: int | None
@@ -116,7 +116,7 @@ class Slices:
         return len(self.task)
 
     def of(self, state: str) -> "Slices":
-        """Return those of one state."""
+        """Return the slices of one state."""
         return self[self.state == STATES.index(state)]
 
     def __getitem__(self, which: Any) -> "Slices":
@@ -128,15 +128,15 @@ class Slices:
         return zip(*(column.tolist() for column in columns), strict=True)
 
     def ordered(self) -> "Slices":
-        """Return them by start, those of one start by task and then as they came."""
+        """Return the slices sorted by start, and then by task."""
         return self[np.lexsort((self.task, self.start))]
 
     def seconds(self) -> Floats:
-        """Return how long each is."""
+        """Return how long each slice is."""
         return self.end - self.start
 
     def total(self, rows: int, state: str) -> Floats:
-        """Return the sum for each task, exact to a billionth of the unit."""
+        """Return each task's time in a state, exact to a billionth of the unit."""
         some = self.of(state)
         # Whole billionths add up without an error that grows.
         parts = np.rint(some.end * 1e9) - np.rint(some.start * 1e9)
@@ -168,12 +168,12 @@ class Trace:
     """False as long as the recording is open: tasks may still be running."""
     events: list[Event] = field(default_factory=list)
     idle: list[tuple[Floats, Floats]] = field(default_factory=list)
-    """For each event loop when it began and ended to be idle, waiting in select."""
+    """For each event loop, when it began and stopped being idle, waiting in select."""
     loops: list[str] = field(default_factory=list)
     is_virtual: bool = True
     """Whether times are exact, since no real time was measured."""
     dropped: int = 0
-    """Steps beyond `max_slices` that were counted and not kept."""
+    """Steps beyond `max_slices`, which were counted but not kept."""
     threshold: float = 0.05
     head: str | None = "loop"
     """The lane on top: `loop` for the event loops, any other name for when one of the rows was
@@ -224,7 +224,7 @@ class Trace:
         return found
 
     def tree(self) -> list[tuple[int, int]]:
-        """Return (row, depth), each parent right before its children, roots as they came."""
+        """Return (row, depth): each parent right before its children, roots as they came."""
         children: dict[int | None, list[int]] = {}
         for index, row in enumerate(self.rows):
             children.setdefault(row.parent, []).append(index)

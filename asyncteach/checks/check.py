@@ -83,7 +83,7 @@ class Check:
         given = [(name, amount) for name, amount in lengths.items() if amount is not None]
         if unknown or len(given) != 1:
             raise TypeError(
-                f"took() needs one length of time with its unit and got {len(given)}: write "
+                f"took() needs one length of time with its unit but got {len(given)}: write "
                 "took(minutes=40), took(seconds=6), or took(at_most_seconds=6)."
             )
         name, amount = given[0]
@@ -94,16 +94,16 @@ class Check:
         return self._add(found, hint)
 
     def overlapped(self, *names: str, hint: str = "") -> Self:
-        """Judge if all these tasks were under way at the same moment.
+        """Judge whether all these tasks were under way at the same moment.
 
-        Without names it judges all tasks that have started no others.
+        Without names it judges all tasks that started no others.
         """
         __tracebackhide__ = True
         _check_names("overlapped", names)
         return self._add(conditions.judge_overlap(self.recording.trace, names), hint)
 
     def never_blocked(self, seconds: float = 0.05, *, hint: str = "") -> Self:
-        """Judge if no step held the event loop for longer than `seconds`."""
+        """Judge whether no step held the event loop for longer than `seconds`."""
         __tracebackhide__ = True
         check_number(seconds, "never_blocked()", unit="seconds", fix="write it as in 0.1")
         trace = self.recording.trace
@@ -116,7 +116,7 @@ class Check:
         return self._add(conditions.judge_blocks(trace, seconds), hint)
 
     def at_most(self, count: int, name: str, *, hint: str = "") -> Self:
-        """Judge if at most `count` tasks, or calls, of that name were at work at the same time.
+        """Judge whether at most `count` tasks, or calls, of that name were at work at once.
 
         The name is the name of tasks, or of a coroutine function that tasks call, which is more
         exact. A task that waits for a lock, semaphore, queue, condition, event or barrier isn't at
@@ -129,12 +129,12 @@ class Check:
         return self._add(conditions.judge_most(self.recording.trace, count, name), hint)
 
     def cancelled(self, name: str, *, hint: str = "") -> Self:
-        """Judge if the task, or all tasks, of that name were cancelled."""
+        """Judge whether the task, or all tasks, of that name were cancelled."""
         __tracebackhide__ = True
         return self._add_outcome("cancelled", name, None, hint)
 
     def returned(self, name: str, *, hint: str = "") -> Self:
-        """Judge if the task, or all tasks, of that name returned."""
+        """Judge whether the task, or all tasks, of that name returned."""
         __tracebackhide__ = True
         return self._add_outcome("returned", name, None, hint)
 
@@ -142,7 +142,7 @@ class Check:
         self, name: str, error: type[BaseException] | None = None, *,
         hint: str = "",
     ) -> Self:  # fmt: skip
-        """Judge if the task, or all tasks, of that name raised an exception, or one of a type."""
+        """Judge whether the task, or all tasks, of that name raised an exception, or that one."""
         __tracebackhide__ = True
         if not (error is None or (isinstance(error, type) and issubclass(error, BaseException))):
             raise TypeError(
@@ -160,7 +160,7 @@ class Check:
         return self._add(found, hint)
 
     def order(self, *names: str, hint: str = "") -> Self:
-        """Judge if tasks finished in this order; those that finish together may come in any."""
+        """Judge whether tasks finished in this order; those that end together may come in any."""
         __tracebackhide__ = True
         _check_names("order", names)
         if len(names) < 2:
@@ -168,7 +168,7 @@ class Check:
         return self._add(conditions.judge_order(self.recording.trace, names), hint)
 
     def nothing_left_running(self, *, hint: str = "") -> Self:
-        """Judge if no task of the recording was still running at its end."""
+        """Judge whether no task of the recording was still running at its end."""
         __tracebackhide__ = True
         return self._add(conditions.judge_rest(self.recording.trace), hint)
 
@@ -187,7 +187,7 @@ class Check:
     ) -> Self:  # fmt: skip
         """Judge anything else: `that(total == 3, "all three are counted")`.
 
-        `task`, `start` and `end` say what to mark in the timeline.
+        `task`, `start` and `end` set what to mark in the timeline.
         """
         __tracebackhide__ = True
         if callable(condition) or inspect.isawaitable(condition):
@@ -206,7 +206,7 @@ class Check:
         """Add the conditions of another check: if that one failed, this one fails too."""
         __tracebackhide__ = True
         if not isinstance(other, Check):
-            fix = "pass what `await check(main)` or `check(recording)` gives"
+            fix = "pass the result of `await check(main)` or `check(recording)`"
             raise TypeError(f"also() takes another Check and got {show(other)}: {fix}.")
         if self._failed is None:
             self._passed += [one for one in other._passed if one not in self._passed]
@@ -214,7 +214,7 @@ class Check:
         return self
 
     def _add(self, found: Judgement, hint: str = "") -> Self:
-        """Keep a judgement unless one has failed before."""
+        """Keep a judgement, unless an earlier one has failed."""
         __tracebackhide__ = True
         check_text(hint, "hint=...", fix="write it in quotes", empty=True)
         if self._failed is None and found.passed:
@@ -281,9 +281,9 @@ def check(answer: Any, *, virtual: bool = False, deadline: float = 10.0, name: s
     function that returns an awaitable is first run and recorded on the running loop:
     `verdict = await check(main)`. With `virtual=True` it runs in `virtual_time()`. After
     `deadline` real seconds it is stopped, together with the tasks that it started. If it raises
-    an exception, the check fails; `check()` itself raises nothing then.
+    an exception, the check fails, but `check()` itself raises nothing.
 
-    Returns a Check, or an awaitable that gives one. A Check has the conditions `took`,
+    Returns a Check, or an awaitable that returns one. A Check has the conditions `took`,
     `overlapped`, `never_blocked`, `at_most`, `cancelled`, `returned`, `raised`, `order`,
     `nothing_left_running`, `result`, `that` and `also`. TypeError and ValueError are raised only
     for wrong arguments.
@@ -325,8 +325,8 @@ def _check_answer(answer: Any, name: str) -> None:
     __tracebackhide__ = True
     if isinstance(answer, asyncio.Future):
         raise TypeError(
-            f"check() runs an answer itself and got {show(answer)}, which is running already: "
-            "give it the coroutine function, as in `await check(main)`."
+            f"check() runs an answer itself but got {show(answer)}, which is already running: "
+            "pass the coroutine function, as in `await check(main)`."
         )
     if inspect.isawaitable(answer):
         return

@@ -18,7 +18,7 @@ _APART = re.compile(r" \(\d+\)$")
 """The number that a recording adds to the name of a second task with the same name."""
 _NUMBER = re.compile(r"(?:\s*[-_#:. ]\s*)?\d+$")
 _LEAST = 1e-3
-"""The shortest overlap that counts: one task may go on for a moment when it has let another in."""
+"""The shortest overlap that counts: a task may go on for a moment after it lets another one in."""
 
 
 def find_tasks(trace: Trace, name: str) -> list[int]:
@@ -75,7 +75,7 @@ def _were(number: int) -> str:
 
 # How long it took
 
-_TOO_LONG = "What waited for something else to be over, and could have been under way beside it?"
+_TOO_LONG = "What waited for something else to finish but could have run at the same time?"
 _TOO_SHORT = (
     "Was all of the work done, and awaited to its end? A coroutine that is called without "
     "`await` doesn't run."
@@ -85,14 +85,14 @@ _TOO_SHORT = (
 def judge_length(
     recording: Recording, condition: str, expected: float, within: float | None
 ) -> Judgement:
-    """Judge if it took the expected `minutes` or `seconds`, or `at_most_...` of them."""
+    """Judge whether it took the expected `minutes` or `seconds`, or `at_most_...` of them."""
     unit = condition.removeprefix("at_most_")
     took = recording.minutes if unit == "minutes" else recording.seconds
     # One unit of the condition, in the recording's own unit.
     scale = (60.0 if unit == "minutes" else 1.0) / recording.trace.domain.seconds
     early = late = (0.05 if within is None else within) * expected
     if within is None and not _is_virtual(recording.trace):
-        # A real clock is never early, but a busy machine is late.
+        # A real clock is never early, but a busy machine may be late.
         late = 0.25 * expected + (0 if recording.trace.domain is STORY else 0.05 / scale)
     own, wanted = format_time(took, unit), format_time(expected, unit)
     if took > expected + late + 1e-9:
@@ -100,7 +100,7 @@ def judge_length(
         most = "" if unit == condition else "at most "
         return no(f"it took {own}, expected {most}{wanted}", _TOO_LONG, mark)
     if unit == condition and took < expected - early - 1e-9:
-        mark = Mark(took * scale, took * scale, f"over after {own}")
+        mark = Mark(took * scale, took * scale, f"done after {own}")
         return no(f"it took only {own}, expected {wanted}", _TOO_SHORT, mark)
     return yes(f"it took {own}")
 
@@ -114,7 +114,7 @@ _BLOCK = (
 
 
 def judge_blocks(trace: Trace, seconds: float) -> Judgement:
-    """Judge if no step held the loop for longer than `seconds`."""
+    """Judge whether no step held the loop for longer than `seconds`."""
     long = [block for block in trace.blocks if _is_to_blame(trace, block, seconds)]
     if not long:
         limit = format_duration(seconds, rough=True)
@@ -145,8 +145,8 @@ def _is_to_blame(trace: Trace, block: Block, seconds: float) -> bool:
 # How many at the same time
 
 _NO_OVERLAP = (
-    "Which of them could run while another one waits? To overlap, tasks have to be started "
-    "first, all of them, and awaited after that."
+    "Which of them could run while another one waits? To overlap, all tasks have to be started "
+    "before any of them is awaited."
 )
 _TOO_MANY = (
     "A semaphore lets a fixed number in and makes the others wait; so does a fixed number of "
@@ -158,7 +158,7 @@ _TURN = ("lock", "semaphore", "queue", "condition", "event", "barrier")
 
 
 def judge_overlap(trace: Trace, names: tuple[str, ...]) -> Judgement:
-    """Judge if the named tasks were under way at the same moment, or all that do the work."""
+    """Judge whether the named tasks, or all that do the work, were under way at the same moment."""
     lives = lifetimes(trace)
     rows: list[int] = []
     for name in names:
@@ -181,7 +181,7 @@ def judge_overlap(trace: Trace, names: tuple[str, ...]) -> Judgement:
     start = when(lives[second][0], trace.unit)
     early, late = (name_task(trace.rows[row]) for row in (first, second))
     return no(
-        f"{late} began only when {early} was over, {start}",
+        f"{late} began only when {early} was done, {start}",
         _NO_OVERLAP,
         Mark(*lives[first], "", (first,)),
         Mark(*lives[second], f"begins {start}", (second,)),
@@ -189,7 +189,7 @@ def judge_overlap(trace: Trace, names: tuple[str, ...]) -> Judgement:
 
 
 def judge_most(trace: Trace, limit: int, name: str) -> Judgement:
-    """Judge if at most `limit` were ever at work at the same time."""
+    """Judge whether at most `limit` were ever at work at the same time."""
     work = [one for one in _find_work(trace, name) if one[1] - one[0] > _LEAST]
     if not work and not find_tasks(trace, name):
         return _judge_missing(trace, name)
@@ -233,17 +233,17 @@ _OUTCOMES = {
         "CancelledError, the task goes on, or ends as if it had returned."
     ),
     "returned": (
-        "A task that fails or is cancelled never returns; nor does one that is never awaited. What "
-        "keeps it from its end?"
+        "A task that fails or is cancelled never returns; one that is never awaited may not, "
+        "either. What keeps it from finishing?"
     ),
     "raised": (
         "If a task catches an exception and doesn't raise it again, the task just returns. Does "
-        "the error come out of the task?"
+        "the error leave the task?"
     ),
 }
 _ORDER = (
-    "Tasks that run at the same time end as their waits end. To have one after the other, the "
-    "second has to wait for the first: with an `await` of it, or with an Event."
+    "Tasks that run at the same time end when their waits end. To finish after the first, the "
+    "second has to wait for it: with an `await` of it, or with an Event."
 )
 _LEFT = "What awaits it? And what stops it when it is no longer needed?"
 
@@ -251,7 +251,7 @@ _LEFT = "What awaits it? And what stops it when it is no longer needed?"
 def judge_outcome(
     trace: Trace, name: str, wanted: str, error: type[BaseException] | None
 ) -> Judgement:
-    """Judge if all tasks of that name were cancelled, returned or raised."""
+    """Judge whether all tasks of that name were cancelled, returned or raised."""
     rows = find_tasks(trace, name)
     if not rows:
         return _judge_missing(trace, name)
@@ -292,7 +292,7 @@ def _never_ended(row: TaskRecord) -> bool:
 
 
 def judge_order(trace: Trace, names: tuple[str, ...]) -> Judgement:
-    """Judge if tasks finished in that order; those that finished together may come in any."""
+    """Judge whether tasks finished in that order; those that finished together may come in any."""
     lives = lifetimes(trace)
     ends: list[tuple[float, int, str]] = []
     for name in names:
@@ -318,13 +318,13 @@ def judge_order(trace: Trace, names: tuple[str, ...]) -> Judgement:
 
 
 def judge_rest(trace: Trace) -> Judgement:
-    """Judge if no task was left running."""
+    """Judge whether no task was left running."""
     left = [n for n, row in enumerate(trace.rows) if row.kind == "task" and _never_ended(row)]
     if not left:
         return yes("no task was left running")
     rows, lives = [trace.rows[n] for n in left], lifetimes(trace)
     is_lost = all(row.outcome == "garbage-collected" for row in rows)
-    how = "lost before done" if is_lost else "left running at the end"
+    how = "lost before the end" if is_lost else "left running at the end"
     marks = [Mark(*lives[n], "" if n != left[0] else "still running", (n,)) for n in left[:8]]
     names = join_words([name_task(row) + at(row.place) for row in rows])
     return no(f"{names} {_were(len(left))} {how}", _LEFT, *marks)

@@ -1,6 +1,6 @@
 """Why an answer has no result: it raised an exception, or it had to be stopped.
 
-Hints on exceptions are chosen by type and by the place where they were raised, never by words.
+Hints on exceptions are chosen by type and by the place where they were raised, not by their text.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _PICKLED = (
     "function of a module, and its arguments after it."
 )
 _TYPES: dict[type[BaseException], str] = {
-    NameError: "Is the name spelled as where it is defined, and has that cell been run?",
+    NameError: "Is the name spelled as in its definition, and has that cell been run?",
     TimeoutError: (
         "`asyncio.timeout` and `asyncio.wait_for` raise TimeoutError where the limit was set: "
         "catch it there, outside of the block."
@@ -50,7 +50,7 @@ _TYPES: dict[type[BaseException], str] = {
         "should your code handle it?"
     ),
     sqlite3.ProgrammingError: (
-        "A connection belongs to the thread that has opened it, and works until it is closed. In "
+        "A connection belongs to the thread that opened it, and works until it is closed. In "
         "which thread does each of your calls run?"
     ),
     pickle.PicklingError: _PICKLED,
@@ -63,24 +63,24 @@ _INSTRUCTIONS = {
     # What Python was doing in the user's line when it raised TypeError.
     "GET_AWAITABLE": (
         "Only a coroutine, a task or a future can be awaited. What comes after that `await`? A "
-        "call gives a coroutine only if the function is an `async def`."
+        "call returns a coroutine only if the function is an `async def`."
     ),
     "BEFORE_WITH": _WITH,
     "BEFORE_ASYNC_WITH": _WITH,
     "LOAD_SPECIAL": _WITH,  # from 3.14 on
 }
 _HANDED = (
-    "In that line asyncio needs a coroutine, a task or a future, and gets something else. "
-    "`work` is a function, and `work()`, with brackets, gives the coroutine; `await work()`, or "
-    "a call of an ordinary function, gives a result. `asyncio.wait` needs tasks."
+    "In that line asyncio needs a coroutine, a task or a future, but gets something else. "
+    "`work` is a function; `work()`, with brackets, returns a coroutine; `await work()`, or a "
+    "call of an ordinary function, returns a result. `asyncio.wait` needs tasks."
 )
 _IN_A_THREAD = (
     "The thread has to call a function. Does that line pass the function and its arguments, as "
     "in `asyncio.to_thread(work, 1)`, or does it call the function itself and pass the result?"
 )
 _LOOP = (
-    "A loop is running already: inside a coroutine, and in a notebook's cell, use `await` in "
-    "place of `asyncio.run()`."
+    "A loop is already running: inside a coroutine, and in a notebook cell, use `await` instead "
+    "of `asyncio.run()`."
 )
 _ARGUMENTS = (
     "The function has to take the arguments of the given `def` line, in the same order: change "
@@ -92,12 +92,12 @@ _GROUPED = (
 )
 _ANY = (
     "Go to that line: which of its values isn't what you expect there? Print them before it, "
-    "and run both cells once more."
+    "and run both cells again."
 )
 
 
 def judge_failure(ending: Ending, name: str, deadline: float, trace: Trace) -> Judgement | None:
-    """Return the judgement for an answer that was stopped or raised; None: it has a result."""
+    """Return the judgement for an answer that was stopped or raised; None if it has a result."""
     if ending.stopped:
         return _judge_stop(ending, deadline, trace)
     if isinstance(ending.error, NotAwaitable):
@@ -110,7 +110,7 @@ def _judge_stop(ending: Ending, deadline: float, trace: Trace) -> Judgement:
     limit = "1 second" if deadline == 1 else f"{deadline:g} seconds"
     clause = f"still going after {limit}, so it was stopped"
     clause += f"; it was{at(ending.place)}" if ending.place else ""
-    # What waits for the work of a task that has failed waits for ever.
+    # What waits for the work of a failed task waits forever.
     failed = [row for row in trace.rows if row.outcome.startswith("raised ") and not row.was_there]
     failed = [row for row in failed if "OutOfTime" not in row.outcome]  # that stopped it
     clause += "".join(f"; {name_task(row)} {row.outcome.rstrip('.')}" for row in failed[:1])
@@ -148,7 +148,7 @@ def _judge_error(error: BaseException, trace: Trace) -> Judgement:
 
 
 def find_line(error: BaseException) -> Place | None:
-    """Return the innermost of the user's lines in the traceback of an exception."""
+    """Return the user's innermost line in the traceback of an exception."""
     users = [one for one in _entries_of(error) if is_users(one.tb_frame.f_code.co_filename)]
     return place_of(users[-1].tb_frame.f_code, users[-1].tb_lineno) if users else None
 
@@ -165,8 +165,8 @@ def _find_hint(error: BaseException, *, is_grouped: bool) -> str:
     for kind, hint in _TYPES.items():
         if isinstance(error, kind):
             return hint
-    module = instruction = ""  # of the innermost line; no module: it is the user's
-    frame = None  # of the innermost of the user's lines
+    module = instruction = ""  # of the innermost line; no module if it is the user's
+    frame = None  # of the user's innermost line
     for one in _entries_of(error):
         code = one.tb_frame.f_code
         module = "/".join(code.co_filename.split(os.sep)[-2:])

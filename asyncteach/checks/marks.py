@@ -1,4 +1,4 @@
-"""The timeline of a failed check, with the place marked that the sentence describes."""
+"""The timeline of a failed check, with a mark at the place that the sentence describes."""
 
 from collections.abc import Sequence
 

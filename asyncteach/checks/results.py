@@ -1,4 +1,4 @@
-"""Judgements: whether a condition holds, with a hint if it doesn't; and that of a result."""
+"""Judgements: whether a condition holds, with a hint if it doesn't; and how results are judged."""
 
 import asyncio
 import inspect
@@ -15,9 +15,9 @@ class Mark(NamedTuple):
     start: float
     end: float
     label: str
-    """A few words to draw beside it."""
+    """A few words to draw next to it."""
     rows: tuple[int, ...] = ()
-    """The rows of the trace that are marked; empty: all of them."""
+    """The rows of the trace that are marked; if empty, all of them."""
 
 
 class Judgement(NamedTuple):
@@ -75,7 +75,7 @@ def judge_result(actual: Any, expected: Any) -> Judgement:
         return no(clause, _NONE)
     lists = isinstance(actual, list) and isinstance(expected, list)
     if lists and sorted(actual, key=repr) == sorted(expected, key=repr):
-        return no(f"{clause}: the same, in another order", _OTHER_ORDER)
+        return no(f"{clause}: the same items in another order", _OTHER_ORDER)
     return no(clause, _WRONG)
 
 
@@ -84,7 +84,7 @@ def unfinished(value: Any) -> str:
     if inspect.iscoroutine(value):
         return f"a coroutine of {value.__qualname__.rpartition('.')[2]}() that has not run"
     if isinstance(value, asyncio.Task):
-        return "a task and not its result"
+        return "a task, not its result"
     if inspect.isawaitable(value):
         return f"{article(type(value).__name__.lstrip('_'))} that was never awaited"
     if inspect.isasyncgen(value):

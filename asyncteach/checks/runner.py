@@ -64,7 +64,7 @@ async def run_answer(
 
 
 async def _settle() -> None:
-    """Give tasks that were cancelled and not awaited the steps that they need to end."""
+    """Let tasks that were cancelled but not awaited take the steps that they need to end."""
     for _ in range(10):
         others = asyncio.all_tasks() - {asyncio.current_task()}
         if not any(task.cancelling() for task in others):

@@ -20,12 +20,12 @@ from asyncteach.recorder.waits import describe
 from asyncteach.recorder.watchdog import read_stack
 
 TURN = 0.01
-"""Real seconds between two looks at whether the loop has answered."""
+"""Real seconds between two checks whether the loop has answered."""
 
 GRACE = 20
-"""A loop that no step holds answers before this thread has had so many turns.
+"""A loop that no step holds answers before this thread has had this many turns.
 
-Turns, not seconds: where the computer gives the program no time, neither of the two has any.
+Turns, not seconds: if the computer gives the program no time, neither of the two gets any.
 """
 
 PAUSE = 0.1
@@ -68,7 +68,7 @@ async def run_within(
     At the end, or at the deadline, `on_end` is called and all unfinished tasks of the answer are
     cancelled, with what they gather. A task that catches that gets another exception, and so does
     a step that holds the loop. If the answer catches that too, or holds a loop outside of the main
-    thread, it can't be stopped, and a sentence says so. Threads go on. The seconds are real ones
+    thread, it can't be stopped, and a message says so. Threads go on. The seconds are real ones
     under `virtual_time()` too. If this coroutine is cancelled, for example by the stop button, the
     answer is stopped at once; a step that holds the loop is stopped at the deadline. An exception
     of the answer is returned in the Ending.

@@ -1,6 +1,6 @@
 """What held the loop while a task was ready: a finding for each line, or function that computes.
 
-What to write instead is chosen by tables of what lines call; no finding depends on them.
+The advice is chosen by tables of what lines call; no finding depends on them.
 """
 
 import ast
@@ -13,7 +13,7 @@ from asyncteach.places import Place
 from asyncteach.trace import Block, Trace
 
 _MOST_CALLS = 4
-# If no look succeeded for more than this share of a block, its line is in doubt.
+# If nothing was sampled for more than this share of a block, its line is in doubt.
 _UNSEEN = 0.7
 
 
@@ -40,7 +40,7 @@ def find_blocks(trace: Trace) -> Iterator[Finding]:
         if idle:
             message += f" Awaiting {idle} never gives the loop back: it has no `await` of its own."
         for place, amount in elsewhere.items():
-            # Each look at a function that computes sees another line of it.
+            # Each sample of a function that computes finds another line of it.
             is_same = longest.busy >= COMPUTED and f"{called(place.function)} held" in message
             if not is_same and at(place) not in message:
                 where = f"{called(place.function)}{at(place)}"
@@ -99,7 +99,7 @@ def describe_block(trace: Trace, blocks: list[Block]) -> str:
         return f"{held}, in {count(tasks, 'task')}"
     if longest.task is None:
         return f"{held}, in a callback" if place else held
-    # A task without a name of its own is called like a coroutine of the chain.
+    # A task without a name of its own has the name of a coroutine in the chain.
     if who == task or f"{task}()" in held or trace.rows[longest.task].was_there:
         return held
     return f"{held}, in task {task}"
@@ -134,7 +134,7 @@ COMPUTED = 0.5
 
 
 def _advise(block: Block, function: str, caller: str, *, is_idle: bool) -> str:
-    """Return what to do about a block: by what its line calls, or by what was measured of it."""
+    """Return what to do about a block, by what its line calls or by what was measured."""
     source = read_source(block.place) if block.place else None
     names = source.calls(block.place) if source and block.place else []
     advice = next((found for name in (*names, block.doing) if (found := _look_up(name))), "")
@@ -161,7 +161,7 @@ def _look_up(name: str) -> str:
 def read_chain(places: tuple[Place, ...]) -> tuple[str, str, str]:
     """Return a plain function to hand over, the coroutine that calls it, and one without `await`.
 
-    The first is empty where the line itself is in a coroutine, in a cell, or can't be read.
+    The first is empty if the line itself is in a coroutine or in a cell, or can't be read.
     """
     function = caller = idle = ""
     calls: list[ast.Call] = []
@@ -174,7 +174,7 @@ def read_chain(places: tuple[Place, ...]) -> tuple[str, str, str]:
             function = function or _spell(calls, inside)
         else:
             function, caller = "", f" in {inside}" if inside else ""
-            # What awaits it is in the user's hands, too. A library enters an `async with`.
+            # Not the task's own coroutine or an `__aenter__()`: no line of the user's awaits it.
             is_idle = isinstance(scope, ast.AsyncFunctionDef) and not pauses(scope)
             is_other = inside != called(places[0].function) and not inside.endswith("__()")
             idle = inside if is_idle and is_other else ""
@@ -184,7 +184,7 @@ def read_chain(places: tuple[Place, ...]) -> tuple[str, str, str]:
 
 
 def _spell(calls: list[ast.Call], inside: str) -> str:
-    """Return what to hand over, as the caller spells it; dots where a library calls it."""
+    """Return what to hand over, as the caller spells it; dots if a library calls it."""
     name = inside.removesuffix("()").rpartition(".")[2]
     for call in calls:
         if ast.unparse(call.func).rpartition(".")[2] == name:

@@ -1,4 +1,4 @@
-"""The list of findings, and what `explain()` says: totals, findings, what else was observed."""
+"""The list of findings, and the text of `explain()`: totals, findings, other observations."""
 
 from functools import partial
 
@@ -49,7 +49,7 @@ def explain(trace: Trace) -> str:
 
 
 def _list_totals(trace: Trace) -> list[str]:
-    """Return how long it took, in which states the tasks were, and what limits the recording."""
+    """Return how long it took, which states the tasks were in, and what limits the recording."""
     amount = partial(trace.domain.format, rough=True)
     tasks = _are_tasks(trace)
     jobs = [row.kind for row in trace.rows if row.kind != "task"]
@@ -93,7 +93,7 @@ def _praise(trace: Trace, *, held_up: bool) -> str:
             f"took {amount(took)}"
         )
     elif total > 0.5 * trace.duration:
-        # A job may have run beside the only wait.
+        # A job may have run during the only wait.
         alone = "" if any(row.kind != "task" for row in trace.rows) else ", for one thing at a time"
         praise = f"{amount(total)} of {amount(trace.duration)} was waiting{alone}"
     else:

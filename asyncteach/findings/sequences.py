@@ -28,7 +28,7 @@ from asyncteach.formatting import at, called, format_duration, join_words, spell
 from asyncteach.places import Place
 from asyncteach.trace import Trace
 
-# A finding has to save this share of the task's life, and so many seconds.
+# A finding has to save this share of the task's life, and this many seconds.
 _SHARE, _SECONDS = 0.2, 0.02
 # At least this share of the time must be waiting: running and ready can't overlap.
 _WAITED = 0.8
@@ -46,16 +46,16 @@ _STREAMS = ("data from a stream", "room in a stream", "data from a socket", "roo
 
 @dataclass
 class Part:
-    """One await of one call: from where its first wait began to where its last one ended."""
+    """One await of one call: from the start of its first wait to the end of its last one."""
 
     place: Place
-    child: Place | None  # a line of the user's function that it called; None: a library's
+    child: Place | None  # a line of the user's function that it called; None for a library's
     key: object  # different for each call that is awaited
     start: float
     end: float
     waited: float = 0.0
     kinds: set[str] = field(default_factory=set)
-    """What its waits were: `outside`, `stream`, or `pause`: a sleep of the function itself."""
+    """What its waits were: `outside`, `stream`, or `pause`, a sleep of the function itself."""
 
     def shape(self) -> object:
         """Return all that is the same each time the same thing is awaited at the same line."""
@@ -210,7 +210,7 @@ class _Call:
     def _rounds(self, one: Awaited, loop: ast.For | ast.expr, fresh: set[str]) -> Iterator[Series]:
         """Yield the rounds of one await if it may happen several times at once."""
         shared = one.objects - fresh
-        is_same = shared and not names_in(one.node) & fresh  # again and again the same question
+        is_same = shared and not names_in(one.node) & fresh  # the same call again and again
         units = [[number] for number in one.numbers if self._is_outside([number])]
         again = one._replace(objects=shared)
         if len(units) > 1 and not is_same and not _is_order_meant(again, again):
@@ -220,7 +220,7 @@ class _Call:
         return any("outside" in self.parts[number].kinds for number in numbers)
 
     def _awaits(self, top: ast.stmt | ast.expr) -> list[Awaited] | None:
-        """Return what a statement or a comprehension awaits; None where its order is meant."""
+        """Return what a statement or a comprehension awaits; None if its order is intended."""
         nodes = [node for node in walk_own(top) if isinstance(node, ast.Await)]
         here = [n for n, part in enumerate(self.parts) if covers(top, part.place.line)]
         if nodes and any("pause" in self.parts[number].kinds for number in here):
@@ -258,7 +258,7 @@ class _Call:
         known = {"", *(function.name for function in self.source.functions)}
         names = {root_of(one) for one in passed} - known
         objects = {name for name in names if not self.source.is_module(name)}
-        # Two that are given the same text may mean the same file.
+        # Two calls with the same string may mean the same file.
         texts = [one.value for one in passed if isinstance(one, ast.Constant)]
         objects |= {repr(text) for text in texts if isinstance(text, str)}
         is_result = not isinstance(self.source.parents[node], ast.Expr)

@@ -65,7 +65,7 @@ class Source:
                     self.imports[name.asname or whole] = f"{module}{whole}"
 
     def scope(self, place: Place) -> Function | ast.Module | None:
-        """Return the function that the place is in; None where the text doesn't match it.
+        """Return the function that the place is in; None if the text doesn't match it.
 
         A file may have been edited since: then it isn't the text that ran.
         """
@@ -86,9 +86,9 @@ class Source:
         return max(found, key=lambda node: (node.lineno, node.col_offset), default=None)
 
     def calls(self, place: Place) -> list[str]:
-        """Return the full names of what the place's statement calls at its line by itself.
+        """Return the full names of what the place's statement calls at its line.
 
-        What it awaits is asyncio's to call: `await process.communicate()` holds nothing up.
+        What it awaits is left out: `await process.communicate()` doesn't hold the loop.
         """
         if (statement := self.statement(place)) is None:
             return []
@@ -139,12 +139,12 @@ def _read(path: str) -> Source | None:
 
 
 def read_source(place: Place) -> Source | None:
-    """Return the source that a place is in; None where it can't be read."""
+    """Return the source that a place is in; None if it can't be read."""
     return _read(place.path or place.file)
 
 
 def look_again() -> None:
-    """Forget what files may have been changed since they were read."""
+    """Forget the files that were read: they may have changed since."""
     linecache.checkcache()
     _read.cache_clear()
 

@@ -18,7 +18,7 @@ _AT_ONCE = 0.02
 _MANY = 250
 _KEEP = "Keep the task in a variable and await it, or start it in a TaskGroup."
 Words = dict[str, Any] | None
-"""What a message needs beside the task and the place; None: the event is no finding."""
+"""What a message needs besides the task and the place; None if the event is no finding."""
 
 
 def find_task_errors(trace: Trace) -> Iterator[Finding]:
@@ -63,7 +63,7 @@ def _is_never_worked_on(trace: Trace, event: Event) -> Words:
 
 
 def _is_lost(trace: Trace, event: Event) -> Words:
-    """Return None if a task that was cancelled when main() had returned was in the user's hands."""
+    """Return None if a task that was cancelled when main() returned wasn't simply forgotten."""
     if event.task is None or (row := trace.rows[event.task]).place is None or row.parent is None:
         return None  # a server's handler or a library's helper
     own = [wait for wait in trace.waits if wait.task == event.task]
@@ -120,7 +120,7 @@ def _trespass(trace: Trace, event: Event) -> Words:
 
 
 class Mistake(NamedTuple):
-    """The finding that an event is."""
+    """The finding that a kind of event leads to."""
 
     kind: str
     message: str
@@ -138,8 +138,8 @@ _MISTAKES = {
     "connections": Mistake(
         "unbounded",
         "{number:,} connections were open at once, the last of them opened{at}: servers and "
-        "systems allow only so many.",
-        "Let only a few in at a time, by an asyncio.Semaphore around each request.",
+        "systems limit their number.",
+        "Let only a few in at a time, with an asyncio.Semaphore around each request.",
         lambda trace, event: {"number": int(event.text)} if int(event.text) >= _MANY else None,
     ),
     "destroyed-pending": Mistake(
@@ -202,7 +202,7 @@ _MISTAKES = {
 
 
 def _never_awaited(trace: Trace) -> Iterator[Finding]:
-    """Find each line at which coroutines were dropped that had never been awaited."""
+    """Find each line at which coroutines that had never been awaited were dropped."""
     refused = [r.place for r in trace.events if r.kind == "raised"]
     dropped = [r for r in trace.events if r.kind == "never-awaited" and r.place not in refused]
     for (text, place), times in Counter((event.text, event.place) for event in dropped).items():
@@ -228,7 +228,7 @@ def _deadlocks(trace: Trace) -> Iterator[Finding]:
     for first in (wait for waits in by_task.values() for wait in waits):
         circle = [first]
         while circle[-1].target != first.task:
-            # The wait of a circle that ended first has seen all of the others.
+            # The wait of a circle that ended first overlaps all the others.
             later = by_task.get(circle[-1].target, [])
             found = [w for w in later if w.start < first.end <= w.end and w not in circle]
             if not found:
@@ -278,5 +278,5 @@ def _left_running(trace: Trace) -> Iterator[Finding]:
                 row.place,
                 f"{name_task(row)} was started{at(row.place)} and hadn't finished when the "
                 "recording ended.",
-                "Await it, or cancel it and then await it: else it goes on beside later code.",
+                "Await it, or cancel it and then await it: otherwise it goes on during later code.",
             )

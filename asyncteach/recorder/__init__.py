@@ -1,1 +1,1 @@
-"""How asyncio code is watched while it runs: hooks on loops, stamps, and what else is noted."""
+"""Watch asyncio code while it runs: patches of loops, stamps and events."""

@@ -1,4 +1,4 @@
-"""From what was stamped to a trace: tasks, slices, waits, blocks and events."""
+"""Build a trace from what was stamped: tasks, slices, waits, blocks and events."""
 
 import heapq
 import re
@@ -30,9 +30,9 @@ Part = tuple[int, int, float, float]
 
 
 def build_trace(session: RecordingSession) -> Trace:
-    """Return the trace of a recording, as it is now or as it was when that ended.
+    """Return the trace of a recording until now, or until its end.
 
-    Waits and blocks are put into words when something asks for them, from compact columns.
+    Waits and blocks are described only when they are needed, from compact columns.
     """
     records = Records(session)
     parts = [_jobs(records)]
@@ -73,7 +73,7 @@ def build_trace(session: RecordingSession) -> Trace:
 
 
 class Records:
-    """The tasks and jobs of a recording, a row each, and its times, counted from its start."""
+    """The tasks and jobs of a recording, one row each, and its times, counted from its start."""
 
     def __init__(self, session: RecordingSession) -> None:
         self.session = session
@@ -82,7 +82,7 @@ class Records:
         self.duration = self.time(session.ended if is_over else session.clock.now())
         self._loops = {patch: index for index, patch in enumerate(session.begins)}
         self.numbers: dict[LoopPatch, NDArray[np.int32]] = {}
-        """For each loop the rows of its tasks by number, -1 for those of others."""
+        """For each loop, the rows of its tasks by number; -1 for tasks of other recordings."""
         entries: list[Entry] = []
         for patch, begin in session.begins.items():
             if not is_over:
@@ -92,7 +92,7 @@ class Records:
             numbers = [n for n in early if n < begin.entries]
             numbers += range(begin.entries, session.end_of(patch).entries)
             entries += filter(session.owns, map(patch.tasks.look_up, numbers))
-        # How asyncio.run() tidies up is not the user's work.
+        # What asyncio.run() does to tidy up is not the user's work.
         entries = [e for e in entries if not e.coroutine.startswith("BaseEventLoop.shutdown_")]
         entries = sorted([*entries, *session.jobs], key=lambda entry: entry.spawned)
         self.row_of: dict[Any, int] = {entry: index for index, entry in enumerate(entries)}
@@ -108,11 +108,11 @@ class Records:
         self.finished = np.array([row.finished for row in self.rows] or [0.0])
 
     def time(self, at: float) -> float:
-        """Return a time in seconds since the recording began, in whole nanoseconds: they add up."""
+        """Return the seconds since the recording began, in whole nanoseconds, which add up."""
         return round((at - self.start) * 1e9) / 1e9 if at == at else at
 
     def times(self, at: Any) -> Any:
-        """Return the same for an array, within the recording."""
+        """Return the same for an array, limited to the recording."""
         result = at - self.start
         result *= 1e9
         np.rint(result, out=result)
@@ -120,7 +120,7 @@ class Records:
         return np.clip(result, 0.0, self.duration, out=result)
 
     def end(self, row: TaskRecord) -> float:
-        """Return when a task or a job ended, or the recording before it."""
+        """Return when a task or a job ended, or when the recording did if that came first."""
         return self.duration if np.isnan(row.finished) else row.finished
 
     def _row(self, entry: Entry) -> TaskRecord:
@@ -151,7 +151,7 @@ class Records:
 
 
 class Steps:
-    """The steps of one loop's tasks in columns: whose, since when ready, when begun and ended."""
+    """The steps of one loop's tasks in columns: which task, since when ready, start and end."""
 
     def __init__(self, patch: LoopPatch, records: Records, begin: Extent, end: Extent) -> None:
         table = _read(patch.steps, begin.steps, end.steps)
@@ -165,7 +165,7 @@ class Steps:
             table, row, eager = table[row >= 0], row[row >= 0], eager[row >= 0]
         self.row: NDArray[np.int32] = row
         self.eager = eager
-        """Whether it was made inside the step of the task's parent."""
+        """Whether the step ran inside a step of the task's parent."""
         self.raw = table[:, 2]
         """The start as it was stamped."""
         self.start: Floats = records.times(table[:, 2])
@@ -178,7 +178,7 @@ class Steps:
         self.ready: Floats = np.clip(records.times(table[:, 1]), self.before, self.start)
 
     def _look_back(self, spawned: Floats) -> Floats:
-        # NumPy sorts whole numbers of 16 bits by counting, in linear time.
+        # NumPy sorts 16-bit whole numbers by counting, in linear time.
         is_small = len(self.row) and self.row.max() <= 0xFFFF
         order = np.argsort(self.row.astype(np.uint16) if is_small else self.row, kind="stable")
         row, before = self.row[order], np.roll(self.end[order], 1)
@@ -190,9 +190,9 @@ class Steps:
         return result
 
     def slices(self) -> list[Slices]:
-        """Return what the steps show: running, and before it ready, and before that waiting."""
+        """Return the slices of each step: running, before that ready, and before that waiting."""
         running = self._slices(_RUNNING, self.start, self.end)
-        # What begins before all before it have ended is inside another step.
+        # A step that begins before all earlier ones have ended is inside another step.
         if len(running) and (self.start[1:] < np.maximum.accumulate(self.end)[:-1]).any():
             running = _split_nested(running)
         parts = [
@@ -211,18 +211,18 @@ def _read(buffer: StampBuffer, begin: int, end: int) -> Floats:
 
 
 def _make_parts(parts: Iterable[Part]) -> Slices:
-    """Return slices of those parts that last, and of the moments in which something ran."""
+    """Return the parts as slices; an empty one is kept only if it is of a running task."""
     some = [part for part in parts if part[3] > part[2] or part[1] == _RUNNING]
     return make_slices(*(zip(*some, strict=True) if some else ((), (), (), ())))
 
 
 def _split_nested(running: Slices) -> Slices:
-    """Split running slices so that none overlap: what runs inside interrupts what is around it.
+    """Split running slices so that none overlap: an inner step interrupts the one around it.
 
-    That is so with eager tasks, and where a loop runs inside itself. Meanwhile the task around it
-    is ready to go on. What takes no time interrupts nothing.
+    Steps are nested with eager tasks, and where a loop runs inside itself. Meanwhile the outer task
+    is ready to go on. A step that takes no time interrupts nothing.
     """
-    # Of two that began and ended together the outer one was written down later.
+    # Of two that began and ended together, the outer one was stamped later.
     order = np.lexsort((-np.arange(len(running)), -running.end, running.start))
     ordered = (running.task[order], running.start[order], running.end[order])
     parts: list[Part] = []
@@ -252,7 +252,7 @@ def _split_nested(running: Slices) -> Slices:
 def _idle(
     patch: LoopPatch, records: Records, steps: Steps, begin: Extent, end: Extent
 ) -> tuple[Floats, Floats]:
-    """Return when the loop was idle; on a virtual clock whenever it didn't execute anything."""
+    """Return when the loop was idle; on a virtual clock, that is whenever it ran nothing."""
     if not records.session.clock.virtual:
         table = _read(patch.idle, begin.idle, end.idle)
         return records.times(table[:, 0]), records.times(table[:, 1])
@@ -263,25 +263,25 @@ def _idle(
 
 
 def _tails(loop: int, records: Records, steps: Steps, end: Extent) -> Slices:
-    """Return what follows the last step of tasks that were still there."""
+    """Return the slice after the last step of each task that hadn't finished by then."""
     rows = records.rows
     limit = float(steps.end.max()) if end.dropped and len(steps.end) else records.duration
     until = np.fmin(records.finished, limit)
     ours = np.array([row.kind == "task" and row.loop == loop for row in rows] or [False])
     some = np.flatnonzero(ours & (until > steps.last))
-    # A task that has had no step is ready, from the moment when it was spawned.
+    # A task without a step has been ready since it was spawned.
     has_begun = np.bincount(steps.row, minlength=len(rows))[some] > 0
     state = np.where(has_begun, _WAITING, _READY).astype(np.int8)
     return Slices(some.astype(np.int32), state, steps.last[some], until[some])
 
 
 def _jobs(records: Records) -> Slices:
-    """Return the slices of work in threads and processes: ready until one of them is free.
+    """Return the slices of jobs in threads and processes: ready until a worker is free.
 
-    When a worker process begins a job isn't known here: it can't before one is free.
+    This process can't see when a worker process begins a job: it counts from when one is free.
     """
     parts: list[Part] = []
-    busy: dict[tuple[int, int], list[float]] = {}  # until when each worker of a pool is
+    busy: dict[tuple[int, int], list[float]] = {}  # until when each worker of a pool is busy
     for entry in sorted(records.session.jobs, key=lambda entry: entry.spawned):
         number = records.row_of[entry]
         row = records.rows[number]
@@ -303,7 +303,7 @@ def _jobs(records: Records) -> Slices:
 def _waits(
     patch: LoopPatch, records: Records, begin: Extent, end: Extent
 ) -> Callable[[], Iterable[Wait]]:
-    """Return what makes the waits of one loop; it keeps columns, and not what was stamped."""
+    """Return a function that makes the waits of one loop; it keeps columns, not the stamps."""
     table = _read(patch.waits, begin.waits, end.waits)
     numbers, rows, notes = records.numbers[patch], records.rows, patch.events.notes
     jobs = [records.row_of.get(entry) for entry in patch.events.jobs]
@@ -340,7 +340,7 @@ def _waits(
             if end > start:
                 what, target = describe(kind, what, amount)
                 places = tuple(place_of(*line) for line in lines)
-                # One that went on when an inner recording ended comes twice.
+                # A wait that went on when an inner recording ended is noted twice.
                 result[row, start] = Wait(row, start, end, kind, what, places, tuple(own), target)
         return result.values()
 
@@ -353,15 +353,15 @@ def _waits(
 def _blocks(
     patch: LoopPatch, loop: int, records: Records, steps: Steps, begin: Extent
 ) -> Callable[[Slices], Iterator[Block]]:
-    """Return what makes the blocks of one loop from all slices of tasks that were ready."""
+    """Return a function that makes the blocks of one loop from the slices of all ready tasks."""
     rows, threshold, origin = records.rows, records.session.threshold, records.start
     samples = patch.samples
-    # On a virtual clock what takes time takes no processor.
+    # What takes time on a virtual clock uses no processor.
     looks = [] if records.session.clock.virtual else patch.looks
-    held: list[tuple[int | None, str, float, float, float]] = []  # the last finds the samples
+    held: list[tuple[int | None, str, float, float, float]] = []  # the last: the samples' key
     for one in np.flatnonzero((steps.end - steps.start > threshold) & ~steps.eager).tolist():
         row, start, end = int(steps.row[one]), float(steps.start[one]), float(steps.end[one])
-        # While a loop ran inside the step, nothing was held: its own steps tell more.
+        # If a loop ran inside the step, nothing was held: the steps of that loop show more.
         if not ((steps.start > start) & (steps.end < end) & ~steps.eager).any():
             held.append((row, rows[row].label, start, end, float(steps.raw[one])))
     for began, ended, name in patch.holds[begin.holds :]:
@@ -379,10 +379,10 @@ def _blocks(
                 delayed[task] = delayed.get(task, 0.0) + seconds
             place, places, doing, others = name_line(samples.get(key, []))
             if row is None and not delayed and place is None:
-                continue  # work of others, which delayed no task
+                continue  # work of other code, which delayed no task
             worst = tuple(sorted(delayed.items(), key=lambda one: -one[1]))
             busy, lost, unseen = measure(looks, start + origin, end + origin, threshold)
-            # On a virtual clock a line is seen once for each sleep, however long that is.
+            # On a virtual clock, a line is seen once for each sleep, however long that is.
             also = others if looks else ()
             what = (place, places, doing, worst, busy, lost, also, unseen)
             yield Block(row, name, start, end, *what)

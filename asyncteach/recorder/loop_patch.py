@@ -1,4 +1,4 @@
-"""Where asyncio's loop is patched: attributes on one loop and its selector, put there by record().
+"""Patches of asyncio's loop: attributes that record() puts on one loop and its selector.
 
 `LoopPatch.install` lists them. They hand out handles of our own, which stamp each step of a task:
 when it was ready, when it began and when it ended. What is patched in the process instead of on a
@@ -28,19 +28,19 @@ from asyncteach.recorder.task_table import (
 from asyncteach.replacements import Replacements, hide_frame
 
 LATE = 0.002
-"""Seconds by which an idle loop may wake too late without anything being wrong."""
+"""Seconds by which an idle loop may wake late without anything being wrong."""
 SHORTEST_WAIT = 0.001
-"""Seconds from which on the recorder looks what a task has waited for: that costs some steps."""
+"""The shortest wait, in seconds, whose reason the recorder looks up: that takes some time."""
 
 _Handle: Any = events.Handle
 _TimerHandle: Any = events.TimerHandle
-_SafeHandle: Any = getattr(events, "_ThreadSafeHandle", events.Handle)  # of its own from 3.14 on
+_SafeHandle: Any = getattr(events, "_ThreadSafeHandle", events.Handle)  # its own from 3.14 on
 _SLOTS = "_callback _args _cancelled _loop _source_traceback _repr __weakref__ _context"
 _METHOD = types.MethodType
-_SPAWN_DEPTH = 3 if sys.version_info < (3, 12) else 4  # from 3.12 on our create_task is between
+_SPAWN_DEPTH = 3 if sys.version_info < (3, 12) else 4  # from 3.12 on our create_task is in between
 _CREATE_TASK = asyncio.create_task.__code__
-# The type of the callback by which a task asks for its next step: asyncio has no name for it. None:
-# there are only tasks that are written in Python.
+# The type of the callback with which a task asks for its next step: asyncio has no name for it.
+# None if all tasks are written in Python.
 _STEP = next((k for k in object.__subclasses__() if k.__name__ == "TaskStepMethWrapper"), None)
 
 
@@ -50,12 +50,12 @@ def running_loop() -> Any:
 
 
 def context_of_runner(runner: Any) -> Any:
-    """Return the context in which a Runner runs what it is given."""
+    """Return the context in which a Runner runs its coroutines."""
     return runner._context
 
 
 def check_loop(loop: object) -> str | None:
-    """Return why a loop can't be watched, as one sentence; None: it can be."""
+    """Return why a loop can't be watched, as one sentence, or None if it can."""
     name = f"{type(loop).__module__}.{type(loop).__qualname__}"
     parts = ("_ready", "_scheduled", "_selector", "_run_once")
     if isinstance(loop, asyncio.BaseEventLoop) and all(hasattr(loop, part) for part in parts):
@@ -67,7 +67,7 @@ def check_loop(loop: object) -> str | None:
 
 
 def task_of(callback: Any) -> Any:
-    """Return the task whose step a callback is, else None: `task.cancel` is no step."""
+    """Return the task whose step a callback is, or None: `task.cancel` isn't a step."""
     if getattr(callback, "__name__", None) in (None, "task_wakeup", "__step", "__wakeup"):
         task = getattr(callback, "__self__", None)
         if hasattr(task, "get_coro"):
@@ -76,7 +76,7 @@ def task_of(callback: Any) -> Any:
 
 
 def is_python_step(method: Any) -> bool:
-    """Return whether a task that is written in Python asks for a step, not for a wakeup."""
+    """Return whether a method is a step, not a wakeup, of a task that is written in Python."""
     return getattr(method, "__name__", "") == "__step" and task_of(method) is not None
 
 
@@ -90,7 +90,7 @@ class StepHandle(_Handle):  # type: ignore[misc]
     _number: Any
     _patch: "LoopPatch"
     _since: float
-    """Since when it is ready; 0: since its task's last step, or since its task was spawned."""
+    """Since when it has been ready; 0: since its task's last step, or since it was spawned."""
 
     def _run(self) -> None:
         patch, number = self._patch, self._number
@@ -100,7 +100,7 @@ class StepHandle(_Handle):  # type: ignore[misc]
         if number is None or patch.stopped:
             patch.run_other(self, _Handle._run)
             return
-        # What ran before on this loop has just ended: one look at the clock for both.
+        # What ran before on this loop has just ended: one reading of the clock serves both.
         start = patch.last or patch.now()
         outer = _NOTHING if patch.current is None else patch.interrupt(start)
         task, ready_at, ends = self._task, self._since, patch.tasks.ends
@@ -116,7 +116,7 @@ class StepHandle(_Handle):  # type: ignore[misc]
                 self._context.run(self._callback)
         except (SystemExit, KeyboardInterrupt):
             raise
-        except BaseException as error:  # of no coroutine's: a task keeps those
+        except BaseException as error:  # not from a coroutine: a task keeps those
             words = f"Exception in callback {_format_callback(self._callback, self._args)}"
             context = {"message": words, "exception": error, "handle": self}
             self._loop.call_exception_handler(context)
@@ -138,11 +138,11 @@ _NOTHING: Any = None, None
 
 
 class RecordedTimer(_TimerHandle):  # type: ignore[misc]
-    """A timer: what it makes ready has been ready since it was due."""
+    """A timer: what it makes ready counts as ready since the timer was due."""
 
     __slots__ = ()
     patch: "LoopPatch"
-    """Of the class that is made for one loop: any timer can change to it, and back."""
+    """Set by the class that is made for each loop: any timer can change to it, and back."""
 
     def _run(self) -> None:
         patch, clock = self.patch, self.patch.clock
@@ -151,7 +151,7 @@ class RecordedTimer(_TimerHandle):  # type: ignore[misc]
 
 
 class RecordedPost(_SafeHandle):  # type: ignore[misc]
-    """A callback from another thread: what it makes ready has been ready since it was sent."""
+    """A callback from another thread: what it makes ready counts as ready since it was sent."""
 
     __slots__ = ("_at", "_patch")
 
@@ -166,7 +166,7 @@ for _own, _plain in _KINDS.items():
 
 
 def _make_call_soon(patch: "LoopPatch", loop: Any) -> Callable[..., Any]:
-    """Make what replaces `loop.call_soon`: a closure, since it is called for every step."""
+    """Return a replacement of `loop.call_soon`: a closure, since it is called for every step."""
     append, new, step_type = loop._ready.append, object.__new__, _STEP
     copy_context, get_ident = contextvars.copy_context, threading.get_ident
 
@@ -176,8 +176,8 @@ def _make_call_soon(patch: "LoopPatch", loop: Any) -> Callable[..., Any]:
         if kind is step_type or (kind is _METHOD and is_python_step(callback)):
             task, handle = callback.__self__, patch.running
             if handle is not None and task is handle._task:
-                # The running step gives way and asks for another one. Nothing else has its
-                # handle, so it serves once more.
+                # The running step yields and asks for another one. Nothing else has its handle,
+                # so the handle can be used again.
                 handle._callback = callback
                 handle._args = args
                 handle._since = 0.0
@@ -209,10 +209,10 @@ def _make_call_soon(patch: "LoopPatch", loop: Any) -> Callable[..., Any]:
 
 
 class LoopPatch:
-    """One event loop under record: what is put on it, whose step it executes, what was stamped.
+    """One recorded event loop: what is patched on it, the step that it executes, and the stamps.
 
-    All recordings that are open share it: the context that a task has inherited says to which of
-    them it belongs.
+    All open recordings share it: the context that a task has inherited shows which of them it
+    belongs to.
     """
 
     def __init__(self, loop: Any, clock: RecordingClock, registry: Any) -> None:
@@ -226,9 +226,9 @@ class LoopPatch:
         self.steps = StampBuffer(4)  # task, ready since, start, end
         self.waits = StampBuffer(6)  # task, start, end, note, amount, how many calls are the same
         self.idle = StampBuffer(2)  # start, end
-        self.holds: list[tuple[float, float, str]] = []  # long callbacks that are no task's step
+        self.holds: list[tuple[float, float, str]] = []  # long callbacks that aren't a task's step
         self.samples: dict[float, list[Any]] = {}  # stacks, by when the step began
-        self.looks: list[Any] = []  # of the watchdog, around long steps and where it was late
+        self.looks: list[Any] = []  # the watchdog's, around long steps and where it was late
         self.thread_id = self.native_id = 0  # of the thread that runs the loop
         self._sockets: list[Any] = []  # weak references to those that have connected
         self.most_sockets: tuple[int, float, int | None, Line | None] = 0, 0.0, None, None
@@ -241,17 +241,17 @@ class LoopPatch:
         self.current: int | None = None  # the number of the task whose step is being executed
         self.running: StepHandle | None = None  # its handle, if it is one of ours
         self.again = False  # whether that step has asked for another one
-        self.since = 0.0  # since when it, or a callback, holds the loop; 0: nothing does
+        self.since = 0.0  # since when it, or a callback, has held the loop; 0: nothing does
         self.last = 0.0  # when the last callback or select ended; 0: unknown
         self.due = 0.0  # since when what is scheduled now has been ready; 0: since now
         self.is_idle = False
         self._idle_from = self._idle_to = 0.0
         self._opener: int | None = None  # the task that opens a recording, in that step
-        self._spawner: Any = None  # the user's code that has spawned the last task
+        self._spawner: Any = None  # the user's code that spawned the last task
         self._making: tuple[int, Any] | None = None  # the task that `create_task` is making
 
-        # Where something else is in the place of asyncio's own, that is called and its handle
-        # replaced; what asyncio's own does is done here.
+        # If other code has replaced these methods, its functions are called and their handles
+        # replaced; what asyncio's own methods do is done here.
         self.is_slow = set(_Handle.__slots__) != set(_SLOTS.split()) or any(
             name in vars(loop) or getattr(type(loop), name) is not vars(asyncio.BaseEventLoop)[name]
             for name in ("call_soon", "call_soon_threadsafe")
@@ -260,7 +260,7 @@ class LoopPatch:
         self._timer: Any = type("TimerHandle", (RecordedTimer,), names)
 
     def install(self) -> None:
-        """Put everything in its place, once: all that is patched on a loop is in this list."""
+        """Patch the loop, once: everything that is patched on it is in this list."""
         if self._before:
             return
         loop = self.loop
@@ -269,7 +269,7 @@ class LoopPatch:
             (loop, "call_soon", _make_call_soon(self, loop)),
             (loop, "call_at", self._call_at),
             (loop, "call_soon_threadsafe", self._call_soon_threadsafe),
-            (loop, "create_task", self._create_task),  # for eager tasks, which 3.12 brought
+            (loop, "create_task", self._create_task),  # for eager tasks, which are new in 3.12
             (loop, "run_in_executor", self._run_in_executor),
             (loop, "sock_connect", self._sock_connect),
             (loop, "close", self._close),
@@ -280,7 +280,7 @@ class LoopPatch:
         for place, handle in enumerate(list(loop._ready)):
             task = task_of(handle._callback)
             scope = None if task is None else self.scope_of(handle._context)
-            if scope is not None and type(handle) is _Handle:  # as that of `asyncio.run(main())`
+            if scope is not None and type(handle) is _Handle:  # as in `asyncio.run(main())`
                 number = self.tasks.add(task.get_coro(), scope, None, None, self.now())
                 self.tasks.numbers[id(task)] = number
                 loop._ready[place] = self._mark(handle, number)
@@ -291,7 +291,7 @@ class LoopPatch:
         return new
 
     def remove(self) -> None:
-        """Take everything off the loop again."""
+        """Remove all patches from the loop."""
         if self.loop is None:
             return
         self.stop()
@@ -300,26 +300,26 @@ class LoopPatch:
         for timer in list(self.loop._scheduled):
             if type(timer) is self._timer:
                 timer.__class__ = _TimerHandle
-        # What was stamped stays, maybe for long; the loop and all that was on it need not.
+        # The stamps stay, maybe for long; the loop and all that was on it need not.
         self.current, self.since = None, 0.0
         self.loop = None
 
     def stop(self) -> None:
-        """Stamp nothing any more: handles that are still queued do as asyncio's own."""
+        """Stop stamping: handles that are still queued now behave like asyncio's own."""
         self.stopped = self.is_slow = True
         self.running = None
         self.tasks.numbers.clear()
 
-    # What others ask
+    # For other modules
 
     def widen(self, threshold: float, most: int) -> None:
-        """Serve one more recording, which asks for this much."""
+        """Serve one more recording, which needs this threshold and size."""
         self.threshold = min(self.threshold, threshold)
         for buffer in (self.steps, self.waits, self.idle):
             buffer.most = max(buffer.most, most)
 
     def extent(self) -> Extent:
-        """Return how much has been stamped up to now, and the step that is not over."""
+        """Return how much has been stamped so far, and the step that is running."""
         rows = (self.steps.rows(), self.waits.rows(), self.idle.rows(), len(self.holds))
         step = None
         if self.current is not None and not self.stopped:
@@ -333,14 +333,14 @@ class LoopPatch:
         self.thread_id, self.native_id = threading.get_ident(), threading.get_native_id()
 
     def flush(self) -> None:
-        """Move what has been stamped to typed arrays."""
+        """Move the stamps to typed arrays."""
         for buffer in (self.steps, self.waits, self.idle):
             buffer.flush()
 
     # Tasks
 
     def begin_task(self, task: Any, context: Any) -> int | None:
-        """Return the number of a task that asks for its first step; None: it isn't recorded."""
+        """Return the number of a task that asks for its first step; None if it isn't recorded."""
         tasks, key = self.tasks, id(task)
         try:
             coroutine = task.get_coro()
@@ -353,10 +353,10 @@ class LoopPatch:
                 return tasks.numbers[key]  # it was known before its first step ended
             scope = self.scope_of(context)
             if scope is None or len(tasks.ends) >= self.steps.most:
-                self.steps.dropped += scope is not None  # it has no lane, no step of it is kept
+                self.steps.dropped += scope is not None  # it has no lane, its steps aren't kept
                 tasks.numbers.pop(key, None)
                 return None
-            # Each frame that is looked at costs.
+            # Looking at a frame takes time.
             frame: Any = sys._getframe(_SPAWN_DEPTH if self.since else 2)
             frame = frame.f_back if frame.f_code is _CREATE_TASK else sys._getframe(2)
             if frame.f_code is not self._spawner:
@@ -370,7 +370,7 @@ class LoopPatch:
             return None
 
     def finish(self, number: int, task: Any) -> None:
-        """Note how a task has ended; of most it is enough to know that they have."""
+        """Note how a task has ended; for most it is enough to know that they have."""
         try:
             self.tasks.finish(number, task.get_name())
             if self.events.trails:
@@ -381,7 +381,7 @@ class LoopPatch:
             self.give_up(error)
 
     def adopt(self, task: Any, scope: Any) -> Entry:
-        """Take in the running task, which opens a recording in the midst of one of its steps."""
+        """Add the running task, which opens a recording in the middle of one of its steps."""
         if self._making is not None and self._making[1] is task.get_coro():
             self.tasks.numbers[id(task)] = self._making[0]  # in the first step of an eager task
         number = self.tasks.number_of(task)
@@ -398,7 +398,7 @@ class LoopPatch:
     # The loop around the steps
 
     def _settle(self, at: float) -> None:
-        """End the step in which a recording was opened, which no handle of ours does."""
+        """End the step in which a recording was opened: no handle of ours ends it."""
         if self.current is not None and self.current == self._opener:
             self.stamp((self.current, self.since, self.since, at))
             self.tasks.ends[self.current] = at
@@ -406,12 +406,12 @@ class LoopPatch:
         self._opener = None
 
     def interrupt(self, at: float) -> Any:
-        """Return the running step, if a loop inside it begins another one."""
+        """Return the running step, if any, in which a loop now begins another one."""
         self._settle(at)
         return self.current, self.running
 
     def run_other(self, handle: Any, run: Callable[[Any], None], due: float = 0.0) -> None:
-        """Run a callback that is no task's step; what it makes ready has been so since `due`."""
+        """Run a callback that isn't a step; what it makes ready counts as ready since `due`."""
         if self.stopped:
             run(handle)
             return
@@ -424,7 +424,7 @@ class LoopPatch:
             run(handle)
         except BaseException as error:
             hide_frame(error)
-            hide_frame(error)  # and that of asyncio's own _run: the caller stands for it
+            hide_frame(error)  # and that of asyncio's own _run: the caller takes its place
             raise
         finally:
             self.due = 0.0
@@ -435,10 +435,10 @@ class LoopPatch:
             handle = callback = None  # as asyncio does: a traceback may lead to this frame
 
     def ready_since(self, at: float) -> float:
-        """Return since when something counts as ready that became so then.
+        """Return since when something that became ready at that time counts as ready.
 
-        An idle loop wakes a little late by itself, but not by milliseconds: then another thread
-        had the GIL, or other programs the processor.
+        An idle loop by itself wakes a little late, but not by milliseconds: then another thread
+        had the GIL, or another program the processor.
         """
         if self._idle_from < at <= self._idle_to < at + LATE:
             return self._idle_to
@@ -450,7 +450,7 @@ class LoopPatch:
     # What replaces the loop's own methods
 
     def call_soon_slowly(self, callback: Any, args: Any, context: Any, number: int | None) -> Any:
-        """Do what `call_soon` does in the debug mode, or where other code has replaced it."""
+        """Do the work of `call_soon` in debug mode, or where other code has replaced it."""
         handle = self._before["call_soon"](callback, *args, context=context)
         if handle._source_traceback:
             del handle._source_traceback[-2:]  # this function and call_soon
@@ -462,7 +462,7 @@ class LoopPatch:
         return handle
 
     def _mark(self, handle: Any, number: int | None) -> StepHandle:
-        """Return a handle of ours for one of asyncio's."""
+        """Return a handle of ours to replace one of asyncio's."""
         mine = StepHandle(handle._callback, handle._args, handle._loop, handle._context)
         mine._cancelled, mine._source_traceback = handle._cancelled, handle._source_traceback
         mine._patch, mine._number, mine._task = self, number, task_of(handle._callback)
@@ -492,7 +492,7 @@ class LoopPatch:
         return handle
 
     def _create_task(self, coro: Any, **kwargs: Any) -> Any:
-        """Stamp the first step of an eager task, which is executed here, inside its parent's."""
+        """Stamp the first step of an eager task, which runs here, inside its parent's step."""
         tasks, outer, number, task = self.tasks, (self.current, self._making), None, None
         if not self.stopped and (self.loop._task_factory or kwargs.get("eager_start")):
             scope, at = self.scope_of(kwargs.get("context")), self.now()

@@ -1,4 +1,4 @@
-"""What record() replaces in the process: of asyncio, threads, pools and warnings."""
+"""What record() replaces in the process: parts of asyncio, threads, pools and warnings."""
 
 import asyncio
 import contextvars
@@ -23,7 +23,7 @@ from asyncteach.replacements import Replacements, hide_frame
 
 
 class ProcessPatch:
-    """Functions of ours in the place of those of asyncio, threads and warnings."""
+    """Our functions in place of those of asyncio, threads, pools and warnings."""
 
     def __init__(self, registry: Any) -> None:
         self._registry = registry
@@ -31,7 +31,7 @@ class ProcessPatch:
         self.undo = self._replaced.undo
 
     def install(self) -> None:
-        """Replace what is in this list: there is nothing else."""
+        """Replace everything in this list, and nothing else."""
         put = self._replaced.put
         put(asyncio.BaseEventLoop, "run_forever", self._run_forever)
         put(asyncio.BaseEventLoop, "call_exception_handler", self._call_exception_handler)
@@ -43,13 +43,13 @@ class ProcessPatch:
             from concurrent.futures.process import ProcessPoolExecutor
 
             put(ProcessPoolExecutor, "submit", functools.partial(self._submit, "process"))
-        # Python's own, without a promise to stay.
+        # These are private to Python and may go.
         if hasattr(warnings, "_warn_unawaited_coroutine"):
             put(warnings, "_warn_unawaited_coroutine", _warn_unawaited_coroutine)
         if hasattr(runners, "_cancel_all_tasks"):
             put(runners, "_cancel_all_tasks", self._cancel_all_tasks)
 
-    # Each of these returns the replacement of the function after which it is named
+    # Each of these returns the replacement of the function that it is named after
 
     def _run_forever(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def run_forever(loop: Any) -> None:
@@ -89,7 +89,7 @@ class ProcessPatch:
         return run
 
     def _call_exception_handler(self, original: Callable[..., None]) -> Callable[..., None]:
-        # On the class and not on the loop: a test that replaces it there finds its own.
+        # On the class and not on the loop: a test that replaces it there then finds its own.
         def call_exception_handler(loop: Any, context: dict[str, Any]) -> None:
             patch = self._registry.patches.get(loop)
             if patch is not None:
@@ -112,7 +112,7 @@ class ProcessPatch:
     def _start(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         def start(thread: Any) -> None:
             session, target = open_session(), getattr(thread, "_target", None)
-            # A thread of a pool serves whatever recordings there are.
+            # A pool's thread can serve any recording.
             if session is None or target is getattr(thread_pools, "_worker", None):
                 return original(thread)
             run = thread.run
@@ -199,7 +199,7 @@ def _warn_unawaited_coroutine(original: Callable[[Any], None]) -> Callable[[Any]
             line = users_line(2) or (coroutine.cr_code, coroutine.cr_code.co_firstlineno)
             session.note("never-awaited", None, line, coroutine.__qualname__)
         if coroutine.cr_origin is None:
-            # The original's own words; called from here, it would name our line.
+            # The original's own words: called from here, the original would name our line.
             text = f"coroutine '{coroutine.__qualname__}' was never awaited"
             warnings.warn(text, category=RuntimeWarning, stacklevel=2, source=coroutine)
         else:
@@ -251,7 +251,7 @@ _BOUND = (
 
 
 def warn(text: str, *, depth: int) -> None:
-    """Warn; where warnings are errors, print the words, so that recorded code never gets one."""
+    """Warn; if warnings are errors, print the text, so that recorded code never gets one."""
     try:
         warnings.warn(text, RuntimeWarning, stacklevel=depth + 1)
     except RuntimeWarning:

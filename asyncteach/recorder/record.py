@@ -31,30 +31,30 @@ MAX_SLICES = 2_000_000
 
 
 class record:
-    """See what every task does: `with record() as recording:` around any asyncio code.
+    """See what every task does: put `with record() as recording:` around any asyncio code.
 
-    It works in a script, around `asyncio.run(main())` or inside a coroutine, and in a notebook's
-    cell with top-level `await`. It sees the task that opens it, all tasks spawned from it, by
-    libraries too, and the work that they hand to threads and processes; not the notebook's own
-    tasks, nor those of other cells.
+    It works in a script, around `asyncio.run(main())` or inside a coroutine, and in a notebook cell
+    with top-level `await`. It records the task that opens it, all tasks spawned from that one, also
+    by libraries, and the work that they hand to threads and processes, but not the notebook's own
+    tasks or those of other cells.
 
-    The Recording is in seconds since the block began: `print(recording.explain())` says what
-    happened, `recording.plot()` draws it, `tasks()`, `to_frame()` and `blocked()` give the
+    The Recording is in seconds since the block began: `print(recording.explain())` explains what
+    happened, `recording.plot()` draws it, and `tasks()`, `to_frame()` and `blocked()` return the
     numbers. A task is *running* while it has the loop, *ready* while it could go on but the loop
     is busy, and *waiting* otherwise. What a timer wakes is ready from when the timer was due, even
-    if the loop was blocked then or another thread had the GIL; when a socket answered during a
+    if the loop was blocked then or another thread had the GIL. When a socket answered during a
     block isn't known, so its task is ready from the end of the block. A job of a process pool is
     ready until one of the pool's workers is free. Inside or around `virtual_time()` the times are
     virtual.
 
-    `threshold`: a step that holds the loop for longer than this many seconds is reported with its
-    line. `max_slices`: how many steps (32 bytes each) and how many tasks are kept; those beyond are
-    counted, in `recording.dropped`. `title`: the title of the pictures.
+    A step that holds the loop for longer than `threshold` seconds is reported with its line.
+    `max_slices` is how many steps (32 bytes each) and how many tasks are kept; the others are
+    counted in `recording.dropped`. `title` is the title of the pictures.
 
-    Recordings may be nested: the outer one sees what the inner one sees. Two at the same time in
-    different tasks each see their own. If the recorder itself fails, it warns once, stops, and
-    your code goes on. Raises TypeError or ValueError for amounts that make no sense, RuntimeError
-    on a loop that can't be watched, such as uvloop's.
+    Recordings can be nested: the outer one also records what the inner one does. Two at the same
+    time in different tasks each record their own. If the recorder itself fails, it warns once,
+    stops, and your code goes on. Raises TypeError or ValueError for options that make no sense,
+    RuntimeError on a loop that can't be watched, such as uvloop's.
 
     >>> import asyncio
     >>> async def main():
@@ -90,7 +90,7 @@ class record:
 
     def __enter__(self) -> Recording:
         if self._session is not None:
-            raise RuntimeError("this recording is open already: write another `with record():`.")
+            raise RuntimeError("this recording is already open: write another `with record():`.")
         loop = running_loop()
         problem = None if loop is None else check_loop(loop)
         if problem:
@@ -122,21 +122,21 @@ class record:
         try:
             registry.close(session)
         finally:
-            # Under another recording that was opened after it and goes on, or if this is another
-            # context, it stays: a closed session counts as none.
+            # If a recording that was opened after it goes on, or if this is another context, it
+            # stays: a closed session counts as none.
             if current_session.get() is session:
                 with contextlib.suppress(ValueError):
                     current_session.reset(self._token)
 
 
 def _last_line(traceback: TracebackType | None) -> Line | None:
-    """Return the innermost of the user's lines in a traceback."""
+    """Return the user's innermost line in a traceback."""
     lines = [(frame.f_code, line) for frame, line in walk_tb(traceback)]
     return next((line for line in reversed(lines) if is_users(line[0].co_filename)), None)
 
 
 class RecorderRegistry:
-    """The open recordings, and all that is replaced for them: on loops and in the process."""
+    """The open recordings, and everything that is replaced for them, on loops and elsewhere."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -146,7 +146,7 @@ class RecorderRegistry:
         self._process_patch = ProcessPatch(self)
 
     def open(self, session: RecordingSession) -> None:
-        """Begin a recording: replace what it needs, on the running loop too."""
+        """Begin a recording: replace what it needs, also on the running loop."""
         with self._lock:
             self._sessions.append(session)
             if self not in virtual_clock.watchers:
@@ -164,7 +164,7 @@ class RecorderRegistry:
                     self.give_up(error)
 
     def close(self, session: RecordingSession) -> None:
-        """End a recording: put back what no other one needs."""
+        """End a recording: put back what no other recording needs."""
         with self._lock:
             if not session.failed:
                 session.ended = session.clock.now()
@@ -178,7 +178,7 @@ class RecorderRegistry:
                     self._take_everything_away()
 
     def attach(self, loop: Any, session: RecordingSession) -> LoopPatch | None:
-        """Watch a loop for a recording and those around it; None: it can't be watched."""
+        """Watch a loop for a recording and those around it; return None if it can't be watched."""
         with self._lock:
             problem = check_loop(loop)
             if problem:
@@ -207,7 +207,7 @@ class RecorderRegistry:
             self.remove(patch)
 
     def remove(self, patch: LoopPatch) -> None:
-        """Watch a loop no longer: a recording that is open for long needn't keep it alive."""
+        """Stop watching a loop, so that a long recording doesn't keep it alive."""
         self._watchdog.remove(patch)
         for session in self._sessions:
             if session.watches(patch):
@@ -223,7 +223,7 @@ class RecorderRegistry:
             virtual_clock.watchers.remove(self)
 
     def abandon(self) -> None:
-        """Forget all in a forked child, where the parent's threads and locks are not."""
+        """Forget everything in a forked child: it doesn't have the parent's threads and locks."""
         self._lock = threading.RLock()
         self._watchdog = Watchdog(self.give_up)
         for session in self._sessions:
@@ -234,7 +234,7 @@ class RecorderRegistry:
     # What loops report
 
     def report(self, kind: str, entry: Entry | None, *what: Any, **more: Any) -> None:
-        """Add an event to the recording of that task, else to that of the calling code."""
+        """Add an event to the recording of that task, or else to that of the calling code."""
         session = entry.scope if entry is not None else open_session()
         if session is None and len(self._sessions) == 1:
             session = self._sessions[0]
@@ -267,7 +267,7 @@ class RecorderRegistry:
             session.clock.leave(clock)
 
     def clock_sleeps(self, clock: VirtualClock) -> None:
-        """Note the line that sleeps: the watchdog can't see it, as it takes no real time."""
+        """Note the line that sleeps: the watchdog can't see it, because it takes no real time."""
         patch = self.patches.get(running_loop())
         if patch is not None and patch.clock.clock is clock and patch.since:
             add_sample(patch, patch.since, read_stack())

@@ -1,4 +1,4 @@
-"""To which recording code belongs, what a recording keeps, and its clock."""
+"""Recording sessions: which code belongs to them, what they keep, and their clock."""
 
 from collections.abc import Callable
 from contextvars import Context, ContextVar
@@ -22,24 +22,24 @@ class RecordingClock:
         self.is_plain = True
         """Whether times of the loop need no conversion."""
         self.virtual = False
-        """Whether any of it was virtual: then processor time says nothing."""
+        """Whether any of it was virtual: then processor time means nothing."""
         self.followers: list[Callable[[Callable[[], float]], object]] = []
-        """Called with the new `now` whenever that becomes another one."""
+        """Called with the new `now` whenever it is replaced."""
         self._clock_start = 0
         self._began = 0.0
         if clock is not None:
-            # From a small number, so that whole nanoseconds stay whole; not zero, which is no time.
+            # From a small number, so that whole nanoseconds stay whole; zero would mean no time.
             self._follow(clock, began=1.0)
         self.start = self.now()
 
     def enter(self, clock: VirtualClock) -> None:
-        """Follow a virtual clock, unless one is open already."""
+        """Follow a virtual clock, unless one is already open."""
         if self.clock is None:
-            # On a whole nanosecond from the start, so that differences can be exact.
+            # A whole number of nanoseconds after the start, so that differences can be exact.
             self._follow(clock, began=self.start + round((self.now() - self.start) * NS) / NS)
 
     def leave(self, clock: VirtualClock) -> None:
-        """Follow real time again, from where that clock has stopped."""
+        """Follow real time again, from where that clock stopped."""
         if self.clock is clock:
             shift = self.now() - real_monotonic()
             self.clock = None
@@ -64,7 +64,7 @@ class RecordingClock:
 
 
 class RawEvent(NamedTuple):
-    """Something that happened, with the tasks in it; `trace.Event` is made from it."""
+    """Something that happened, with its tasks; `trace.Event` is made from it."""
 
     kind: str
     entry: Entry | None
@@ -84,7 +84,7 @@ class Extent(NamedTuple):
     entries: int
     dropped: int
     step: tuple[int, float, float, float] | None = None
-    """The step that is not over: task, since when ready, start, now."""
+    """The step that is running: task, since when ready, start, now."""
 
 
 class RecordingSession:
@@ -101,7 +101,7 @@ class RecordingSession:
         self.ended = float("nan")
         self.closed = self.failed = False
         self.begins: dict[Any, Extent] = {}
-        """For each patched loop what it held when this recording began to watch it."""
+        """For each patched loop, its extent when this recording began to watch it."""
         self.ends: dict[Any, Extent] = {}
         self.openers: list[Entry] = []
         self.jobs: list[Entry] = []
@@ -112,7 +112,7 @@ class RecordingSession:
         return patch in self.begins and patch not in self.ends
 
     def end_of(self, patch: Any) -> Extent:
-        """Return what a loop held when the recording ended, or holds now."""
+        """Return the extent of a loop when the recording ended, or now."""
         end: Extent = self.ends.get(patch) or patch.extent()
         return end
 
@@ -148,7 +148,7 @@ class RecordingSession:
                 scope.events.append(event)
 
     def open_scopes(self) -> "list[RecordingSession]":
-        """Return those that are open of this recording and the ones around it."""
+        """Return this recording and the ones around it, without those that are closed."""
         around = [] if self.outer is None else self.outer.open_scopes()
         return around if self.closed else [self, *around]
 

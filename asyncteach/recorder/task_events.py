@@ -1,4 +1,4 @@
-"""What is noted beside the plain steps: outcomes, waits, and what goes wrong."""
+"""What is noted in addition to the steps: outcomes, waits, and what goes wrong."""
 
 import asyncio
 import functools
@@ -14,26 +14,26 @@ from asyncteach.recorder.task_table import Entry, Line
 from asyncteach.recorder.waits import Waiting, describe
 
 Note = tuple[str, str, tuple[Line, ...], bool]
-"""The kind of a wait, what is awaited, the user's lines, and if a library's call awaits it."""
+"""The kind of a wait, what is awaited, the user's lines, and whether a library call awaits it."""
 
 lock_holders: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
-"""For each asyncio.Lock a weak reference to the task that took it last."""
+"""For each asyncio.Lock, a weak reference to the task that took it last."""
 
 _SLEEP: Any = asyncio.sleep.__code__
 _LOOP_PATCH = __file__.replace("task_events", "loop_patch")  # on the stack of every step
 
 
 class TaskEvents:
-    """What is seen on one loop: these things are rare, so they may take longer than a step."""
+    """What is noted on one loop: it is rare, so it may cost more than stamping a step."""
 
     def __init__(self, patch: Any, registry: Any) -> None:
         self._patch, self._report = patch, registry.report
         self.notes: list[Note] = []
         self._known: dict[Note, int] = {}
         self._sleeps: dict[tuple[int, ...], int] = {}
-        """The note of a sleep by where each of the user's coroutines above it stands."""
+        """The note of each sleep, by the position of each of the user's coroutines above it."""
         self.trails: dict[int, tuple[Any, ...]] = {}
-        """By task: weak references to the coroutines of its last wait."""
+        """For each task, weak references to the coroutines of its last wait."""
         self.jobs: list[Entry] = []
         """Jobs that the loop's tasks have handed to threads and processes."""
         self.job_of: WeakKeyDictionary[Any, Entry] = WeakKeyDictionary()
@@ -41,14 +41,14 @@ class TaskEvents:
         self.handed_over: Entry | None = None
 
     def joined(self, entry: Entry, task: Any) -> None:
-        """Note a task that was running already when it opened a recording."""
+        """Note a task that was already running when it opened a recording."""
         entry.name = task.get_name()
         code = getattr(task.get_coro(), "cr_code", None)
         if code is not None and not is_users(code.co_filename):
             entry.label = "this cell" if "IPython" in sys.modules else "this code"
 
     def take_job(self, entry: Entry) -> None:
-        """Keep a job that an executor has just been given, maybe by `run_in_executor()`."""
+        """Keep a job that has just been given to an executor, maybe by `run_in_executor()`."""
         entry.number = len(self.jobs)
         self.jobs.append(entry)
         self.handed_over = entry
@@ -103,7 +103,7 @@ class TaskEvents:
             if "to be done" in what and left and target.empty():  # there is nothing left to take
                 self._note("join-unfinished", number, waiting.lines, str(left), until)
         elif kind == "lock":
-            # One that it has got at last is held by no other task any more.
+            # A lock that the task now has is no longer held by another one.
             future = task._fut_waiter
             got_it = future is not None and future.done() and not future.cancelled()
             amount = self._number(None if got_it else lock_holders.get(target, lambda: None)())
@@ -119,12 +119,12 @@ class TaskEvents:
         return kind, what, amount
 
     def _number(self, task: Any) -> float:
-        """Return the number of a task for a column; -1: it has none."""
+        """Return the number of a task for a column, or -1 if it has none."""
         number = self._patch.tasks.number_of(task)
         return -1.0 if number is None else float(number)
 
     def _look_for_siblings(self, number: int, future: Any, at: float, lines: Any) -> None:
-        """Note that gather() passes on an error while others that it gathered still work."""
+        """Note that gather() passes on an error while other tasks that it gathered go on."""
         children = getattr(future, "_children", None)
         if children and future.done() and not future.cancelled() and future._exception:
             left = [self._patch.tasks.entry_of(child) for child in children if not child.done()]
@@ -141,7 +141,7 @@ class TaskEvents:
     # Ends
 
     def finished(self, number: int, task: Any) -> None:
-        """Note how a task has ended that has not just returned."""
+        """Note how a task that didn't simply return has ended."""
         entry = self._patch.tasks.entry(number)
         if task.cancelled():
             entry.outcome = "cancelled"
@@ -160,7 +160,7 @@ class TaskEvents:
         return living
 
     def pending(self, session: Any) -> None:
-        """Note what tasks that aren't done await when a recording ends, and which are gone."""
+        """When a recording ends, note what its unfinished tasks await, and which tasks are gone."""
         patch, tasks, living = self._patch, self._patch.tasks, self.name_living()
         early = [entry.number for entry in session.openers if entry.patch is patch]
         for number in (*early, *range(session.begins[patch].entries, len(tasks))):
@@ -168,7 +168,7 @@ class TaskEvents:
                 continue
             entry, task = tasks.entry(number), living.get(number)
             if task is None:
-                # Nothing has told when: asyncio doesn't complain of what gather() has made.
+                # It isn't known when: asyncio doesn't complain about tasks that gather() made.
                 entry.outcome, entry.finished = "garbage-collected", tasks.ends[number]
             elif number != patch.current and task._fut_waiter is not None and session.owns(entry):
                 self.waited(number, task, session.ended)
@@ -204,14 +204,14 @@ class TaskEvents:
 
 
 def _is_never_uncancelled(line: Line) -> bool:
-    """Return whether a TaskGroup is used that cancels its own task and doesn't take that back."""
+    """Return whether a TaskGroup is used that cancels its own task and doesn't undo that."""
     return sys.version_info < (3, 13) and "TaskGroup" in line[0].co_names
 
 
 def _look_at_sleep(coroutine: Any) -> tuple[list[Any], tuple[int, ...]]:
-    """Return the coroutines from a task's own to `asyncio.sleep()`, and where each stands.
+    """Return the coroutines from a task's own to `asyncio.sleep()`, and the position of each.
 
-    Most waits are sleeps, most of them at a place that was seen before. Of others: an empty list.
+    Most waits are sleeps, mostly at a place that was seen before. For others the list is empty.
     """
     chain: list[Any] = []
     position: list[int] = []
@@ -228,7 +228,7 @@ def _look_at_sleep(coroutine: Any) -> tuple[list[Any], tuple[int, ...]]:
 
 
 def name_callback(callback: Any) -> str:
-    """Return what a callback is called: a task that isn't recorded by its name."""
+    """Return the name of a callback, or of the unrecorded task whose step it is."""
     while isinstance(callback, functools.partial):
         callback = callback.func
     owner = getattr(callback, "__self__", None)
@@ -238,7 +238,7 @@ def name_callback(callback: Any) -> str:
 
 
 def is_unretrieved(entry: Entry) -> bool:
-    """Return whether a task that is still there has failed and nothing has asked for its error."""
+    """Return whether a task that still exists has failed and its error was never retrieved."""
     task = entry.failed and entry.failed()
     return task is not None and bool(task._log_traceback)
 

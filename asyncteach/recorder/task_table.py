@@ -1,7 +1,7 @@
-"""What is kept while code runs: stamps in arrays, and what is known of each task and job.
+"""What is kept while code runs: stamps in arrays, and what is known about each task and job.
 
-Tasks may be many, so each is a few values in one flat list until it does something notable or the
-trace is built; only then does it get an entry.
+There may be many tasks, so each is a few values in one flat list until it does something notable or
+the trace is built; only then does it get an entry.
 """
 
 import threading
@@ -16,7 +16,7 @@ Line = tuple[CodeType, int]
 
 
 class StampBuffer:
-    """Rows of so many numbers: a list that is cheap to extend, moved to an array now and then."""
+    """Rows of numbers: a list that is cheap to extend, moved to an array now and then."""
 
     def __init__(self, columns: int) -> None:
         self.columns = columns
@@ -27,7 +27,7 @@ class StampBuffer:
         self._lock = threading.Lock()
 
     def flush(self, *, at_least: int = 4096) -> None:
-        """Move whole rows to the array; those beyond the most are only counted."""
+        """Move whole rows to the array; rows beyond `most` are only counted."""
         with self._lock:
             rows = len(self.fresh) // self.columns
             if rows >= at_least:
@@ -38,7 +38,7 @@ class StampBuffer:
                 self.dropped += rows - room
 
     def rows(self) -> int:
-        """Return how many rows are kept, all of them in the array now."""
+        """Move all rows to the array, and return how many are kept."""
         self.flush(at_least=1)
         return len(self._kept) // self.columns
 
@@ -51,16 +51,16 @@ class StampBuffer:
 
 
 class Entry:
-    """A task of which more is known than its row of the table, or a job for an executor."""
+    """A task about which more is known than its row of the table, or a job for an executor."""
 
     # Defaults of the class: what isn't set costs nothing.
     kind = "task"
     name = label = coroutine = outcome = ""
     number = -1
-    """Of a task in the table of its loop, of a job among those that its loop has handed over."""
+    """A task's number in the table of its loop, or a job's among those of its loop."""
     scope: Any = None
     parent: "Entry | int | None" = None
-    """Of a task the number of its parent on the same loop."""
+    """For a task, the number of its parent on the same loop."""
     spawned = finished = float("nan")
     line: Line | None = None
     where_cancelled: Line | None = None
@@ -73,9 +73,9 @@ class Entry:
 
     started = float("nan")
     abandoned: "tuple[float, Entry] | None" = None
-    """When a task that had awaited it went on without it, and which."""
+    """When a task that awaited the job went on without it, and which task."""
     pool: tuple[int, int] | None = None
-    """Of a process pool: its identity and its number of workers."""
+    """A process pool's identity and number of workers."""
 
 
 _WIDTH = 7
@@ -83,12 +83,12 @@ _COROUTINE, _CODE, _INSTRUCTION, _SCOPE, _PARENT, _SPAWNED, _NAME = range(_WIDTH
 
 
 class TaskTable:
-    """The tasks of one loop: by number as they came, and by the identity of the living ones."""
+    """The tasks of one loop: by number in order of creation, and by identity while they live."""
 
     def __init__(self, patch: Any) -> None:
         self.numbers: dict[int, int] = {}
         """By the id of each task that is alive and recorded. Numbers of tasks that are gone stay
-        until a new task gets the id, so no reference has to tell whether a task is alive."""
+        until a new task gets the id, so no reference is needed to notice that a task is gone."""
         self.ends: list[float] = []
         """When each task's last step ended, or when it was spawned."""
         self.entries: dict[int, Entry] = {}
@@ -130,7 +130,7 @@ class TaskTable:
         return self._cells[number * _WIDTH + _NAME] is None and not (entry and entry.outcome)
 
     def entry(self, number: int) -> Entry:
-        """Return the entry of a task, always the same."""
+        """Return the entry of a task, always the same object."""
         entry = self.entries.get(number)
         if entry is None:
             row = self._cells[number * _WIDTH : (number + 1) * _WIDTH]

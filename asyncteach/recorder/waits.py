@@ -46,11 +46,11 @@ class Waiting(NamedTuple):
     """The awaited task, the future of a job, or the lock or queue."""
     lines: tuple[Line, ...]
     coroutines: tuple[Any, ...]
-    """The coroutine of each of the lines, and one more if the innermost awaits a library's."""
+    """The coroutine of each line, and one more if the innermost awaits a library's."""
 
 
 def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
-    """Return what a suspended task awaits; `is_job` knows the futures of threads and processes."""
+    """Return what a suspended task awaits; `is_job` detects futures of threads and processes."""
     own: list[tuple[Line, Any]] = []
     inner: list[tuple[str, Any]] = []  # the frames of asyncio at the end of the chain
     library, outer = "", None
@@ -67,7 +67,7 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
             outer = one if outer is None else outer
     what = _name(task, inner, is_job)
     if library and what[0] not in _OUTSIDE:
-        what = ("socket", f"something inside {library}", 0.0, None)  # its locks are its own affair
+        what = ("socket", f"something inside {library}", 0.0, None)  # its locks are internal
     if len(own) > 2 * _MOST_LINES:  # a recursion
         del own[_MOST_LINES:-_MOST_LINES]
     lines, coroutines = (tuple(part) for part in zip(*own, strict=True)) if own else ((), ())
@@ -75,7 +75,7 @@ def describe(task: Any, is_job: Callable[[Any], bool]) -> Waiting:
 
 
 def _chain_of(one: Any) -> Iterator[tuple[Any, Any, CodeType]]:
-    """Yield a task's coroutine and those that it awaits, with frame and code, inwards."""
+    """Yield a task's coroutine and those that it awaits, inwards, each with frame and code."""
     for _ in range(10_000):
         if type(one) is GeneratorType:
             yield one, one.gi_frame, one.gi_code
@@ -84,10 +84,10 @@ def _chain_of(one: Any) -> Iterator[tuple[Any, Any, CodeType]]:
             yield one, one.ag_frame, one.ag_code
             one = one.ag_await
         elif type(one).__name__ in _WRAPPERS:
-            # An iterator of the interpreter has no attribute for what it iterates over.
+            # The interpreter's own iterators have no attribute for what they iterate over.
             inside = gc.get_referents(one)
             one = next((two for two in inside if type(two) is _WRAPPERS[type(one).__name__]), None)
-        elif hasattr(one, "cr_await") and hasattr(one, "cr_code"):  # another's coroutine, too
+        elif hasattr(one, "cr_await") and hasattr(one, "cr_code"):  # a compiler's, too
             yield one, one.cr_frame, one.cr_code
             one = one.cr_await
         else:
@@ -105,7 +105,7 @@ def _name(
     task: Any, inner: list[tuple[str, Any]], is_job: Callable[[Any], bool]
 ) -> tuple[str, str, float, Any]:
     future = getattr(task, "_fut_waiter", None)
-    # From outside inwards: Queue.join waits for an Event of its own, but that's its affair.
+    # From the outside inwards: Queue.join waits for an Event of its own, which is internal.
     for name, frame in inner:
         names = {} if frame is None else frame.f_locals
         if name == "sleep" and isinstance(names.get("delay"), (int, float)):

@@ -1,4 +1,4 @@
-"""A thread that samples which line holds an event loop, and what its samples say of a block.
+"""A thread that samples which line holds an event loop, and what its samples show of a block.
 
 That is: the line, whether it was computing, and whether the computer itself was busy.
 """
@@ -26,9 +26,9 @@ resource: Any = None
 with suppress(ImportError):  # not on Windows
     import resource
 
-_PERIOD = 0.25  # of the threshold: every long step is looked at several times
-_AGE = 0.4  # of the threshold, from which on a step is looked at
-_LATE = 0.8  # of the threshold: so long after the one before a look is late
+_PERIOD = 0.25  # of the threshold: every long step is sampled several times
+_AGE = 0.4  # of the threshold: a step is sampled from this age on
+_LATE = 0.8  # of the threshold: a sample that comes so long after the last one is late
 _FEW_TURNS = 5
 _SHORTEST, _LONGEST = 0.004, 0.05
 _MOST_FRAMES = 80
@@ -47,22 +47,22 @@ class Counters(NamedTuple):
     cpu: float
     """Seconds of processor time that the loop's thread has used."""
     queued: float
-    """Seconds in which that thread could have run and no processor was free for it."""
+    """Seconds in which that thread could have run but no processor was free for it."""
     turns: float
     """How often the watchdog's own thread has gone to sleep: while code in C keeps the GIL, it
-    wakes up again and again to ask for it; while the computer gives no time, it doesn't."""
+    wakes up again and again to ask for it; while the computer gives it no time, it doesn't."""
 
 
 class Watchdog:
-    """One thread for all loops under record, for as long as there are any.
+    """One thread for all recorded loops, for as long as there are any.
 
-    It is a bare thread, which `threading` doesn't list: code that counts its threads finds its own.
+    It is a bare thread, which `threading` doesn't list: code that counts threads finds its own.
     """
 
     def __init__(self, give_up: Callable[[BaseException], None]) -> None:
         self._give_up = give_up
         self._watched: dict[LoopPatch, deque[Counters]] = {}
-        """The last looks at each loop: a step is known to be long only some looks later."""
+        """The last samples of each loop: a step turns out to be long only some samples later."""
         self._stop, self._ended = Event(), Event()
         self._ended.set()
 
@@ -72,10 +72,10 @@ class Watchdog:
         if self._ended.is_set():
             self._stop, self._ended, begun = Event(), Event(), Event()
             _thread.start_new_thread(self._run, (begun,))
-            begun.wait()  # so that the very first step can't keep it from beginning
+            begun.wait()  # so that the very first step can't keep it from starting
 
     def remove(self, patch: "LoopPatch") -> None:
-        """Watch it no longer; with the last one the thread ends."""
+        """Stop watching a loop; the thread ends with the last one."""
         self._watched = {one: looks for one, looks in self._watched.items() if one is not patch}
         if not self._watched:
             self._stop.set()
@@ -122,7 +122,7 @@ def _look_at(patch: "LoopPatch", recent: deque[Counters]) -> None:
     last = recent[-1] if recent else now
     recent.append(now)
     if is_long or last.is_long or now.at - last.at > patch.threshold * _LATE:
-        # Those before it too: what is between two looks is known from their difference.
+        # Earlier ones, too: what happened between two samples is known from their difference.
         known = patch.looks[-1].at if patch.looks else -inf
         patch.looks += [look for look in recent if look.at > known]
 
@@ -131,7 +131,7 @@ def _read_counters(patch: "LoopPatch", is_long: bool) -> Counters:
     cpu = queued = turns = nan
     if hasattr(resource, "RUSAGE_THREAD"):
         turns = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
-    # Only on Linux, and only while that thread is there.
+    # Only on Linux, and only while that thread exists.
     with (
         suppress(OSError, ValueError),
         open(f"/proc/self/task/{patch.native_id}/schedstat", "rb", 0) as file,
@@ -144,11 +144,11 @@ def _read_counters(patch: "LoopPatch", is_long: bool) -> Counters:
 def measure(
     looks: list[Counters], start: float, end: float, threshold: float
 ) -> tuple[float, float, float]:
-    """Return what the samples from the last before a block to the first after it say.
+    """Return what the samples show, from the last one before a block to the first one after it.
 
-    That is: the share of the time available to it in which the loop's thread had a processor, nan
-    if that is unknown; for how many seconds the computer gave that thread, or all of the program,
-    no processor; and for how many seconds nothing was sampled.
+    That is: the share of its available time in which the loop's thread had a processor, or nan if
+    unknown; for how many seconds the computer gave that thread, or the whole program, no
+    processor; and for how many seconds nothing was sampled.
     """
     if not looks:  # in virtual time
         return nan, 0.0, 0.0
@@ -163,8 +163,8 @@ def measure(
     busy = (some[-1].cpu - some[0].cpu) / free
     before, after = max(pairwise(some), key=lambda pair: pair[1].at - pair[0].at)
     late = after.at - before.at - _period(threshold)
-    # While code in C keeps the GIL, the watchdog asks for it at every switch interval. To be
-    # stopped and to go on takes a few turns, too.
+    # While code in C keeps the GIL, the watchdog asks for it at every switch interval. Stopping
+    # and going on takes a few turns, too.
     turns = after.turns - before.turns
     if turns <= _FEW_TURNS or turns * 6 * sys.getswitchinterval() < late:
         lost = max(lost, late - max(after.cpu - before.cpu, 0.0))
@@ -172,15 +172,15 @@ def measure(
 
 
 def add_sample(patch: "LoopPatch", since: float, sample: Sample) -> None:
-    """Add a sample of the step that holds the loop since then."""
+    """Add a sample of the step that has held the loop since then."""
     if sample and len(samples := patch.samples.setdefault(since, [])) < _MOST_SAMPLES:
         samples.append(sample)
 
 
 def read_stack(frame: FrameType | None = None) -> Sample:
-    """Return the lines on a stack, from a frame out to the loop; empty: the recorder runs.
+    """Return the lines on a stack, from a frame out to the loop; none while the recorder runs.
 
-    Without a frame, the stack of the caller's caller.
+    Without a frame, it is the stack of the caller's caller.
     """
     lines: list[Line] = []
     for one, line in islice(walk_stack(frame or sys._getframe(2)), _MOST_FRAMES):
@@ -201,7 +201,7 @@ def name_line(
 ) -> tuple[Place | None, tuple[Place, ...], str, tuple[Share, ...]]:
     """Return the user's line that was sampled most often, its callers, and the function it called.
 
-    The last are other lines of the user's, each with its share if that is a fifth or more.
+    The last item holds the user's other lines that have a share of a fifth or more.
     """
     innermost = Counter[Line]()
     stacks: dict[Line, Counter[Sample]] = {}
@@ -225,7 +225,7 @@ def name_line(
 
 
 def _name_innermost(samples: list[Sample]) -> str:
-    """Return the function that was sampled most often where no line of the user's was."""
+    """Return the function that was sampled most often, if no line of the user's was sampled."""
     seen = Counter(sample[0][0] for sample in samples if sample and not is_ours(sample[0][0]))
     if not seen:
         return ""

@@ -320,7 +320,7 @@ LINE = r"test_checks\.py:\d+"
     [
         (in_turn, "took(seconds=3)", "it took 6 s, expected 3 s"),
         (together, "took(seconds=6)", "it took only 3 s, expected 6 s"),
-        (in_turn, "overlapped()", "page-2 began only when page-1 was over, after 1 s"),
+        (in_turn, "overlapped()", "page-2 began only when page-1 was done, after 1 s"),
         (inside, "overlapped()", "there are no two tasks that could overlap"),
         (inside, "cancelled('x')", "no task is called 'x', and no other task was started"),
         (together, "overlapped('x')", MISSING),
@@ -338,7 +338,7 @@ LINE = r"test_checks\.py:\d+"
         (swallowing, "cancelled('rude')", "rude returned, expected it to be cancelled"),
         (leaving, "nothing_left_running()", f"lost at {LINE} was left running at the end"),
         (leaving, "order('page', 'lost')", "lost was still running at the end"),
-        (losing, "nothing_left_running()", f"forever at {LINE} was lost before done"),
+        (losing, "nothing_left_running()", f"forever at {LINE} was lost before the end"),
         (
             together,
             "order('page-2', 'page-1')",
@@ -384,7 +384,7 @@ async def stream():
         (lambda: (1, 2), "the result is (1, 2), expected [1, 2]", "Follow"),
         (lambda: [2, 1], "the result is [2, 1], expected [1, 2]: the same, in", "order"),
         (lambda: page(1), "a coroutine of page() that has not run", "await"),
-        (lambda: start(1, "page"), "a task and not its result", "await"),
+        (lambda: start(1, "page"), "a task, not its result", "await"),
         (lambda: [page(1)], "a list with a coroutine of page() that has not run in it", "await"),
         (stream, "an async generator that was never looped over", "await"),
     ],
@@ -413,7 +413,7 @@ def test_one_check_goes_on_with_another_one():
 
 
 def test_a_hint_of_ones_own_takes_the_place_of_the_general_one():
-    assert "could have been under way beside it?" in hint(judge(in_turn).took(seconds=3))
+    assert "could have run at the same time?" in hint(judge(in_turn).took(seconds=3))
     assert hint(judge(in_turn).took(seconds=3, hint="One.")) == "One."
     verdict = judge(in_turn).took(seconds=3, hint="One.")
     verdict.add_hint("Two.")
@@ -428,7 +428,7 @@ ERRORS = {
     "asyncio.create_task(page)": "In that line asyncio needs",
     "await asyncio.to_thread(time.sleep(1))": "does it call the function itself",
     "from multiprocessing import reduction as r; r.ForkingPickler.dumps(lambda: 0)": "pickled",
-    "asyncio.run(page(1))": "A loop is running already",
+    "asyncio.run(page(1))": "A loop is already running",
     "undefined": "spelled",
     "await page(1, 2)": "Go to that line",
     "with asyncio.Lock(): pass": "`async with`",
