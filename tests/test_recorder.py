@@ -178,7 +178,7 @@ def test_the_same_block_twice_is_refused():
     recorder = record()
     with (
         recorder,
-        pytest.raises(RuntimeError, match=r"open already: write another `with record\(\):`"),
+        pytest.raises(RuntimeError, match=r"already open: write another `with record\(\):`"),
     ):
         recorder.__enter__()
     with recorder as recording:  # one after another is fine

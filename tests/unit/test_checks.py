@@ -382,7 +382,7 @@ async def stream():
     [
         (lambda: None, "the result is None, expected [1, 2]", "return"),
         (lambda: (1, 2), "the result is (1, 2), expected [1, 2]", "Follow"),
-        (lambda: [2, 1], "the result is [2, 1], expected [1, 2]: the same, in", "order"),
+        (lambda: [2, 1], "the result is [2, 1], expected [1, 2]: the same items in", "order"),
         (lambda: page(1), "a coroutine of page() that has not run", "await"),
         (lambda: start(1, "page"), "a task, not its result", "await"),
         (lambda: [page(1)], "a list with a coroutine of page() that has not run in it", "await"),
@@ -731,7 +731,7 @@ def test_a_check_that_makes_no_sense_coaches(answer, options, words):
 def test_a_task_that_is_running_already_and_a_forgotten_await_coach():
     async def main():
         task = start(0, "a")
-        with pytest.raises(TypeError, match="running already"):
+        with pytest.raises(TypeError, match="already running"):
             check(task)
         await task
 
