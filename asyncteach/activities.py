@@ -102,7 +102,7 @@ def leisure(name: str, minutes: float) -> Activity:
 
 
 async def async_task(name: str = "task", seconds: float = 2) -> float:
-    """Wait half of `seconds`, say hello, wait the other half: the loop is free while it waits.
+    """Wait half of `seconds`, print a line, wait the other half: the loop is free meanwhile.
 
     Prints twice and returns the elapsed seconds. Three of them gathered take as long as one.
 
@@ -121,7 +121,7 @@ async def async_task(name: str = "task", seconds: float = 2) -> float:
 
 
 def sync_task(name: str = "task", seconds: float = 2) -> float:
-    """Wait half of `seconds`, say hello, wait the other half: the whole thread waits with it.
+    """Wait half of `seconds`, print a line, wait the other half: the whole thread waits with it.
 
     Prints twice and returns the elapsed seconds. Three in a row take three times as long as one.
 
@@ -140,10 +140,10 @@ def sync_task(name: str = "task", seconds: float = 2) -> float:
 
 
 def check_activities(activities: object) -> list[Activity]:
-    """Return the activities as a list; TypeError or ValueError for anything else."""
+    """Return the activities as a list; raise TypeError or ValueError for anything else."""
     __tracebackhide__ = True
     if isinstance(activities, Activity):
-        raise TypeError("activities takes a list and got one activity: write [activity].")
+        raise TypeError("activities takes a list but got one activity: write [activity].")
     found = check_list(activities, "activities", fix='write [chore("cook rice", 40)]')
     for thing in found:
         if isinstance(thing, list | tuple):
@@ -153,7 +153,7 @@ def check_activities(activities: object) -> list[Activity]:
             )
         if not isinstance(thing, Activity):
             raise TypeError(
-                f"activities takes activities and got {show(thing)}: make one with "
+                f"activities takes activities but got {show(thing)}: make one with "
                 "chore(name, minutes) or leisure(name, minutes)."
             )
     return found

@@ -29,7 +29,7 @@ def check_number(
 
     >>> check_number(-1, "minutes")
     Traceback (most recent call last):
-    ValueError: minutes takes a number, 0 or more, and got -1: write it as in 2.5.
+    ValueError: minutes takes a number, 0 or more, but got -1: write it as in 2.5.
     """
     __tracebackhide__ = True
     takes = f"{what} takes a number{unit and f' of {unit}'}"
@@ -81,7 +81,7 @@ def check_list(value: Any, what: str, *, fix: str) -> list[Any]:
         raise TypeError(_sentence(f"{what} takes a list", value, fix))
     found = list(value)
     if not found:
-        raise ValueError(f"{what} takes a list and got an empty one: {fix}.")
+        raise ValueError(f"{what} takes a list but got an empty one: {fix}.")
     return found
 
 
@@ -119,7 +119,7 @@ def check_recording(value: Any, function: str, verb: str = "draws", fix: str = "
         fix = f"write `with record() as recording:`, and below it {function}(recording)"
     fix = fix or "pass the result of `with record() as recording:` or `run_in_turn(CHORES)`"
     kind = type(value).__name__.lstrip("_")
-    raise TypeError(f"{function}() {verb} a Recording and got {article(kind)}: {fix}.")
+    raise TypeError(f"{function}() {verb} a Recording but got {article(kind)}: {fix}.")
 
 
 def suggest(value: Any, words: Sequence[str], lead: str = "take one of") -> str:
@@ -142,7 +142,7 @@ def show(value: Any) -> str:
 
 def _sentence(takes: str, value: Any, fix: str) -> str:
     fix = "await it first" if inspect.isawaitable(value) else fix
-    return f"{takes} and got {show(value)}: {fix}."
+    return f"{takes} but got {show(value)}: {fix}."
 
 
 def _bounds(least: float, most: float, above: bool) -> str:

@@ -47,7 +47,7 @@ def write_new(target: Path, content: bytes) -> bool:
 
 
 def find_notebooks() -> Path:
-    """Return the folder of the lessons: inside the installed package, or beside it in a clone."""
+    """Return the folder of the lessons: inside the installed package, or next to it in a clone."""
     package = Path(__file__).resolve().parent
     for folder in (package / "notebooks", package.parent / "notebooks"):
         if any(folder.glob("*.ipynb")):
@@ -128,7 +128,7 @@ def demo(folder: Path) -> None:
         print(f"{name.capitalize()}\n{comparison}")
         print(meaning.format(minutes["in turn"], minutes["together"]))
         print(f"The picture: {save_figure(folder, name, comparison.figure, 'demo')}\n")
-    print("Async saves the time that you would only wait. Try it yourself: asyncteach lab")
+    print("Async saves the time that you would only spend waiting. Try it: asyncteach lab")
 
 
 def costs(folder: Path) -> None:
@@ -205,7 +205,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if stray := unknown or (theirs if options.command != "lab" else []):
         fix = "JupyterLab's options go after --, as in `asyncteach lab -- --port=9999`"
         if not stray[0].startswith("-"):
-            fix = "put a folder's name with a space in it in quotes"
+            fix = "put a folder name that contains a space in quotes"
         parser.error(f"unexpected argument {stray[0]}: {fix}")
     if not options.folder:
         parser.error("FOLDER is empty: name one, such as `my-notebooks`")

@@ -17,7 +17,7 @@ from asyncteach.timeline.figure import Picture, draw_timelines
 from asyncteach.trace import READY
 
 _NOTICEABLE = 0.05
-"""An activity that was ready for a smaller share of the whole was not kept from working."""
+"""An activity that was ready for a smaller share of the whole was not held up."""
 
 
 def _run_together(activities: list[Activity], *, clock: Clock, minute: float) -> Recording:
@@ -41,7 +41,7 @@ class Comparison(pandas.DataFrame):
     a sum of it is an ordinary DataFrame.
     """
 
-    _metadata = ["recordings"]  # noqa: RUF012  (the way that pandas asks for attributes)
+    _metadata = ["recordings"]  # noqa: RUF012  (how pandas wants attributes declared)
     recordings: dict[str, Recording]
 
     @property
@@ -120,8 +120,8 @@ def _check_ways(ways: Sequence[str] | None) -> list[str]:
 def find_limit(way: str, activities: Sequence[Activity], recording: Recording, clock: Clock) -> str:
     """Return in a few words why it took as long as it did.
 
-    The activity that finished last shows it: if it was ready for long it wanted something that
-    others had, and if it wasn't nothing kept it from finishing but its own length.
+    The activity that finished last shows it: if it was ready for long, it needed something that
+    others had; otherwise only its own length kept it from finishing earlier.
     """
     if way == "in turn" and len(activities) > 1:
         return "one thing after another"

@@ -34,19 +34,19 @@ def run_on_dask(
     """Do the activities on the workers of a Dask cluster, which may be any number of machines.
 
     Without a `client` it starts a cluster of its own on this machine, a worker process for each
-    activity up to the number of cores (at least two), and leaves nothing of it behind. A `client`
-    of yours names any other cluster, which is left as it was; asyncteach must be installed on its
-    workers, and their clocks must agree. A worker does one activity on each of its threads, so a
-    chore holds a thread although a machine does it.
+    activity up to the number of cores (at least two), and leaves nothing of it behind. Your own
+    `client` can name any other cluster, which is left as it was; asyncteach must be installed on
+    its workers, and their clocks must agree. A worker does one activity on each of its threads, so
+    a chore holds a thread although a machine does it.
 
-    It is a plain call that returns the Recording. Where an event loop is running, as in a
-    notebook, and with an asynchronous client, write `await run_on_dask(...)`. An interrupt or a
+    It is a plain call that returns the Recording. If an event loop is running, as in a notebook,
+    or if the client is asynchronous, write `await run_on_dask(...)`. An interrupt or a
     cancellation ends the activities as well.
 
     The Recording is in story minutes since the activities were submitted: a row for each worker,
     and below it a row for each activity that it has done, which is *ready* until a worker begins.
-    If a worker dies, another does its activities again, and the title tells how many were lost.
-    Where all workers die and no new one comes, the run waits, as Dask does.
+    If a worker dies, another does its activities again, and the title shows how many were lost.
+    If all workers die and no new one comes, the run waits, as Dask does.
 
     A story minute takes `minute` real seconds; `clock="virtual"` is refused. Raises TypeError or
     ValueError for wrong arguments, RuntimeError for a cluster that has no workers, and ImportError
@@ -60,7 +60,7 @@ def run_on_dask(
     scenario = Scenario(activities, clock=clock, minute=minute)
     if scenario.virtual or running_clock():
         raise ValueError(
-            "run_on_dask takes real time only, since other machines' clocks can't jump: leave out "
+            "run_on_dask needs real time, because other machines' clocks can't jump: leave out "
             'clock="virtual" and virtual_time(), or use run_in_processes.'
         )
     try:

@@ -45,7 +45,7 @@ class Evening:
     machine: int = 25
     finish: int = 3
     at_once: int = MOST
-    """As many as there are chores, or more: no limit."""
+    """As many as there are chores, or more, means no limit."""
 
     @property
     def limited(self) -> bool:
@@ -70,7 +70,7 @@ class Evening:
         return recording
 
     def describe(self, total: float) -> str:
-        """Return how long they take, what limits it and what it would be without, in sentences."""
+        """Describe how long they take, what limits it, and how long it would be without that."""
         words = f"{count(self.chores, 'chore')} of {_amount(self.each)}"
         if self.chores == 1:
             words += f" takes {_amount(total)}"
@@ -95,8 +95,8 @@ def _amount(minutes: float) -> str:
 class Explorer:
     """Identical chores, with sliders for what they need.
 
-    `recording` is the recording with the current settings, `sentence` says how long it took and
-    what limits it, and `change()` changes the settings without sliders.
+    `recording` is the recording with the current settings, `sentence` describes how long it took
+    and what limits it, and `change()` changes the settings without sliders.
     """
 
     def __init__(self, settings: Evening) -> None:
@@ -121,7 +121,7 @@ class Explorer:
         return self
 
     def __str__(self) -> str:
-        """Return the timeline in characters, and what changes if one thing changes."""
+        """Return the timeline as text, and what changes if one thing changes."""
         changes = [f"{one.title}: {_amount(one.minutes)}." for one in self._changed()]
         return "\n".join([str(self.recording), "", self.sentence, *changes])
 
@@ -157,7 +157,7 @@ def _check(settings: dict[str, Any]) -> None:
 def explore(**settings: int) -> Explorer:
     """Move sliders and see at once how long some chores take together, and what limits it.
 
-    It shows itself at the end of a notebook's cell. The keywords set the initial values:
+    It shows itself at the end of a notebook cell. The keywords set the initial values:
     `chores`, their number (1 to 12); `start` and `finish`, the story minutes that each needs you at
     its beginning and end (0 to 15); `machine`, the minutes that its machine works (0 to 60);
     `at_once`, how many may run at the same time (1 to 12). Everything runs in virtual time.

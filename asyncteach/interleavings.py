@@ -22,7 +22,7 @@ MOST_TURNS = 500
 """Turns in one order before it counts as one that never ends."""
 
 _SHOWN = 30
-"""Orders that are shown in characters."""
+"""How many orders are shown as text."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def every_order(program: Program, *, most: int = 1000) -> Orders:
 
     The number of orders grows fast: two tasks of two turns have 6, three tasks of four turns have
     34,650. Raises RuntimeError for more than `most`, for an order that never ends, for a program
-    that does something else when it is run again, and for threads, processes and the network.
+    that behaves differently when it is run again, and for threads, processes and the network.
     Raises TypeError if `program` isn't a function that returns a coroutine.
 
     >>> import asyncio
@@ -122,17 +122,17 @@ def every_order(program: Program, *, most: int = 1000) -> Orders:
     __tracebackhide__ = True
     if not callable(program):
         if inspect.iscoroutine(program):
-            program.close()  # else Python warns of it, too
+            program.close()  # otherwise Python warns about it, too
         raise TypeError(
-            f"every_order() takes an async function and got {type(program).__name__}: write "
+            f"every_order() takes an async function but got {type(program).__name__}: write "
             "every_order(main), without brackets"
         )
     try:
         inspect.signature(program).bind()
     except TypeError:
         raise TypeError(
-            "every_order() calls the program without arguments, and it takes some: give them in a "
-            "function of its own, as in every_order(lambda: main(...))"
+            "every_order() calls the program without arguments, but it takes some: pass them in a "
+            "lambda, as in every_order(lambda: main(...))"
         ) from None
     check_whole(most, "every_order(most=...)", fix="leave it out for 1,000")
     search = _Search()
@@ -155,7 +155,7 @@ def _run(program: Program, search: "_Search") -> Order:
         coroutine = program()
         if not inspect.iscoroutine(coroutine):
             raise TypeError(
-                f"every_order() takes an async function and got one that returns "
+                f"every_order() takes an async function but got one that returns "
                 f"{type(coroutine).__name__}: is there an `async` in front of its `def`?"
             )
         main = loop.run(coroutine)
@@ -170,7 +170,7 @@ def _run(program: Program, search: "_Search") -> Order:
 
 @contextlib.contextmanager
 def _no_running_loop() -> Iterator[None]:
-    """Leave the loop that runs here, a notebook's for one, and enter it again after."""
+    """Leave the loop that runs here, such as a notebook's, and enter it again afterwards."""
     outer = asyncio._get_running_loop()
     task = asyncio.current_task(outer) if outer else None
     hooks = sys.get_asyncgen_hooks()
@@ -187,7 +187,7 @@ def _no_running_loop() -> Iterator[None]:
 
 
 class _Search:
-    """Picks the task of each turn so that each order comes exactly once."""
+    """Picks the task of each turn so that each order occurs exactly once."""
 
     def __init__(self) -> None:
         self._path: list[tuple[int, tuple[str, ...]]] = []
@@ -201,14 +201,14 @@ class _Search:
         index, expected = self._path[self._depth]
         if names != expected:
             raise RuntimeError(
-                "the program did something else when it ran again: let it make all that its tasks "
-                "share anew each time, and use no random numbers"
+                "the program behaved differently when it ran again: let it create all that its "
+                "tasks share anew each time, and use no random numbers"
             )
         self._depth += 1
         return index
 
     def go_back(self) -> bool:
-        """Go back to the last turn at which a task hasn't been tried; False: there is none."""
+        """Go back to the last turn at which a task hasn't been tried; False if there is none."""
         self._depth = 0
         while self._path:
             index, names = self._path.pop()
@@ -235,7 +235,7 @@ class _TurnLoop:
         self._main: Task | None = None
         self.turns = 0
         self.steps: list[str] = []
-        """The task of each turn; main's, only where there were others to choose from."""
+        """The task of each turn; main only if there were others to choose from."""
 
     def run(self, main: Coroutine[Any, Any, Any]) -> Task:
         """Let the tasks take turns until main has ended, or until none can go on."""
@@ -266,7 +266,7 @@ class _TurnLoop:
         self._run_callbacks()
         steps = {task: handle for handle in self._ready if (task := _owner(handle))}
         self._timers = [timer for timer in self._timers if not timer.cancelled()]
-        tasks = [task for task in self._tasks if task in steps]  # in the order of their making
+        tasks = [task for task in self._tasks if task in steps]  # in order of creation
         handles = [*(steps[task] for task in tasks), *self._timers]
         if not handles:
             return False
@@ -296,13 +296,13 @@ class _TurnLoop:
             handle._run()
 
     def _run_callbacks(self) -> None:
-        """Run the callbacks of asyncio's own that aren't the turn of a task."""
+        """Run asyncio's own callbacks, which aren't the turn of a task."""
         while callbacks := [handle for handle in self._ready if _owner(handle) is None]:
             for handle in callbacks:
                 self._run_handle(handle)
 
     def _name(self, task: Task) -> str:
-        if not task.get_name().startswith("Task-"):  # asyncio counts through the whole process
+        if not task.get_name().startswith("Task-"):  # asyncio numbers them in the whole process
             return task.get_name()
         names = [getattr(one.get_coro(), "__name__", "task") for one in self._tasks]
         place = self._tasks.index(task)
@@ -318,8 +318,8 @@ class _TurnLoop:
         if name.startswith("_"):
             raise AttributeError(name)
         raise RuntimeError(
-            f"every_order() can't run {name}(): threads, processes and the network go at a pace of "
-            "their own; let an `await asyncio.sleep(1)` stand for them"
+            f"every_order() can't run {name}(): threads, processes and the network go at their own "
+            "pace; use an `await asyncio.sleep(1)` in their place"
         )
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
@@ -357,7 +357,7 @@ class _TurnLoop:
         """Ignore it: otherwise an exception would be reported once for each order."""
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """Do nothing: cancelled timers are passed over at the next turn."""
+        """Do nothing: cancelled timers are dropped at the next turn."""
 
 
 def _owner(handle: asyncio.Handle) -> Task | None:

@@ -1,4 +1,4 @@
-"""A recording as a row of moments, in data and in words: a task starts, stops or has to wait."""
+"""A recording as a series of moments, with sentences: a task starts, stops or has to wait."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ class Moment(NamedTuple):
     places: tuple[Place, ...] = ()
     """The user's lines at which the row is, from its own coroutine inwards."""
     state: str = ""
-    """The row's state right after it; empty: it has finished."""
+    """The row's state right after it; empty if it has finished."""
     since: float = inf
     until: float = inf
     """When that state begins and ends."""
@@ -64,7 +64,7 @@ class Script:
             own[row].append(_Slice(start, end, order, STATES[state]))
         running = self._slices.of(RUNNING)
         starts = set(running.start[running.seconds() > self.short].tolist())
-        # Moments at one time come in the order of the steps, tasks that became ready come last.
+        # Moments at the same time are in the order of the steps; tasks that became ready come last.
         strands = [one for row in own for one in self._strand(row, sorted(own[row]), starts)]
         self.moments = [moment for *_, moment in sorted(strands, key=lambda one: one[:2])]
         if not self.cut:
@@ -77,11 +77,11 @@ class Script:
     def _strand(
         self, row: int, own: list[_Slice], starts: set[float]
     ) -> Iterator[tuple[float, float, Moment]]:
-        """Yield a row's moments, with what puts them in order among the others."""
+        """Yield a row's moments, each after the two numbers by which all moments are sorted."""
         for index, (start, end, order, state) in enumerate(own):
             before = self._came_from(row, own, index)
             long = end - start > self.short
-            # The sentence about a start or a stop at that time mentions it already.
+            # The sentence about a start or a stop at that time already mentions it.
             known = start in starts or (index and own[index - 1].state == RUNNING)
             if state == READY and long and not known:
                 yield start, inf, Moment(start, LATE, row, before, READY, start, end)
@@ -122,7 +122,7 @@ class Script:
         return clip(wait.what or wait.kind, _WHY) if wait else ""
 
     def situation(self, at: float) -> dict[str, list[int]]:
-        """Return for each state the rows that are in it, once what happens then has happened."""
+        """Return for each state the rows that are in it right after that time."""
         now = self._slices[(self._slices.start <= at) & (self._slices.end > at)]
         return {state: now.of(state).task.tolist() for state in STATES}
 
@@ -134,7 +134,7 @@ class Script:
         now = self.situation(moment.since)
         words = f"At {self._time(moment.at)} {self._name(moment.row)} {self._happens(moment)}"
         words += f"{self._consequence(moment, now)}."
-        # What runs in a thread leaves the loop alone.
+        # What runs in a thread doesn't use the loop.
         busy = [row for row in now[RUNNING] + now[READY] if not self._is_job(row)]
         later = self.moments[index + 1].at if index + 1 < len(self.moments) else 0.0
         if self._head and not busy and later - moment.at > self.short:

@@ -1,4 +1,4 @@
-"""replay(): a recording step by step, with the source beside it."""
+"""replay(): a recording step by step, with the source next to it."""
 
 import base64
 import linecache
@@ -97,7 +97,7 @@ _SHOWN = 24  # lines of sentences below the picture
 
 
 def draw_filmstrip(recording: Recording, sentences: Sequence[str]) -> Picture:
-    """Return the picture where nothing can be clicked: the words are in it, and in its alt text."""
+    """Return the picture to show without widgets, with the sentences in it and in its alt text."""
     lines = []
     for number, text in enumerate(sentences, 1):
         first, *more = wrap(text, 112)
@@ -124,7 +124,7 @@ _COLUMNS = 90
 
 
 def format_source(places: Sequence[Place]) -> str:
-    """Return the lines around the last of the places; empty where they can't be read."""
+    """Return the lines around the last of the places; empty if they can't be read."""
     if not places:
         return ""
     here = places[-1]
@@ -237,7 +237,7 @@ class Screen:
         paper, ink = mpl.rcParams["axes.facecolor"], mpl.rcParams["text.color"]
         svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.0f} {high:.0f}">'
         if at < self._player.recording.trace.duration:
-            # A step that took no time is drawn as a mark, and has to be seen when it is there.
+            # A step that took no time is drawn as a mark, which has to be visible at its moment.
             svg += f'<rect fill="{paper}" fill-opacity=".93" x="{x + 3:.1f}" y="{top:.1f}" '
             svg += f'width="{wide - x:.1f}" height="{bottom - top - 1:.1f}"/>'
         svg += f'<path fill="{ink}" stroke="{ink}" d="M{x:.1f} {bottom:.1f}V{top:.1f}'

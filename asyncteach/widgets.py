@@ -15,7 +15,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 
 # A stored view has no widget without the kernel that made it: JupyterLab then shows an error in
 # its place. The output that holds this style is followed by the view, and that by the picture:
-# the picture gives way to a view that is alive, and a view that isn't gives way to the picture.
+# the picture is hidden if the view works, and the view is hidden if it doesn't.
 _ONE_OF_TWO = """<style class="asyncteach-view">
 .jp-OutputArea-child:has(.asyncteach-view),
 .jp-OutputArea-child:has(.asyncteach-view) + .jp-OutputArea-child:not(:has(.widget-vbox)),
@@ -25,7 +25,7 @@ _ONE_OF_TWO = """<style class="asyncteach-view">
 
 
 def show_view(make: Callable[[Any], Any], what: str) -> None:
-    """Show the widgets that `make` returns for ipywidgets; without that print how to get it."""
+    """Show the widgets that `make` returns, or print how to install ipywidgets."""
     if os.environ.get(STATIC):
         return
     try:
@@ -47,7 +47,7 @@ def show_view(make: Callable[[Any], Any], what: str) -> None:
 class Slider:
     """A whole number that is set by a slider or in a field; both show the same.
 
-    The handle of a slider of ipywidgets has no name for a screen reader, a field has.
+    The handle of an ipywidgets slider has no name for a screen reader; a field has one.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Slider:
         self.slider.style.description_width = f"{room}px"
         self.slider.layout.width = f"min({room + 260}px, 100% - 90px)"
         self.field = widgets.BoundedIntText(**common, tooltip=meaning)
-        # The slider shows the name already; this one is for screen readers.
+        # The slider already shows the name; this one is for screen readers.
         self.field.style.description_width = "0px"
         self.field.layout.width = "70px"
         self.box = widgets.Box([self.slider, self.field], layout={"width": f"{room + 350}px"})
@@ -72,13 +72,13 @@ class Slider:
 
 
 def format_status(words: str, role: str) -> str:
-    """Return the sentence as HTML; screen readers read out a new element with such a role."""
+    """Return the sentence as HTML; screen readers read out a new element with this role."""
     style = "font-size:1.05em;line-height:1.5;min-height:3em"
     return f'<div role="{role}" style="{style}">{words}</div>'
 
 
 def show_picture(picture: Picture) -> str:
-    """Return HTML that shows a picture, with its words."""
+    """Return HTML that shows a picture, with its alt text."""
     png, about = picture._repr_png_()
     return format_image("png", png, f'alt="{escape(about["alt"], quote=True)}"')
 

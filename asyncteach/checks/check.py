@@ -146,7 +146,7 @@ class Check:
         __tracebackhide__ = True
         if not (error is None or (isinstance(error, type) and issubclass(error, BaseException))):
             raise TypeError(
-                f"raised() takes an exception class after the name and got {error!r}: write the "
+                f"raised() takes an exception class after the name but got {error!r}: write the "
                 "class itself, as in raised('fetch', ValueError)."
             )
         return self._add_outcome("raised", name, error, hint)
@@ -192,7 +192,7 @@ class Check:
         __tracebackhide__ = True
         if callable(condition) or inspect.isawaitable(condition):
             raise TypeError(
-                f"that() takes a condition and got {show(condition)}, which is always true: call "
+                f"that() takes a condition but got {show(condition)}, which is always true: call "
                 "or await it first, and pass the result."
             )
         fix = "write a condition and then a sentence, as in that(total == 3, 'all are counted')"
@@ -207,7 +207,7 @@ class Check:
         __tracebackhide__ = True
         if not isinstance(other, Check):
             fix = "pass the result of `await check(main)` or `check(recording)`"
-            raise TypeError(f"also() takes another Check and got {show(other)}: {fix}.")
+            raise TypeError(f"also() takes another Check but got {show(other)}: {fix}.")
         if self._failed is None:
             self._passed += [one for one in other._passed if one not in self._passed]
             self._failed, self._hint, self._of = other._failed, other._hint, other._of

@@ -37,7 +37,7 @@ def check_answer(name: str, *answer: Any) -> Coroutine[Any, Any, Any]:
     if not isinstance(name, str):
         raise TypeError(
             "check_answer() takes the exercise's name first and then your answer, as in "
-            f'`await check_answer("the printer", serve)`, and got {type(name).__name__} first.'
+            f'`await check_answer("the printer", serve)`, but got {type(name).__name__} first.'
         )
     exercise = find_exercise(name)
     if len(answer) != 1:

@@ -72,7 +72,7 @@ def read_options(line: str) -> argparse.Namespace:
         check_number(options.threshold, "--threshold", unit="seconds", above=True)
         check_number(options.width, "--width", unit="inches", least=3, most=50, fix="leave it out")
         if not options.name.isidentifier() or keyword.iskeyword(options.name):
-            raise ValueError(f"--name takes the name of a variable and got {options.name!r}")
+            raise ValueError(f"--name takes the name of a variable but got {options.name!r}")
     except (UsageError, ValueError) as error:
         raise _usage_error(str(error).removeprefix("argument ").rstrip(".")) from None
     return options

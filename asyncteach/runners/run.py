@@ -33,7 +33,7 @@ MINUTE = 0.02
 HAS_INTERPRETERS = sys.version_info >= (3, 14)
 
 CORES = 2
-"""How many processor cores the machine of virtual time has."""
+"""How many processor cores the machine has in virtual time."""
 
 TURN = 0.25
 """Story minutes that a thread keeps the GIL, or a process a core, while others are ready: at the
@@ -49,7 +49,7 @@ class Scenario:
         __tracebackhide__ = True
         self.activities = check_activities(activities)
         self.virtual = check_word(clock, "clock", ["real", "virtual"]) == "virtual"
-        fix = f'leave it at {MINUTE}, or give clock="virtual"'
+        fix = f'leave it at {MINUTE}, or pass clock="virtual"'
         check_number(minute, "minute", unit="seconds", least=1e-6, most=60, fix=fix)
         self.minute = 60.0 if self.virtual else float(minute)
         self.start = 0
@@ -93,7 +93,7 @@ def run_in_turn(
 ) -> Recording:
     """Do the activities one after another, as code without asyncio does; return the Recording.
 
-    A plain call that holds its thread to the end: machine time is `time.sleep`, attention is CPU
+    A plain call that holds its thread until the end: machine time is `time.sleep`, attention is CPU
     work. With `clock="real"` a story minute takes `minute` real seconds, with `clock="virtual"`
     no time at all. Raises TypeError or ValueError for wrong arguments.
 
@@ -148,7 +148,7 @@ async def _run_together(scenario: Scenario, at_once: int | None) -> Recording:
 async def _gather(
     scenario: Scenario, at_once: int | None, do: Callable[..., Coroutine[Any, Any, None]]
 ) -> list[list[Interval]]:
-    """Do the activities as tasks, at most so many at once; return the intervals of each."""
+    """Do the activities as tasks, at most `at_once` at a time; return the intervals of each."""
     slots = asyncio.Semaphore(at_once or len(scenario.activities))
 
     async def work(activity: Activity, log: StateLog) -> None:
@@ -220,7 +220,7 @@ def run_in_threads(
 
     With `clock="real"` a story minute takes `minute` real seconds. With `clock="virtual"` no thread
     is started: their turns are simulated, a quarter of a minute long. Raises TypeError or
-    ValueError for wrong arguments, RuntimeError where so many threads can't be started.
+    ValueError for wrong arguments, RuntimeError if that many threads can't be started.
 
     >>> from asyncteach import CHORES, LEISURE
     >>> run_in_threads(CHORES, clock="virtual").minutes

@@ -1,7 +1,7 @@
 """Worker threads, processes and interpreters, and the log of what each activity did when.
 
 Worker processes and interpreters import this module, so it imports little: they start sooner, and
-an interpreter of its own can't load NumPy.
+a subinterpreter can't load NumPy.
 """
 
 import concurrent.futures
@@ -24,7 +24,7 @@ from asyncteach.states import READY, RUNNING, WAITING
 NS = 1_000_000_000
 
 MOST_WORKERS = 32
-"""With more activities than that, the others wait until a process or an interpreter is free."""
+"""If there are more activities, the others wait until a process or an interpreter is free."""
 
 Plan = Iterable[tuple[bool, float]]
 """The steps of an activity: whether each needs you, and its story minutes."""
@@ -38,7 +38,7 @@ _GAP = 1_000_000
 """Attention looks at the clock every 5 us. After a gap of more nanoseconds than this, another
 thread or another program was running: a turn at the GIL or a processor is five times as long."""
 
-_NAP = 50_000_000  # nanoseconds after which a sleep looks whether it should end early
+_NAP = 50_000_000  # nanoseconds after which a sleep checks whether it should end early
 
 _POLL = 0.001
 
@@ -55,7 +55,7 @@ class StateLog:
         self._stopped, self._virtual = stopped, virtual
 
     def enter(self, state: str | None, *, since: int | None = None) -> int:
-        """Note a new state (None: finished), from now on or from the time given; return that."""
+        """Note a new state (None: finished), from now on or since a time; return that time."""
         now = time.perf_counter_ns()
         at = now if since is None else max(self._since, min(since, now))
         # A moment of running counts, a moment of another state doesn't.
@@ -79,9 +79,9 @@ class StateLog:
         return self.intervals
 
     def attend(self, length: int) -> None:
-        """Work for so many nanoseconds of processor time; note when others have the processor.
+        """Work for `length` nanoseconds of processor time; note when others have the processor.
 
-        Processor time, not the time that passes: two that share a core must not both finish early.
+        It is processor time, not the time that passes, so that two that share a core take longer.
         """
         if self._virtual:
             time.sleep(length / NS)
@@ -195,7 +195,7 @@ def _take_part(board: Any, index: int, plan: Any, minute: float) -> list[Interva
     if index < len(board) - 2:
         board[index] = True
     while not board[-2]:
-        time.sleep(len(board) * _POLL / 10)  # a thousand that look often would look all the time
+        time.sleep(len(board) * _POLL / 10)  # a thousand that check often would do nothing else
     return StateLog(lambda: bool(board[-1])).perform(plan, minute)
 
 
@@ -220,7 +220,7 @@ def _begin_process(board: Any) -> None:
 def hidden_script() -> Iterator[None]:
     """Keep new processes from running the user's script again.
 
-    Multiprocessing does that where a script has no `if __name__ == "__main__":`.
+    Multiprocessing does that if a script has no `if __name__ == "__main__":`.
     """
     main: Any = vars(sys.modules["__main__"])
     hidden = {name: main[name] for name in ("__file__", "__spec__") if main.get(name)}

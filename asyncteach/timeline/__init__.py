@@ -1,1 +1,1 @@
-"""What timelines are made of: lanes, pixels, artists, words."""
+"""The parts of timelines: lanes, layout, artists, text."""

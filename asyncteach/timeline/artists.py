@@ -38,10 +38,10 @@ COLORS = {RUNNING: "#0b6e8f", READY: "#e8a33d", WAITING: "#cfe3ea"}
 HATCHES = {RUNNING: "", READY: "////", WAITING: ""}
 
 # A running slice narrower than this part of the axis is drawn as a mark of fixed width, in
-# points: a moment of attention was there, so it is seen.
+# points, so that even a moment is visible.
 NARROW = 0.006
 _MARK = 3.0
-# The marks of one lane take at most so many points in all, or it would look busier than it was.
+# The marks of one lane take at most this many points in all, or it would look busier than it was.
 _INK = 120.0
 _MARKS = 240
 TEXT = 10
@@ -54,7 +54,7 @@ MARKERS: dict[str, Any] = {"raised": "x", "cancelled": _no_entry}
 
 
 def draw_slices(ax: Axes, sheet: Sheet, length: float) -> None:
-    """Draw each lane's slices on an axis of that length: as bars, or if too many as shares."""
+    """Draw each lane's slices on an axis of that length: as bars, or as shares if too many."""
     view = sheet.view
     dense = crowded(view)
     slices = view.slices[~dense[view.lane]]
@@ -74,7 +74,7 @@ def draw_slices(ax: Axes, sheet: Sheet, length: float) -> None:
     many = np.maximum(1, np.bincount(lanes, minlength=len(view.lanes)))
     widths: Any = np.clip(_INK / many, 0.5, _MARK)[lanes]
     marks = LineCollection(list(segments), colors=COLORS[RUNNING], linewidths=widths, zorder=3)
-    # Not clipped: it is whole at the axis' very beginning too.
+    # Not clipped, so that a mark at the very start of the axis is whole.
     marks.set(capstyle="butt", clip_on=False, gid="moments")
     ax.add_collection(marks, autolim=False)
     if dense.any():
@@ -171,21 +171,21 @@ def mark_total(ax: Axes, sheet: Sheet, limit: float) -> None:
     """Draw a dotted line where it all ended, with how long it took."""
     total, domain = sheet.view.end, sheet.view.trace.domain
     ax.axvline(total, color=mpl.rcParams["text.color"], linewidth=1, linestyle=":", zorder=1)
-    # Beside the loop's lane no mark of an outcome is in the way.
+    # Next to the loop's lane no mark of an outcome is in the way.
     x, y = total + limit * 0.008, (len(sheet.view.lanes) - 1) / 2 if domain is STORY else 0
     text = ax.text(x, y, domain.format_total(total), fontsize=TEXT, fontweight="bold")
     text.set(verticalalignment="center", gid="total")
 
 
 class UnitLocator(MaxNLocator):
-    """Round numbers of a unit on an axis in seconds: a minute is no round number of them."""
+    """Round numbers of a unit on an axis in seconds: a minute isn't a round number of seconds."""
 
     def __init__(self, unit: Unit) -> None:
         super().__init__(nbins=8, steps=[1, 2, 2.5, 5, 10])
         self.per_second = unit.per_second
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
-        """Return the places of the ticks."""
+        """Return the positions of the ticks."""
         ticks: Any = super().tick_values(vmin * self.per_second, vmax * self.per_second)
         return ticks / self.per_second
 
@@ -209,7 +209,7 @@ def write_axis(ax: Axes, view: View, longest: float, *, last: bool) -> None:
 
 
 def add_legend(where: Axes | Figure, sheets: Sequence[Sheet], more: Sequence[Patch] = ()) -> None:
-    """Explain what can be seen, and `more`: below a figure of ours, in short below others' axes."""
+    """Explain what is shown, and `more`: in full below our figure, briefly below a user's axes."""
     # On a narrow figure there is no room for more than the words themselves.
     full = isinstance(where, Figure) and where.get_figwidth() >= 8.5
     traces = [sheet.view.trace for sheet in sheets]

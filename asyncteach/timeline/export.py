@@ -60,7 +60,7 @@ def _format_block(block: Block) -> str:
 
 
 def draw_svg(trace: Trace) -> str:
-    """Return the picture as SVG; the mouse over a bar shows what it is."""
+    """Return the picture as SVG; pointing at a bar shows what it is."""
     view, file = view_of(trace), io.StringIO()
     picture = draw_views([view])
     with mpl.rc_context(_STYLE):
@@ -73,7 +73,7 @@ def draw_svg(trace: Trace) -> str:
     groups = {group.get("id"): group for group in root.iter(f"{_SVG}g")}
     for name, words in _describe_shapes(view, *picture.axes[0].get_xlim()).items():
         if name in groups:
-            # Matplotlib defines a shape that is there several times, and then uses it.
+            # Matplotlib defines a repeated shape once, and then refers to it.
             uses = list(groups[name].iter(f"{_SVG}use"))
             shapes = uses or list(groups[name].iter(f"{_SVG}path"))
             for shape, text in zip(shapes, words, strict=True):

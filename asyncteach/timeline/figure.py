@@ -1,4 +1,4 @@
-"""The pictures: a lane for you or the loop, a lane a task, three states, the total marked."""
+"""The pictures: a lane for you or the loop, one for each task, three states, and the total."""
 
 import base64
 import io
@@ -30,17 +30,17 @@ def plot_timeline(
 ) -> Axes:  # fmt: skip
     """Draw a recording: when each task was running (solid), ready (hatched) and waiting (pale).
 
-    A lane on top for you, or of a `record()` for the event loop, then a lane a task; a dotted line
-    marks the total. What held the loop is outlined, with its line. `start` and `end` show a part,
-    in minutes of the story or in seconds, `tasks` only those of these names. Where there are
+    The top lane is yours or, for `record()`, the event loop's; below it each task has a lane. A
+    dotted line marks the total. What held the loop is outlined, with its line. `start` and `end`
+    show a part, in story minutes or in seconds, `tasks` only the tasks of those names. If there are
     too many tasks, those that are alike share one lane: a colour is as high as its share of them.
 
     Draws on `ax`, or on a new pyplot figure of a fitting height; returns the Axes and never calls
-    `plt.show`. For several on one figure make it with `plt.subplots(..., layout="constrained")`:
-    names, title and legend then get their room. A script that Matplotlib's own font lacks needs
+    `plt.show`. For several on one figure, create it with `plt.subplots(..., layout="constrained")`,
+    so that names, title and legend have room. A script that Matplotlib's own font lacks needs
     another font: `plt.rcParams["font.family"] = ["DejaVu Sans", "Noto Sans CJK JP"]`.
 
-    Raises TypeError for what isn't a Recording or Axes, ValueError for a part that isn't there.
+    Raises TypeError for anything but a Recording or Axes, ValueError for a part that doesn't exist.
 
     >>> from asyncteach import CHORES, run_in_turn
     >>> from matplotlib.figure import Figure
@@ -51,7 +51,7 @@ def plot_timeline(
     trace = check_recording(recording, "plot_timeline").trace
     if ax is not None and not isinstance(ax, Axes):
         raise TypeError(
-            f"ax must be one Axes and is {article(type(ax).__name__)}: of several pick one, as in "
+            f"ax must be one Axes but is {article(type(ax).__name__)}: pick one of several, as in "
             "axes[0]."
         )
     view = view_of(trace, start, end, tasks)
@@ -70,15 +70,15 @@ def plot_timeline(
 
 
 class Picture(Figure):
-    """A Matplotlib figure that a notebook shows by itself, though pyplot doesn't know of it.
+    """A Matplotlib figure that a notebook shows by itself, though pyplot doesn't know it.
 
-    `alt` describes what it shows, for those who can't see it.
+    `alt` describes what it shows, for readers who can't see it.
     """
 
     alt = ""
 
     def _repr_png_(self) -> tuple[str, dict[str, Any]]:
-        """Return a base64 PNG of double density, its size in a page's pixels, and the words."""
+        """Return a base64 PNG of double density, its size in a page's pixels, and its alt text."""
         file = io.BytesIO()
         with mpl.rc_context({"savefig.bbox": None}):  # so that the returned size is the real one
             self.savefig(file, format="png", dpi=2 * _DPI)
@@ -87,9 +87,9 @@ class Picture(Figure):
         return png, {"width": width, "height": height, "alt": self.alt}
 
     def _ipython_display_(self) -> None:
-        """Show it with its words: once pyplot is there, IPython shows figures in a way of its own.
+        """Show it with its alt text: once pyplot is loaded, IPython shows figures in its own way.
 
-        What IPython knows of figures in general comes before `_repr_png_`, and has no alt text.
+        IPython's own way of showing figures comes before `_repr_png_`, and has no alt text.
         """
         import IPython.display as ipython
 
@@ -103,13 +103,13 @@ def draw_timelines(
     recordings: "Iterable[Recording]", *, width: float = _WIDTH, start: float | None = None,
     end: float | None = None, tasks: Sequence[str] | None = None,
 ) -> Picture:  # fmt: skip
-    """Draw recordings below each other on one axis, as before and after; return the picture.
+    """Draw recordings below each other on one axis, to compare them; return the picture.
 
-    It is `width` inches wide and shows itself at the end of a notebook's cell; `savefig` saves it.
+    It is `width` inches wide and shows itself at the end of a notebook cell; `savefig` saves it.
     `start`, `end` and `tasks` show a part of each, as in `plot_timeline`.
 
-    Raises TypeError for what isn't a Recording, ValueError for none of them, for a mix of story
-    minutes and seconds, and for a part that isn't there.
+    Raises TypeError for anything but Recordings, ValueError for an empty list, for a mix of story
+    minutes and seconds, and for a part that doesn't exist.
 
     >>> from asyncteach import CHORES, run_in_turn
     >>> picture = draw_timelines([run_in_turn(CHORES, clock="virtual")], width=7)
@@ -125,7 +125,7 @@ def draw_timelines(
     if len(titles) > 1:
         raise ValueError(
             f"{titles['minutes']!r} is in minutes of the story and {titles['seconds']!r} in "
-            "seconds: they share no axis, so draw each on a picture of its own."
+            "seconds: they can't share an axis, so draw each in a picture of its own."
         )
     return draw_views([view_of(trace, start, end, tasks) for trace in traces], width=width)
 

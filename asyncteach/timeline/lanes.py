@@ -47,7 +47,7 @@ class View:
     slices: Slices
     """Clipped to the interval, those of the loops included."""
     lane_of: NDArray[np.int32]
-    """The lane of each row and each loop; -1: it isn't shown."""
+    """The lane of each row and each loop; -1 if it isn't shown."""
     trace: Trace
     start: float
     end: float
@@ -73,7 +73,7 @@ def view_of(
 ) -> View:  # fmt: skip
     """Return what to draw of a trace, or of an interval of it, or of the tasks of some names.
 
-    At most `most` lanes are for tasks: where there are more tasks, those that are alike share one.
+    At most `most` lanes are for tasks: if there are more tasks, those that are alike share one.
     The tasks with the longest blocks and the first failures keep a lane of their own.
     """
     count = len(trace.rows)
@@ -133,7 +133,7 @@ def _head_lanes(trace: Trace) -> list[Lane]:
 
 
 def busy_slices(trace: Trace) -> Slices:
-    """Return when you were busy, or each loop: its tasks ran, or it didn't rest in select."""
+    """Return when you were busy, or each loop: a task ran, or the loop didn't rest in select."""
     rows, found = trace.rows, []
     if not trace.head:
         return make_slices([], [], [], [])
@@ -141,7 +141,7 @@ def busy_slices(trace: Trace) -> Slices:
     if trace.head != "loop":
         head = np.full(len(running), len(rows), np.int32)
         return Slices(head, running.state, running.start, running.end)
-    # -1: what runs in a thread or a process leaves the loop alone.
+    # -1: what runs in a thread or a process doesn't use the loop.
     home = np.array([row.loop if row.kind == "task" else -1 for row in rows] or [-1], np.int64)
     for loop in range(max(1, len(trace.loops))):
         mine = running[home[running.task] == loop]
@@ -162,7 +162,7 @@ def busy_slices(trace: Trace) -> Slices:
 
 
 def kind_of(trace: Trace, row: int) -> str:
-    """Return `task`, `thread` or `process`; where all are threads, all are tasks."""
+    """Return `task`, `thread` or `process`; in a recording of threads, all count as tasks."""
     return "task" if trace.domain is THREADS else trace.rows[row].kind
 
 
@@ -194,7 +194,7 @@ def _task_lanes(trace: Trace, only: Collection[int], most: int) -> list[Lane]:
 def _unfold(
     trace: Trace, children: dict[int | None, list[int]], size: int, notable: Collection[int | None],
 ) -> Iterator[Lane]:  # fmt: skip
-    """Yield the lanes, parents before children, more than `size` siblings alike as one."""
+    """Yield the lanes, parents before children; more than `size` siblings alike share one."""
     left = _siblings(trace, children.get(None, []), 0, size, notable)[::-1]
     while left:
         lane = left.pop()
@@ -208,7 +208,7 @@ def _unfold(
 def _siblings(
     trace: Trace, members: list[int], depth: int, size: int, notable: Collection[int | None]
 ) -> list[Lane]:
-    """Return the lanes of siblings, a fold where the first of those that it hides would be."""
+    """Return the lanes of siblings; a fold takes the place of the first one that it hides."""
     rows = trace.rows
     alike: dict[tuple[str, str], list[int]] = {}
     for index in members:

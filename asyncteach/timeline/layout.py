@@ -13,7 +13,7 @@ from asyncteach.intervals import occupancy
 from asyncteach.timeline.lanes import Lane, View, longest_blocks
 from asyncteach.trace import RUNNING, STATES, Block, Floats, Slices, TaskRecord
 
-_BARS = 8000  # all lanes that aren't crowded have together at most about so many slices
+_BARS = 8000  # the lanes that aren't crowded have at most about this many slices in all
 _TURNS = 50
 _NARROW = 1 / 80  # of the width: about nine pixels
 BAR = 0.62
@@ -22,12 +22,12 @@ _MOST_INCHES = 30.0
 NOTE_SIZE = 8.5
 _LETTER = NOTE_SIZE * 0.62  # points, generous for the fonts that are used
 _NAME_COLUMNS = 32
-_NAMES_SHARE = 5.3  # columns an inch of the page: names take less than a half of it
+_NAMES_SHARE = 5.3  # columns per inch of the page: names take less than half of it
 _WORDS = 4
 
 
 class Note(NamedTuple):
-    """Words about a block: in its bar, or where `lane` is None above all lanes."""
+    """Words about a block: in its bar, or above all lanes if `lane` is None."""
 
     text: str
     x: float
@@ -78,7 +78,7 @@ class Sheet:
 def lay_sheet(
     view: View, *, page: float = 0.0, axes: tuple[float, float] | None = None, until: float = 0.0
 ) -> Sheet:
-    """Place the lanes on a page so many inches wide, or on axes of that width and height.
+    """Place the lanes on a page that is `page` inches wide, or on axes of a width and height.
 
     `until` is the end of the longest recording that shares the axis.
     """
@@ -98,7 +98,7 @@ def lay_sheet(
 
 
 def outlines_of(view: View) -> list[tuple[int, Block]]:
-    """Return the blocks that are seen, each with a lane that it is outlined in."""
+    """Return the blocks that are visible, each with a lane that it is outlined in."""
     return [(lane, block) for block in _seen_blocks(view) for lane in _homes(view, block)]
 
 
@@ -137,7 +137,7 @@ def _homes(view: View, block: Block) -> list[int]:
 
 
 def _place_notes(view: View, points: float, inches: float, until: float) -> list[Note]:
-    """Find room for the lines of the longest blocks, so that no two words meet."""
+    """Find room for the lines of the longest blocks, so that no words overlap."""
     per_point = ((until - view.start) or 1.0) * (1.0 if view.part else 1.13) / points
     columns = min(_NAME_COLUMNS, int(points / _LETTER * 0.8))
     notes: list[Note] = []
@@ -154,7 +154,7 @@ def _place_notes(view: View, points: float, inches: float, until: float) -> list
         half = need / 2 * per_point
         # Words at the very edge are moved in, and keep clear of the line that marks the total.
         least, most = view.start + half, view.end - half * 1.05
-        # Beside a longer recording a short one may be narrower than they are.
+        # A recording that is much shorter than others may be narrower than the words.
         x = max(least, min(middle, most)) if least <= most else view.end + half * 1.1
         if all(x + half < left or x - half > right for left, right in taken):
             taken.append((x - half * 1.1, x + half * 1.1))
@@ -194,7 +194,7 @@ def shares_of(view: View, lanes: NDArray[np.intp], columns: int) -> tuple[Floats
 
 
 def moments_of(view: View, short: Floats, columns: int, most: int) -> Slices:
-    """Return the steps shorter than `short` of their lane, one a column, if they are few.
+    """Return the steps shorter than their lane's `short`, one per column, if there are few.
 
     In virtual time a step takes no time at all and would not be seen. Folded lanes have none.
     """

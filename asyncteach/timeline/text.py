@@ -1,4 +1,4 @@
-"""A recording in characters and in words, for terminals and for those who can't see a picture."""
+"""A recording as text, for terminals and for readers who can't see a picture."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ _COLUMNS = 60
 _LANES = 40
 _MARKS = {RUNNING: "#", READY: "/", WAITING: "."}
 _CHARACTERS = np.array([*_MARKS.values(), " "])
-# A lane with more moments than that is drawn by what filled its time.
+# A lane with more moments than this is drawn by what filled its time.
 _MOMENTS = 20
 _DESCRIBED = _TURNS = 12
 _FEW = 5
@@ -26,7 +26,7 @@ def heading(trace: Trace) -> str:
 
 
 def draw(trace: Trace) -> str:
-    """Return the timeline in characters: a line for you or the loop, a line a task."""
+    """Return the timeline as text: a line for you or the loop, and one for each task."""
     view = view_of(trace, most=_LANES)
     names = [_label(lane) for lane in view.lanes]
     margin = max(width(name) for name in names) + 2
@@ -79,10 +79,10 @@ def _format_story(slices: Slices) -> list[str]:
 
 
 def _draw_lanes(view: View) -> list[str]:
-    """Draw lanes in characters: each stands for the state that fills most of its time."""
+    """Draw lanes as text: each character shows the state that fills most of its time."""
     shares, _ = shares_of(view, np.arange(len(view.lanes)), _COLUMNS)
-    # What fills no fiftieth of a character's time is not there. A loop that rests more than it
-    # runs is at rest, which has no slices.
+    # A state that fills less than a fiftieth of a character's time isn't shown. A loop that rests
+    # more than it runs is at rest, which has no slices.
     least = np.array([0.5 if one.kind == "loop" else 0.02 for one in view.lanes])[:, None]
     rest = np.where(shares.max(axis=0) > least, -1.0, np.inf)
     states = np.concatenate([shares, rest[None]]).argmax(axis=0)
@@ -122,7 +122,7 @@ def _notes(trace: Trace) -> list[str]:
     if len(longest) > _FEW:
         lines.append(f"{len(longest) - _FEW:,} shorter ones held it too")
     if trace.dropped:
-        lines.append(f"{trace.dropped:,} steps beyond max_slices were counted and not kept")
+        lines.append(f"{trace.dropped:,} steps beyond max_slices were counted but not kept")
     return lines
 
 

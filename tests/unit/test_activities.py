@@ -65,7 +65,7 @@ async def coroutine_function():
         (check_activities, (CHORES[0],), r"write \[activity\]"),
         *((check_activities, (junk,), "takes a list") for junk in ("rice", 7, None)),
         (check_activities, (coroutine_function,), "coroutine function"),
-        (check_activities, ([*CHORES, "jog"],), "takes activities and got 'jog'"),
+        (check_activities, ([*CHORES, "jog"],), "takes activities but got 'jog'"),
         (check_activities, ([CHORES, LEISURE],), r"CHORES \+ LEISURE"),
         (check_activities, ([chore],), "got chore .a function."),
     ],

@@ -23,16 +23,16 @@ CHECKS = {
     ("check", "value", "words"),
     [
         *(("number", value, "number of in") for value in (True, "4", None, 2j)),
-        ("number", 2, "from 3 to 50, and got 2: write"),
+        ("number", 2, "from 3 to 50, but got 2: write"),
         ("number", 51, "from 3 to 50"),
         *(("number", value, "finite number") for value in (math.nan, -math.inf, 10**400)),
-        ("positive", 0, "more than 0, and got 0"),
+        ("positive", 0, "more than 0, but got 0"),
         *(("whole", value, "whole number") for value in (True, "4", 2.0, math.nan)),
-        ("whole", 0, "1 or more, and got 0"),
-        ("text", 3, 'takes a string and got 3: write name="tea"'),
+        ("whole", 0, "1 or more, but got 0"),
+        ("text", 3, 'takes a string but got 3: write name="tea"'),
         ("text", " ", "isn't blank"),
-        ("list", "tea", "takes a list and got 'tea'"),
-        ("list", 3, "takes a list and got 3"),
+        ("list", "tea", "takes a list but got 'tea'"),
+        ("list", 3, "takes a list but got 3"),
         ("list", [], "got an empty one"),
         ("word", "vitrual", r"did you mean 'virtual'\?"),
         ("word", 3, "take one of 'real' and 'virtual'"),
@@ -65,7 +65,7 @@ def test_a_forgotten_await_is_named():
     for check in ("number", "whole", "text", "list"):
         with pytest.raises(TypeError, match="await it first"):
             CHECKS[check](coroutine)
-    with pytest.raises(TypeError, match=r"draws a Recording and got .*: await it first"):
+    with pytest.raises(TypeError, match=r"draws a Recording but got .*: await it first"):
         arguments.check_recording(coroutine, "plot_timeline")
     coroutine.close()
 
@@ -76,7 +76,7 @@ def test_something_else_than_a_recording_is_named():
     comparison = compare(CHORES, ways=["in turn"], clock="virtual")
     for wrong, words in (
         (comparison, r'comparison\.recordings\["together"\]'),
-        (3, "steps through a Recording and got an int: pass the result"),
+        (3, "steps through a Recording but got an int: pass the result"),
     ):
         with pytest.raises(TypeError, match=words):
             arguments.check_recording(wrong, "replay", "steps through")

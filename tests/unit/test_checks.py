@@ -687,10 +687,10 @@ def test_threads_that_were_recorded_can_be_judged():
 @pytest.mark.parametrize(
     ("condition", "words"),
     [
-        ("took()", "needs one length of time with its unit and got 0"),
+        ("took()", "needs one length of time with its unit but got 0"),
         ("took(40)", "write took(minutes=40)"),
-        ("took(seconds='3')", "takes a number and got '3'"),
-        ("took(minutes=float('nan'))", "finite number and got nan"),
+        ("took(seconds='3')", "takes a number but got '3'"),
+        ("took(minutes=float('nan'))", "finite number but got nan"),
         ("overlapped(['a', 'b'])", "the names of tasks in quotes"),
         ("never_blocked('long')", "takes a number"),
         ("never_blocked(0.01)", "record(threshold=0.01)"),
@@ -702,7 +702,7 @@ def test_threads_that_were_recorded_can_be_judged():
         ("that(True)", "a condition and then a sentence"),
         ("that(page, 'it is so')", "which is always true"),
         ("that(lambda: 3, 'it is so')", "which is always true"),
-        ("also(3)", "takes another Check and got 3"),
+        ("also(3)", "takes another Check but got 3"),
         ("took(seconds=3, hint=3)", "write it in quotes"),
     ],
 )

@@ -31,11 +31,11 @@ def made(samples, left_out=()):
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"seconds": 0}, ValueError, "from 1 to 300, and got 0: 30 gives steady numbers"),
+        ({"seconds": 0}, ValueError, "from 1 to 300, but got 0: 30 gives steady numbers"),
         ({"seconds": math.nan}, ValueError, "got nan"),
-        ({"seconds": "30"}, TypeError, "takes a number of seconds and got '30'"),
-        ({"most": 10}, ValueError, "from 100 to 100,000, and got 10"),
-        ({"most": 1000.5}, TypeError, "takes a whole number and got 1000.5"),
+        ({"seconds": "30"}, TypeError, "takes a number of seconds but got '30'"),
+        ({"most": 10}, ValueError, "from 100 to 100,000, but got 10"),
+        ({"most": 1000.5}, TypeError, "takes a whole number but got 1000.5"),
     ],
 )
 def test_an_option_that_makes_no_sense_gets_a_sentence(options, error, words):

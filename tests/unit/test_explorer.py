@@ -86,11 +86,11 @@ def test_its_static_form_is_a_picture_with_words_and_a_text(installed, monkeypat
 @pytest.mark.parametrize(
     ("settings", "kind", "words"),
     [
-        ({"chores": 13}, ValueError, "chores takes a whole number, from 1 to 12, and got 13"),
-        ({"chores": 2.5}, TypeError, "chores takes a whole number and got 2.5: "),
-        ({"at_once": 0}, ValueError, "at_once takes a whole number, from 1 to 12, and got 0"),
-        ({"start": "2"}, TypeError, "start takes a whole number and got '2': it is how long each"),
-        ({"machine": True}, TypeError, "machine takes a whole number and got True"),
+        ({"chores": 13}, ValueError, "chores takes a whole number, from 1 to 12, but got 13"),
+        ({"chores": 2.5}, TypeError, "chores takes a whole number but got 2.5: "),
+        ({"at_once": 0}, ValueError, "at_once takes a whole number, from 1 to 12, but got 0"),
+        ({"start": "2"}, TypeError, "start takes a whole number but got '2': it is how long each"),
+        ({"machine": True}, TypeError, "machine takes a whole number but got True"),
         ({"chore": 3}, TypeError, "explore() has no option 'chore': did you mean 'chores'?"),
     ],
 )

@@ -228,7 +228,7 @@ async def needs_a_thread():
         (withdrawals(asyncio.Lock), {"20": 4}),
         (withdrawals(pause=nothing), {"20": 2}),
         (withdrawals(pause=lambda: asyncio.sleep(1000)), {"50": 2, "70": 2, "20": 2}),
-        (needs_a_thread, {"at a pace of their own": 1}),
+        (needs_a_thread, {"at their own pace": 1}),
         (fails_if_b_is_first, {"None": 3, "ValueError('b was first')": 3}),
     ],
 )
@@ -270,15 +270,15 @@ async def remembers(runs=[]):  # noqa: B006
     ("program", "options", "error", "words"),
     [
         (lambda: 3, {}, TypeError, "is there an `async` in front of its `def`?"),
-        ("main", {}, TypeError, "takes an async function and got str"),
+        ("main", {}, TypeError, "takes an async function but got str"),
         (pause(), {}, TypeError, "got coroutine: write every_order(main), without brackets"),
-        (wants_a_number, {}, TypeError, "without arguments, and it takes some"),
+        (wants_a_number, {}, TypeError, "without arguments, but it takes some"),
         (pause, {"most": 0}, ValueError, "leave it out for 1,000"),
         (pause, {"most": 1.5}, TypeError, "leave it out for 1,000"),
         (steps(3, 3), {"most": 10}, RuntimeError, "more than 10 orders: let fewer tasks take part"),
         (looks_for_ever, {}, RuntimeError, "more than 500 turns: does the program end"),
         (looks_again_and_again, {"most": 10_000}, RuntimeError, "let it wait for an event"),
-        (remembers, {}, RuntimeError, "did something else"),
+        (remembers, {}, RuntimeError, "behaved differently"),
     ],
 )
 def test_what_cant_run_in_every_order_is_refused(program, options, error, words):

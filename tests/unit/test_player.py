@@ -237,8 +237,8 @@ def test_no_stored_notebook_holds_a_widget(path):
 @pytest.mark.parametrize(
     ("thing", "options", "words"),
     [
-        (CHORES, {}, r"steps through a Recording and got a tuple: pass the result of `with record"),
-        (run_in_turn, {}, r"steps through a Recording and got a function.* pass the result of"),
+        (CHORES, {}, r"steps through a Recording but got a tuple: pass the result of `with record"),
+        (run_in_turn, {}, r"steps through a Recording but got a function.* pass the result of"),
         (SimpleNamespace(recordings={}), {}, r'comparison.recordings\["together"\]'),
         (run_in_turn(CHORES, clock="virtual"), {"start": 1}, "has no option 'start': it steps"),
     ],

@@ -161,7 +161,7 @@ def test_run_together_without_await_says_what_is_missing():
         (CHORES, {"minute": -1}, "minute takes a number of seconds, from 1e-06 to 60"),
         (CHORES, {"minute": math.nan}, "minute takes a finite number"),
         (CHORES, {"minute": "20 ms"}, "minute takes a number"),
-        (CHORES, {"minute": 600}, 'leave it at 0.02, or give clock="virtual"'),
+        (CHORES, {"minute": 600}, 'leave it at 0.02, or pass clock="virtual"'),
         ([], {}, "an empty one"),
         ("chores", {}, "activities takes a list"),
     ],
@@ -178,7 +178,7 @@ def test_a_python_without_interpreters_says_so():
 
 
 def test_at_most_so_many_at_once_are_under_way():
-    with pytest.raises(ValueError, match="at_once takes a whole number, 1 or more, and got 0"):
+    with pytest.raises(ValueError, match="at_once takes a whole number, 1 or more, but got 0"):
         together(CHORES, at_once=0)
     recording = together(CHORES, at_once=2)
     starts = {row.name: (row.spawned, row.finished) for row in recording.trace.rows}

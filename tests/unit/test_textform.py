@@ -49,7 +49,7 @@ def test_many_tasks_are_one_line_with_what_they_did_in_all():
     (lane,) = [line for line in text.splitlines() if f"{TIMES} 9,992 " in line]
     assert lane.endswith("7 raised")
     assert f"fetch {TIMES} 9,992, in one lane: running 41.6 min, ready 83.3 min" in text
-    assert "4,321 steps beyond max_slices were counted and not kept" in text
+    assert "4,321 steps beyond max_slices were counted but not kept" in text
     assert len(text.splitlines()) <= 50
 
 
@@ -75,7 +75,7 @@ def test_alt_text_says_what_the_picture_shows():
     assert recording.describe() == (
         "Timeline. by hand: 300 ms. loop: busy for 300 ms; main: running 300 ms; "
         "b: waiting 200 ms, cancelled. main held the loop for 300 ms at In [7], line 3. "
-        "5 steps beyond max_slices were counted and not kept."
+        "5 steps beyond max_slices were counted but not kept."
     )
     assert len(many(10_000).describe()) < 3000
 

@@ -352,14 +352,14 @@ def test_the_ink_follows_the_style():
     [
         (lambda: plot_timeline(None), "got a NoneType: pass the result"),
         (lambda: plot_timeline(compare(CHORES, clock="virtual")), r'recordings\["together"\]'),
-        (lambda: plot_timeline(three(), ax=Figure().subplots(2)), "of several pick one"),
+        (lambda: plot_timeline(three(), ax=Figure().subplots(2)), "pick one of several"),
         (lambda: draw_timelines([]), "got an empty list"),
         (lambda: draw_timelines([together(LEISURE), three()]), "'Leisure.*' is in minutes .* 'by"),
         (lambda: draw_timelines([three()], width=0), "width takes .* inches"),
         (lambda: draw(three(), start=0.3, end=0.2), "must come before end=0.2: choose"),
-        (lambda: draw(three(), start=-1), "start takes .*, 0 or more, and got -1"),
+        (lambda: draw(three(), start=-1), "start takes .*, 0 or more, but got -1"),
         (lambda: draw(three(), start=7), "must come before the recording's end at 0.44"),
-        (lambda: draw(three(), end="now"), "end takes .* and got 'now'"),
+        (lambda: draw(three(), end="now"), "end takes .* but got 'now'"),
         (lambda: draw(three(), tasks=["x"]), "called 'x': `recording.names` has 'fetch-1', 'fet"),
     ],
 )

@@ -185,7 +185,7 @@ def _check_path(what: str, path: Any) -> str:
     __tracebackhide__ = True
     if not isinstance(path, str) or not path.startswith("/"):
         raise (ValueError if isinstance(path, str) else TypeError)(
-            f'{what} takes paths that begin with a slash, as "/news", and got {show(path)}.'
+            f'{what} takes paths that begin with a slash, as "/news", but got {show(path)}.'
         )
     return path
 
@@ -197,7 +197,7 @@ def _check_pages(pages: Any) -> dict[str, bytes]:
     wrong = [text for text in texts if text is pages or not isinstance(text, str | bytes)]
     if wrong:
         raise TypeError(
-            f"{what} takes a dictionary of texts by path and got {show(wrong[0])}: "
+            f"{what} takes a dictionary of texts by path but got {show(wrong[0])}: "
             'write it as in pages={"/": "<p>Hello</p>"}, or pages=make_site(200).'
         )
     return {
