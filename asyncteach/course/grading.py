@@ -22,7 +22,7 @@ failed_tries: Counter[str] = Counter()
 def check_answer(name: str, *answer: Any) -> Coroutine[Any, Any, Any]:
     """Run your answer to an exercise and check what it does: `await check_answer(name, answer)`.
 
-    `name` is the name of the exercise, and the answer is what you have written: a function without
+    `name` is the name of the exercise, and the answer is what you wrote: a function without
     brackets, a class or a value. It runs on the notebook's own loop, perhaps several times; an
     answer that hangs is stopped. Returns a `Check`, which shows itself at the end of a cell:
     `All right.`, or what is missing with a hint, and a stronger hint from the second try on. While
@@ -45,7 +45,7 @@ def check_answer(name: str, *answer: Any) -> Coroutine[Any, Any, Any]:
             f'The exercise "{name}" needs {exercise.argument}: write `await {exercise.call}`.'
         )
     if inspect.iscoroutine(answer[0]):
-        answer[0].close()  # or Python would warn that it was never awaited
+        answer[0].close()  # otherwise Python would warn that it was never awaited
         raise TypeError(
             f"check_answer() runs {answer[0].__name__} itself, perhaps several times: pass the "
             f"function, as in `await {exercise.call}`, without brackets after {exercise.argument}."

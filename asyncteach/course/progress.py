@@ -1,4 +1,4 @@
-"""Progress in the exercises: kept in a small file beside the notebooks, and shown."""
+"""Progress in the exercises: kept in a small file next to the notebooks, and shown."""
 
 import functools
 import json
@@ -36,7 +36,7 @@ def show_progress(lesson: int | None = None) -> None:
 
 
 def describe(exercises: list[Exercise], states: dict[str, str]) -> str:
-    """Return the exercises with their states, by lessons."""
+    """Return the exercises with their states, by lesson."""
     lines = []
     for lesson in sorted({one.lesson for one in exercises}):
         names = [one.name for one in exercises if one.lesson == lesson]

@@ -51,7 +51,7 @@ async def crawl(client, start, most=10, show=None):
 -                for link in find_links(text):
 +                for link in find_links(text) if path == start else []:
 
-### pages visited twice | each page is got once
+### pages visited twice | each page is fetched once
 -                    if link not in known:
 +                    if link not in pages:
 

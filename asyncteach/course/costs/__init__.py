@@ -1,1 +1,1 @@
-"""`measure_costs()`: child processes that measure, a table, sentences and a picture."""
+"""`measure_costs()`: child processes that measure, a table, sentences and a figure."""

@@ -1,7 +1,7 @@
 """A child process that measures: it does one job, and prints its findings as JSON.
 
-A finding is a kind of cost, of what, with how many, and the amount, or a text that says why there
-is none.
+A finding is the kind of cost, what was measured, how many of them, and the amount, or the reason
+why there is none.
 """
 
 import asyncio
@@ -23,19 +23,19 @@ ROUND = 0.003
 """Seconds: so short that most rounds fit between two interruptions by other programs."""
 
 FEWEST = 5
-"""At least so many rounds are played, even if the time is up."""
+"""At least this many rounds are played, even if the time is up."""
 
 BUSY = (0, 1, 4)
 """Numbers of threads that calculate while the lateness of a loop is measured."""
 
 NAP, NAPS = 0.005, 6
-SHARERS, WORK = 10, 0.05  # threads that share work, and the seconds of it at least
+SHARERS, WORK = 10, 0.05  # threads that share work, and at least how many seconds of it
 
 loop = asyncio.new_event_loop()
 held: list[Any] = []  # tasks that wait: without a reference they may be garbage-collected
 
 Play = Callable[[int], object]
-"""Repeats the measured operation so many times."""
+"""Repeats the measured operation that many times."""
 
 
 class Subject(NamedTuple):
@@ -45,11 +45,11 @@ class Subject(NamedTuple):
     number: int
     prepare: Callable[[], Play]
     others: Callable[[], float] = float
-    """Processor time so far of the other processes that it needs."""
+    """Returns the processor time that other processes have used for it so far."""
 
 
 def main() -> None:
-    """Do the job that is named on the command line, then end."""
+    """Do the job that the command line names, then end."""
     job, options = json.loads(sys.argv[1])
     print(json.dumps(list(JOBS[job](**options))), flush=True)
     os._exit(0)  # some threads wait forever
@@ -58,10 +58,10 @@ def main() -> None:
 def play_rounds(kind: str, subjects: list[Subject], seconds: float) -> Iterator[Finding]:
     """Play short rounds of all in turn, so that a disturbance affects all of them.
 
-    On Linux all of it stays on one processor. Then a hand-over really is a switch: between two
-    processors it takes longer or shorter, by a factor of up to ten, as the system happens to place
-    both sides. And the processor's time is counted, without the turns of other programs. Elsewhere
-    it is the time that passes.
+    On Linux everything stays on one processor. Then a hand-over really is a switch: between two
+    processors it may take ten times as long or a tenth, depending on where the system puts both
+    sides. And only processor time counts, without the turns of other programs. Elsewhere it is the
+    time that passes.
     """
     is_on_one = hasattr(os, "sched_setaffinity")
     if is_on_one:
@@ -101,7 +101,7 @@ def repeat_for(seconds: float) -> Iterator[int]:
 
 
 def measure_switching(seconds: float, number: int) -> Iterator[Finding]:
-    """Measure every way to hand over, in rings of two and of `number` tasks or threads."""
+    """Measure all ways to hand over, in rings of two and of `number` tasks or threads."""
     echo, to, back = start_python("import os\nwhile byte := os.read(0, 1): os.write(1, byte)")
 
     def send_to_process(count: int) -> None:
@@ -218,7 +218,7 @@ def go_to_thread(count: int) -> None:
 
 
 def measure_starting(seconds: float) -> Iterator[Finding]:
-    """Measure the start and the end of one that does nothing."""
+    """Measure the start and the end of a task, thread or process that does nothing."""
     subjects = [
         Subject("task", 1, lambda: start_tasks),
         Subject("thread", 1, lambda: start_threads),
@@ -285,7 +285,7 @@ def running_threads(number: int, work: Callable[..., object], *arguments: Any) -
 
 
 def measure_lateness(seconds: float) -> Iterator[Finding]:
-    """Measure how late a loop wakes up beside threads that only calculate (the convoy effect)."""
+    """Measure how late a loop wakes up while threads only calculate (the convoy effect)."""
     going = False
 
     def calculate() -> None:
@@ -329,7 +329,7 @@ def measure_preemption(seconds: float) -> Iterator[Finding]:
 
 
 def measure_memory(what: str, number: int) -> Iterator[Finding]:
-    """Measure the resident kilobytes (1,000 bytes) of each of so many that wait."""
+    """Measure the resident kilobytes (1,000 bytes) of each of `number` that wait."""
     from psutil import Process
 
     if what == "process":

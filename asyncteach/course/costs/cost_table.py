@@ -44,7 +44,7 @@ class Costs(pandas.DataFrame):
     `print` shows everything but the figure.
     """
 
-    _metadata = ["left_out"]  # noqa: RUF012  (the way that pandas asks for attributes)
+    _metadata = ["left_out"]  # noqa: RUF012  (how pandas wants attributes declared)
     left_out: list[str]
 
     @property
@@ -140,7 +140,7 @@ _RATIOS = (
 
 def _explain(costs: pandas.DataFrame) -> list[str]:
     """Return sentences about these costs; missing rows get no sentence."""
-    # Of several numbers the greatest counts, as it is the last.
+    # If there are several numbers, the last and greatest counts.
     medians: dict[Any, float] = costs.groupby(["kind", "what"])["median"].last().to_dict()
     ratios, sentences = {}, []
     for kind, one, other, sentence in _RATIOS:

@@ -21,7 +21,7 @@ BYTES = {"task": 4e3, "thread": 40e3, "process": 20e6}
 """The memory that each may take, including the system's share."""
 
 SPARE = 15
-"""A busy machine may take so many seconds longer."""
+"""How many seconds longer a busy machine may take."""
 
 RING = 1000
 """The number of tasks or threads in the large ring, if `most` allows it."""
@@ -32,7 +32,7 @@ def measure_costs(*, seconds: float = 30, most: int = 10_000) -> Costs:
 
     It takes about `seconds`, on a busy machine up to 15 more, and blocks meanwhile, also a
     notebook's event loop. Child processes do the work. At most `most` tasks or threads exist at a
-    time, fewer if the machine hasn't enough memory; `.left_out` says what was left out and why.
+    time, fewer if there isn't enough memory; `.left_out` lists what was left out and why.
 
     Rounds of all subjects alternate, so that a disturbance affects all of them, and the median and
     the quartiles are kept; memory is measured once. On Linux, hand-overs and starts run on one
@@ -95,7 +95,7 @@ def run_jobs(seconds: float, most: int) -> tuple[Samples, list[str]]:
 
 
 def no_room(what: str, number: int) -> str:
-    """Return why so many don't fit: they may take a quarter of the free memory."""
+    """Return why that many don't fit: they may take a quarter of the free memory."""
     import psutil
 
     needed, free = BYTES[what] * number, psutil.virtual_memory().available

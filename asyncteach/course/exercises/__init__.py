@@ -25,7 +25,7 @@ class Exercise:
     name: str
     lesson: int
     starter: str
-    """The source of the cell that the learner changes, as it stands in the notebook."""
+    """The source of the cell that the user changes, as it is in the notebook."""
     task: str
     """What to do, in one sentence."""
     stronger: str
@@ -33,7 +33,7 @@ class Exercise:
     grader: Callable[..., Awaitable[Any]]
     """Runs an answer, its argument, and returns a Check."""
     value: Any = None
-    """What the starter makes, if the answer is neither a function nor a class."""
+    """What the starter cell makes, if the answer is neither a function nor a class."""
 
     @property
     def argument(self) -> str:
@@ -52,11 +52,11 @@ _registry: dict[str, Exercise] = {}
 def exercise(
     name: str, *, lesson: int, starter: str, stronger: str, value: Any = None
 ) -> Callable[[Grader], Grader]:
-    """Make an exercise of an async function that grades its answer, and return that function.
+    """Turn an async function that grades an answer into an exercise, and return that function.
 
     The first line of the grader's docstring is the task. Its argument is the answer: a function, a
     class or a value. It runs that with tools of its own and returns a `Check`. From the second
-    failed try on, `stronger` is shown below the hint of the condition that has failed.
+    failed try on, `stronger` is shown below the hint of the condition that failed.
     """
 
     def register(grader: Grader) -> Grader:
@@ -80,7 +80,7 @@ def _load_lessons() -> None:
 
 
 def find_exercise(name: str) -> Exercise:
-    """Return the exercise of that name, or raise ValueError with the closest one."""
+    """Return the exercise of that name, or raise ValueError with the closest name."""
     __tracebackhide__ = True
     known = {one.name: one for one in all_exercises()}
     if name in known:
@@ -116,7 +116,7 @@ async def failed(name: str, condition: str, *, hint: str) -> Check:
 async def end_of(
     call: Awaitable[Any], *errors: type[Exception], cancel_after: float = math.inf, name: str
 ) -> str:
-    """Run a call of the answer as a task, cancel it after so many seconds, and return how it ended.
+    """Run a call as a task, cancel it after `cancel_after` seconds, and return how it ended.
 
     `returned 'rain'`, `was cancelled`, `still went on`, or for one of these errors, also
     in a group, `raised ValueError`. Other errors are raised.
@@ -146,7 +146,7 @@ async def end_of(
 
 
 class AtOnce:
-    """Counts how often the block `with at_once:` is under way at the same time."""
+    """Counts how many blocks `with at_once:` are under way at the same time."""
 
     def __init__(self) -> None:
         self.now = 0
@@ -171,5 +171,5 @@ def find_retries(server: Server) -> Iterator[tuple[Request, float]]:
 
 
 def as_list(value: Any) -> Any:
-    """Return a list for a tuple: where a list is asked for a tuple is as good."""
+    """Return a list for a tuple: if a list is asked for, a tuple is as good."""
     return list(value) if isinstance(value, tuple) else value

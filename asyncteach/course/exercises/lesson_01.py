@@ -36,6 +36,6 @@ async def grade_evening(tonight: Any) -> Check:
         )
         .took(
             minutes=100,
-            hint="Look at the hatched bars: who is ready for long, and what keeps it from running?",
+            hint="See the hatched bars: what is ready for long, and what keeps it from running?",
         )
     )

@@ -17,8 +17,8 @@ async def breakfast(brew):
     toast = await brew("toast", 120)
     return [egg, tea, toast]
 """,
-    stronger="`asyncio.gather(...)` makes tasks of several coroutines and, awaited, gives the list "
-    "of their results.",
+    stronger="`asyncio.gather(...)` turns several coroutines into tasks; awaiting it returns the "
+    "list of their results.",
 )
 async def grade_breakfast(breakfast: Any) -> Check:
     """Rewrite `breakfast` so that everything is on the table after 4 minutes."""

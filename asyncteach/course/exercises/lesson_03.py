@@ -1,4 +1,4 @@
-"""The exercise of lesson 3: what stands in a notebook in place of `asyncio.run`."""
+"""The exercise of lesson 3: what to write in a notebook instead of `asyncio.run`."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ from asyncteach.course.exercises import exercise, grade_in_turn
 def job(fetch):
     return asyncio.run(fetch("news"))
 """,
-    stronger="An `async def` can `await fetch(...)`, and `return` hands on what that gave.",
+    stronger="An `async def` can `await fetch(...)`, and `return` passes on the result.",
 )
 async def grade_job(job: Any) -> Check:
     """Rewrite `job` so that it works in this notebook, where a cell awaits it."""

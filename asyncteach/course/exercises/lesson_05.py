@@ -15,7 +15,7 @@ _PATIENCE = 4.0
 
 
 class _Closed(BaseException):
-    """Ends a seller at the next tool that it uses; no `except Exception` catches it."""
+    """Ends a seller at the next tool it uses; `except Exception` doesn't catch it."""
 
 
 class _Shop:

@@ -47,7 +47,7 @@ async def _open_gate(hold: Any, number: int) -> Check:
         verdict.that(
             isinstance(verdict.value, list | tuple | set),
             "hold() has returned a list",
-            hint="What does your function give back? Look at its return.",
+            hint="What does your function return? Look at its `return`.",
         )
         .that(
             len(tasks) == number,

@@ -99,7 +99,7 @@ async def _bake(Oven: Any, *bakeries: _Bakery) -> Check:
             .that(
                 bakery.order == bakery.expected,
                 f"the oven goes to {', '.join(bakery.expected)}, in this order",
-                hint=f"It went to {', '.join(bakery.order)}. Who came first gets it first: which "
+                hint=f"It went to {', '.join(bakery.order)}. First come, first served: which "
                 "future does `give_back` take out of the queue?",
             )
         )

@@ -52,7 +52,7 @@ async def _ask(ask_all: Any, seconds: dict[str, float], *, failing: list[str]) -
 
     verdict = await check(main, virtual=True, name="ask_all")
     good = {name: answer for name, answer in answers.items() if name not in failing}
-    # About answers that aren't there yet, result() says more.
+    # For answers that aren't there yet, result() has a better hint.
     is_done = isinstance(verdict.value, dict) and not unfinished(verdict.value)
     found = verdict.value if is_done else good
     more = [name for name in failing if name in found]

@@ -195,7 +195,7 @@ async def grade_parcels(pack_all: Any) -> Check:
 
 
 class _Packing:
-    """Parcels that take so long to be packed, one of which may fall apart."""
+    """Parcels with the seconds that packing takes; one of them may fall apart."""
 
     def __init__(self, parcels: dict[str, int], broken: str = "") -> None:
         self.parcels = parcels

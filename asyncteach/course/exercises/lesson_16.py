@@ -16,7 +16,7 @@ Ring = Callable[[str], Any]
 
 
 async def _accept(test: Any, *good_ones: Any, which: str = "good ones") -> Check:
-    """Judge if the test passes for all of them."""
+    """Judge whether the test passes for all of them."""
 
     async def main() -> str:
         for good in good_ones:
@@ -37,7 +37,7 @@ async def _accept(test: Any, *good_ones: Any, which: str = "good ones") -> Check
 
 
 async def _reject(test: Any, bad: Any, hint: str) -> Check:
-    """Judge if the test fails for a bad one, by any exception. Its name says what is bad."""
+    """Judge whether the test fails for a bad one, with any exception; its name says what is bad."""
 
     async def main() -> bool:
         try:
@@ -161,7 +161,7 @@ async def _remind_on_a_busy_machine(seconds: float, ring: Ring) -> None:
 
 
 def _be_busy() -> None:
-    """Take some real time, and none of a virtual clock's: a pause would take that."""
+    """Take some real time, and no virtual time as a sleep would."""
     one, other = socket.socketpair()
     with one, other, contextlib.suppress(TimeoutError):
         one.settimeout(0.3)

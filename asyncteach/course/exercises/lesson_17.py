@@ -58,7 +58,7 @@ class _CrawlerRun:
         self.verdict = await check(run_with_client, virtual=True, name="crawl")
 
     def judge_pages(self, wanted: dict[str, str], when: str, most: int, hint: str) -> Check:
-        """Judge if it was polite, returns what can be had, and has got each page only once."""
+        """Judge whether it was polite, returned all pages there are, and fetched each only once."""
         value, open_at_once = self.verdict.value, self.server.most_at_once
         pages = value if isinstance(value, dict) else {}
         missing = [path for path in wanted if path not in pages]
@@ -87,9 +87,9 @@ class _CrawlerRun:
             )
             .that(
                 not twice,
-                "each page is got once",
-                hint=f"Got more than once: {join_words(twice)}. Two pages may have a link to the "
-                "same one: where is noted what is known?",
+                "each page is fetched once",
+                hint=f"Fetched more than once: {join_words(twice)}. Two pages may link to the same "
+                "one: where do you note which pages are known?",
             )
             .that(
                 open_at_once <= most,
@@ -100,7 +100,7 @@ class _CrawlerRun:
         )
 
     def shortest_pause(self, status: int | None = None) -> float:
-        """Return how long it was at least from a failure, of that status, to the next try."""
+        """Return the shortest time from a failure, with that status, to the next try."""
         pauses = [
             pause
             for request, pause in find_retries(self.server)

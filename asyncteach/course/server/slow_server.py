@@ -1,4 +1,4 @@
-"""`slow_server()`: a real HTTP server, as slow, limited and unreliable as a lesson needs it."""
+"""`slow_server()`: a real HTTP server, as slow, limited and unreliable as a lesson needs."""
 
 import _thread
 import asyncio
@@ -29,18 +29,18 @@ except ImportError as error:
 __all__ = ["slow_server"]
 
 BACKLOG = 512
-"""So many connections may wait for the server to take them."""
+"""How many connections may wait for the server to accept them."""
 
 
 class slow_server(Server):
     """Serve pages over real HTTP on this machine, slowly: `with slow_server(latency=0.2) as url:`.
 
-    `url` is a text such as "http://127.0.0.1:43121". Every path answers with a short text after
+    `url` is a string such as "http://127.0.0.1:43121". Every path answers with a short text after
     `latency` seconds, and any number of clients can wait at once. Other machines can't reach the
     server. It has a thread and an event loop of its own, so it doesn't use yours, and recordings
     don't show it.
 
-    - `jitter`: adds up to so many seconds at random.
+    - `jitter`: adds up to this many seconds at random.
     - `rate=(10, 1.0)`: answers at most 10 requests per second, and any other one at once with
       status 429 and `Retry-After` in whole seconds.
     - `fail` answers 500, `drop` closes the connection without an answer, `hang` never answers.
@@ -49,7 +49,7 @@ class slow_server(Server):
     - `pages`: a dictionary of texts by path; any other path is answered 404.
     - `seed`: random values depend only on it, the path and the number of earlier requests for the
       path, not on the order in which requests come.
-    - `most`: while so many requests are open, another one is answered 503.
+    - `most`: while this many requests are open, another one is answered 503.
 
     `server.log` is a list of requests, each with `path`, `status`, `start` and `end`, sorted by
     start, in seconds since the server began; it is complete when the block has ended. `status` is
@@ -82,7 +82,7 @@ class slow_server(Server):
             "latency": latency, "jitter": jitter, "fail": fail, "rate": rate, "drop": drop,
             "hang": hang, "pages": pages, "seed": seed,
         }  # fmt: skip
-        Behaviour(**self._options)  # raises for wrong arguments already here
+        Behaviour(**self._options)  # raises for wrong arguments here already
         self._most = check_whole(most, "slow_server(most=...)", most=500)
         self._runner: asyncio.Runner | None = None
 
@@ -140,7 +140,7 @@ class slow_server(Server):
 
     async def answer(self, handler: "_Handler") -> None:
         """Log a request and answer it, unless a fault prevents that."""
-        for _ in range(5):  # so that the loop has seen which clients have just disconnected
+        for _ in range(5):  # so that the loop notices clients that have just disconnected
             await asyncio.sleep(0)
         request = self.begin(unquote(handler.request.path), self._now())
         if len(self._open) > self._most:
