@@ -244,9 +244,9 @@ def is_unretrieved(entry: Entry) -> bool:
 
 
 def users_frame(frame: Any) -> Any:
-    """Return the user's innermost frame, from this one outwards; None: there is none.
+    """Return the user's innermost frame, from this one outwards, or None.
 
-    Not beyond the loop: the code that runs a loop hasn't written what the loop calls.
+    The search ends at the loop: the code that runs a loop didn't write what the loop calls.
     """
     while frame is not None:
         code = frame.f_code

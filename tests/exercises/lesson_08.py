@@ -5,7 +5,7 @@ ANSWERS = {
 ### nobody waits | only one cake
 -            await my_turn
 
-### free in between, looked at again | Who came first
+### free in between, looked at again | First come
 -        if self.is_taken:
 +        while self.is_taken:
 -    def give_back(self):
