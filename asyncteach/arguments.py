@@ -21,7 +21,7 @@ def check_number(
     least: float = 0,
     most: float = math.inf,
     above: bool = False,
-    fix: str = "write it as in 2.5",
+    fix: str = "write a number such as 2.5",
 ) -> float:
     """Return a finite number from `least` to `most`; with `above` it must be more than `least`.
 
@@ -29,7 +29,7 @@ def check_number(
 
     >>> check_number(-1, "minutes")
     Traceback (most recent call last):
-    ValueError: minutes takes a number, 0 or more, but got -1: write it as in 2.5.
+    ValueError: minutes takes a number, 0 or more, but got -1: write a number such as 2.5.
     """
     __tracebackhide__ = True
     takes = f"{what} takes a number{unit and f' of {unit}'}"
@@ -52,7 +52,7 @@ def check_whole(
     *,
     least: float = 1,
     most: float = math.inf,
-    fix: str = "write it as in 2",
+    fix: str = "write a number such as 2",
 ) -> int:
     """Return a whole number from `least` to `most`; `-math.inf` allows any."""
     __tracebackhide__ = True
@@ -122,7 +122,7 @@ def check_recording(value: Any, function: str, verb: str = "draws", fix: str = "
     raise TypeError(f"{function}() {verb} a Recording but got {article(kind)}: {fix}.")
 
 
-def suggest(value: Any, words: Sequence[str], lead: str = "take one of") -> str:
+def suggest(value: Any, words: Sequence[str], lead: str = "choose from") -> str:
     """Return the end of a sentence about an unknown word: the nearest word, or all of them."""
     near = difflib.get_close_matches(str(value), words, 1)
     if near:

@@ -247,7 +247,7 @@ class Recording:
         """
         from asyncteach.timeline.figure import plot_timeline
 
-        hint = "the size is that of ax, as in recording.plot(ax=plt.subplots(figsize=(12, 4))[1])"
+        hint = "ax sets the size, as in recording.plot(ax=plt.subplots(figsize=(12, 4))[1])"
         check_options("plot", options, ("start", "end", "tasks"), hint)
         return plot_timeline(self, ax=ax, **options)
 

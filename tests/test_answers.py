@@ -84,7 +84,7 @@ def test_an_error_of_the_answer_and_one_of_another_kind_are_failed_checks():
         (("The Printer", serve), 'There is no exercise .* is it "the printer"?'),
         (("printer", serve), 'There is no exercise .* is it "the printer"?'),
         (("breakfst", serve), 'There is no exercise .* is it "breakfast"?'),
-        (("", serve), "There is no exercise .* the call in the notebook has its name"),
+        (("", serve), "There is no exercise .* copy it from the call in the notebook"),
         ((serve, PRINTER), "takes the exercise's name first"),
         ((PRINTER,), r'needs serve: write `await check_answer\("the printer", serve\)`'),
         ((PRINTER, serve, serve), "needs serve: write"),
@@ -179,7 +179,7 @@ def test_what_another_process_has_kept_is_known_and_not_lost(monkeypatch, capsys
 
 
 def test_a_lesson_without_exercises_is_told(capsys):
-    with pytest.raises(ValueError, match="Lesson 99 has no exercises: the lessons with"):
+    with pytest.raises(ValueError, match="Lesson 99 has no exercises: there are some in"):
         show_progress(99)
 
 

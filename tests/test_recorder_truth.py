@@ -134,7 +134,7 @@ async def a_task_is_ready_from_when_an_event_is_set_although_the_loop_is_held():
     {"giver": "0 running 0 waiting 1 running 1 waiting 2 running 2"},
     [
         ("giver", 0.0, 1.0, "queue", "room in a queue"),
-        ("taker", 4.0, 6.0, "queue", "an item of a queue"),
+        ("taker", 4.0, 6.0, "queue", "an item from a queue"),
         ("main", 0.0, 2.0, "task", "giver"),
         ("main", 2.0, 3.0, "queue", "all items of a queue to be done"),
     ],

@@ -87,9 +87,9 @@ class Check:
                 "took(minutes=40), took(seconds=6), or took(at_most_seconds=6)."
             )
         name, amount = given[0]
-        check_number(amount, f"took({name}=...)", fix=f"write it as in {name}=40")
+        check_number(amount, f"took({name}=...)", fix=f"write {name}=40, for example")
         if within is not None:
-            check_number(within, "took(within=...)", fix="write it as in within=0.1")
+            check_number(within, "took(within=...)", fix="write within=0.1, for example")
         found = conditions.judge_length(self.recording, name, amount, within)
         return self._add(found, hint)
 
@@ -105,7 +105,7 @@ class Check:
     def never_blocked(self, seconds: float = 0.05, *, hint: str = "") -> Self:
         """Judge whether no step held the event loop for longer than `seconds`."""
         __tracebackhide__ = True
-        check_number(seconds, "never_blocked()", unit="seconds", fix="write it as in 0.1")
+        check_number(seconds, "never_blocked()", unit="seconds", fix="write a number such as 0.1")
         trace = self.recording.trace
         # The recording of an answer that was stopped before its first step is empty.
         if trace.head != "loop" or (trace.rows and seconds < trace.threshold):

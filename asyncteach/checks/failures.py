@@ -35,7 +35,7 @@ _PLAIN = (
     "def`, without a `yield` in it? An ordinary function does all its work during the call."
 )
 _PICKLED = (
-    "Another process gets a pickled copy; for a function that is only its name. A lambda, or a "
+    "Another process gets a pickled copy; for a function, that is only its name. A lambda, or a "
     "function that is defined in a cell, has no name that another process can import: pass a "
     "function of a module, and its arguments after it."
 )

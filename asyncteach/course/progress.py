@@ -30,7 +30,7 @@ def show_progress(lesson: int | None = None) -> None:
     lessons = sorted({one.lesson for one in exercises})
     if lesson is not None and lesson not in lessons:
         known = ", ".join(map(str, lessons))
-        raise ValueError(f"Lesson {lesson!r} has no exercises: the lessons with some are {known}.")
+        raise ValueError(f"Lesson {lesson!r} has no exercises: there are some in {known}.")
     chosen = [one for one in exercises if lesson in (None, one.lesson)]
     print(describe(chosen, {**_read(Path(FILE))[0], **_here}))
 

@@ -53,7 +53,7 @@ def _is_never_worked_on(trace: Trace, event: Event) -> Words:
     """Return None if a task that is at work may still call `task_done()`."""
     idle = {event.task, *(trace.ancestors(event.task) if event.task is not None else [])}
     for wait in trace.waits:
-        if wait.what == "an item of a queue" and wait.start < event.at <= wait.end:
+        if wait.what == "an item from a queue" and wait.start < event.at <= wait.end:
             idle.add(wait.task)
     for index, row in enumerate(trace.rows):
         is_alive = row.spawned < event.at and not row.finished < event.at

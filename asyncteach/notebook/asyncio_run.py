@@ -88,11 +88,11 @@ def disable_asyncio_run() -> None:
     ``asyncio.run()``.
 
     >>> disable_asyncio_run()
-    Nothing to undo: enable_asyncio_run() is not on.
+    Nothing to undo: enable_asyncio_run() is not in effect.
     """
     global _enabled
     if _enabled is None:
-        print("Nothing to undo: enable_asyncio_run() is not on.")
+        print("Nothing to undo: enable_asyncio_run() is not in effect.")
         return
     _, loop, replaced = _enabled
     for namespace, name, value in replaced:

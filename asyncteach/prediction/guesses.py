@@ -172,7 +172,7 @@ def _read_order(value: object) -> list[str]:
 def _read_time(value: object, what: str, unit: str) -> float:
     __tracebackhide__ = True
     most = MAX_MINUTES if unit == "minutes" else MAX_MINUTES * 60
-    return check_number(value, what, unit=unit, most=most, fix="write it as in 25, without quotes")
+    return check_number(value, what, unit=unit, most=most, fix="write a number such as 25")
 
 
 def check_known(name: str, names: Sequence[str], where: str) -> None:

@@ -20,7 +20,7 @@ _KNOWN = (
     ("Event.wait", "event", "an event"),
     ("Condition.wait", "condition", "a condition"),
     ("Barrier.wait", "barrier", "a barrier"),
-    ("Queue.get", "queue", "an item of a queue"),
+    ("Queue.get", "queue", "an item from a queue"),
     ("Queue.put", "queue", "room in a queue"),
     ("Queue.join", "queue", "all items of a queue to be done"),
     (("TaskGroup.__aexit__", "TaskGroup._aexit"), "tasks", "the tasks of its group"),

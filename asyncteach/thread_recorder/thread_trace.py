@@ -213,8 +213,8 @@ def explain_threads(trace: ThreadTrace) -> str:
     if trace.head is not None:
         percent = 100 * measures.overlap / (trace.duration or 1.0)
         method += (
-            f" For {percent:.2g} % of the time two seemed to run Python code at once, which the "
-            "GIL forbids: that is the error."
+            f" For {percent:.2g} % of the time two threads seemed to run Python code at once, "
+            "which the GIL forbids: that is the error."
         )
     method += " Recorded code runs slower: a thread does less in its turn, but the turn is as long."
     lines = [first, "", method]

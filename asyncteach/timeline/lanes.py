@@ -109,7 +109,7 @@ def _find_rows(trace: Trace, names: Sequence[str]) -> set[int]:
 
 def _check_part(trace: Trace, start: float | None, end: float | None) -> tuple[float, float]:
     """Return the edges of the interval that was asked for."""
-    fix = "write it as in 0.5, counted from the recording's beginning"
+    fix = "write a number such as 0.5, counted from the recording's start"
     low = 0.0 if start is None else check_number(start, "start", unit=trace.unit, fix=fix)
     high = trace.duration if end is None else check_number(end, "end", unit=trace.unit, fix=fix)
     if low >= high:

@@ -35,7 +35,7 @@ CHECKS = {
         ("list", 3, "takes a list but got 3"),
         ("list", [], "got an empty one"),
         ("word", "vitrual", r"did you mean 'virtual'\?"),
-        ("word", 3, "take one of 'real' and 'virtual'"),
+        ("word", 3, "choose from 'real' and 'virtual'"),
         ("option", "stop", r"plot\(\) has no option 'stop': it takes 'start' and 'end'"),
     ],
 )

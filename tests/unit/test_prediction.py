@@ -339,7 +339,7 @@ RICE = "cook rice"
         (CHORES, {"together": {"sing": 3}}, "no task 'sing' among the activities: there are 'cook"),
         (CHORES, {"togehter": 3}, "predict() has no option 'togehter': did you mean 'together'?"),
         (CHORES, {"sideways": 3}, "has no option 'sideways': it takes 'in_turn', 'together', "),
-        (CHORES, {"together": -1}, "minutes, from 0 to 525,600, but got -1: write it as in 25"),
+        (CHORES, {"together": -1}, "from 0 to 525,600, but got -1: write a number such as 25"),
         (CHORES, {"together": "40"}, "together takes a number of minutes but got '40'"),
         (CHORES, {"together": {RICE: "40"}}, "the guess for 'cook rice' takes a number"),
         (CHORES, {"together": {RICE: (40, 1)}}, "the guess for 'cook rice' takes a number"),

@@ -157,7 +157,7 @@ def test_run_together_without_await_says_what_is_missing():
 @pytest.mark.parametrize(
     ("activities", "keywords", "words"),
     [
-        (CHORES, {"clock": "sundial"}, "clock doesn't know 'sundial': take one of 'real' and"),
+        (CHORES, {"clock": "sundial"}, "clock doesn't know 'sundial': choose from 'real' and"),
         (CHORES, {"minute": -1}, "minute takes a number of seconds, from 1e-06 to 60"),
         (CHORES, {"minute": math.nan}, "minute takes a finite number"),
         (CHORES, {"minute": "20 ms"}, "minute takes a number"),
@@ -230,7 +230,7 @@ def test_compare_takes_the_ways_that_are_asked_for():
 
 @pytest.mark.parametrize(
     ("ways", "words"),
-    [(["on mars"], "ways doesn't know 'on mars': take one of 'in turn', "), ([], "an empty one")],
+    [(["on mars"], "ways doesn't know 'on mars': choose from 'in turn', "), ([], "an empty one")],
 )
 def test_ways_that_do_not_exist_are_refused(ways, words):
     with pytest.raises(ValueError, match=words):

@@ -88,7 +88,7 @@ def find_exercise(name: str) -> Exercise:
     near = difflib.get_close_matches(name.lower(), known, 1, 0.5)
     # One word of a name is enough.
     near = near or [other for other in known if name and name.lower() in other.lower()]
-    fix = f'is it "{near[0]}"?' if near else "the call in the notebook has its name."
+    fix = f'is it "{near[0]}"?' if near else "copy it from the call in the notebook."
     raise ValueError(f"There is no exercise {name!r}: {fix}")
 
 

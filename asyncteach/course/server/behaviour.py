@@ -155,7 +155,7 @@ def _check_seconds(**values: Any) -> list[float]:
     return [
         check_number(
             value, f"slow_server({name}=...)", unit="seconds", most=MOST_SECONDS,
-            fix=f"write it as in {name}=0.2",
+            fix=f"write {name}=0.2, for example",
         )
         for name, value in values.items()
     ]  # fmt: skip
@@ -198,7 +198,7 @@ def _check_pages(pages: Any) -> dict[str, bytes]:
     if wrong:
         raise TypeError(
             f"{what} takes a dictionary of texts by path but got {show(wrong[0])}: "
-            'write it as in pages={"/": "<p>Hello</p>"}, or pages=make_site(200).'
+            'write pages={"/": "<p>Hello</p>"}, or pages=make_site(200).'
         )
     return {
         _check_path(what, path): text.encode() if isinstance(text, str) else text
@@ -232,7 +232,7 @@ def make_site(count: int = 200, *, seed: int = 0) -> dict[str, str]:
     (3, '/', True)
     """
     __tracebackhide__ = True
-    check_whole(count, "make_site(count=...)", most=MOST_PAGES, fix="write it as in make_site(200)")
+    check_whole(count, "make_site(count=...)", most=MOST_PAGES, fix="write make_site(200)")
     check_whole(seed, "make_site(seed=...)", least=-math.inf)
     chance = random.Random(f"site {seed}")
     paths = ["/", *(f"/{chance.choice(WORDS)}-{number}" for number in range(1, count))]
