@@ -139,7 +139,7 @@ def clip(text: object, columns: int) -> str:
 
 
 def describe_error(error: BaseException | None) -> str:
-    """Return an exception as its last line of a traceback: `ValueError: no such price`."""
+    """Return an exception as the last line of its traceback: `ValueError: no such price`."""
     name = type(error).__name__
     try:
         text = printable(error)

@@ -69,7 +69,7 @@ def place_of(code: CodeType, line: int | None) -> Place:
 
 
 def name_file(path: str) -> str:
-    """Return what the user calls a file: `In [7]` for a notebook's cell, else its path."""
+    """Return what the user calls a file: `In [7]` for a notebook cell, else its path."""
     if "IPython" in sys.modules:  # only a notebook knows which cell it compiled
         return name_cell(path) or path
     return path

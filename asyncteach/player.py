@@ -72,7 +72,7 @@ class Player:
 def replay(recording: Recording, **others: object) -> Player:
     """Step through a recording: which task runs, which is ready, what each waits for, and where.
 
-    At the end of a notebook's cell it shows buttons and a slider, the timeline up to the moment, a
+    At the end of a notebook cell it shows buttons and a slider, the timeline up to the moment, a
     sentence about what happens then, and the source with the task's current line marked. It takes
     any Recording, from a runner such as `run_together`, from `record()` or from `%%timeline`; only
     recordings of code have source lines. No code runs again. Times are in the unit of the

@@ -142,7 +142,7 @@ class Check:
         self, name: str, error: type[BaseException] | None = None, *,
         hint: str = "",
     ) -> Self:  # fmt: skip
-        """Judge whether the task, or all tasks, of that name raised an exception, or that one."""
+        """Judge whether the task, or all tasks, of that name raised an exception or an `error`."""
         __tracebackhide__ = True
         if not (error is None or (isinstance(error, type) and issubclass(error, BaseException))):
             raise TypeError(

@@ -65,7 +65,7 @@ _WRONG = (
 
 
 def judge_result(actual: Any, expected: Any) -> Judgement:
-    """Judge if both are equal by `==`, and arrays in all of their items."""
+    """Judge whether both are equal by `==`, and arrays in all of their items."""
     if _is_equal(actual, expected):
         return yes(f"the result is {show(actual)}")
     if what := unfinished(actual):

@@ -1,4 +1,4 @@
-"""A learner's answer to an exercise: open, or run and graded by what it does."""
+"""A user's answer to an exercise: open, or run and graded by what it does."""
 
 import inspect
 import linecache

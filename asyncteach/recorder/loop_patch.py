@@ -370,7 +370,7 @@ class LoopPatch:
             return None
 
     def finish(self, number: int, task: Any) -> None:
-        """Note how a task has ended; for most it is enough to know that they have."""
+        """Note how a task has ended; for most tasks it is enough to note that they have."""
         try:
             self.tasks.finish(number, task.get_name())
             if self.events.trails:

@@ -63,7 +63,7 @@ class TaskEvents:
             self._patch.give_up(error)
 
     def waited(self, number: int, task: Any, until: float) -> None:
-        """Note what a task has waited for: it still stands where it waited."""
+        """Note what a task has waited for: it is still at the line where it waited."""
         coroutines: Any
         chain, position = _look_at_sleep(task.get_coro())
         note = self._sleeps.get(position) if chain else None

@@ -87,7 +87,7 @@ def _chain_of(one: Any) -> Iterator[tuple[Any, Any, CodeType]]:
             # The interpreter's own iterators have no attribute for what they iterate over.
             inside = gc.get_referents(one)
             one = next((two for two in inside if type(two) is _WRAPPERS[type(one).__name__]), None)
-        elif hasattr(one, "cr_await") and hasattr(one, "cr_code"):  # a compiler's, too
+        elif hasattr(one, "cr_await") and hasattr(one, "cr_code"):  # Cython's, too
             yield one, one.cr_frame, one.cr_code
             one = one.cr_await
         else:

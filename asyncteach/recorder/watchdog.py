@@ -28,7 +28,7 @@ with suppress(ImportError):  # not on Windows
 
 _PERIOD = 0.25  # of the threshold: every long step is sampled several times
 _AGE = 0.4  # of the threshold: a step is sampled from this age on
-_LATE = 0.8  # of the threshold: a sample that comes so long after the last one is late
+_LATE = 0.8  # of the threshold: a sample that comes this long after the last one is late
 _FEW_TURNS = 5
 _SHORTEST, _LONGEST = 0.004, 0.05
 _MOST_FRAMES = 80

@@ -44,7 +44,7 @@ class record_threads:
     How it is measured: each thread reads the clock at every line and every call into C
     (`sys.settrace`, `sys.setprofile`), and its processor time after every gap of more than 0.05 ms
     between two readings. This makes Python code ten to thirty times slower
-    (`benchmarks/threads.py` measures it), but a thread keeps the GIL for as long as without it.
+    (`benchmarks/threads.py` measures it), but threads keep the GIL as long as they otherwise would.
     Waits and hand-overs shorter than such a gap are not seen.
 
     `max_slices` is how many gaps (200 bytes each) are kept; the others are counted in

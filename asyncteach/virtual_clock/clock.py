@@ -32,7 +32,7 @@ watchers: list[Any] = []
 
 
 def running_clock() -> "VirtualClock | None":
-    """Return the virtual clock of the calling code, or None where time is real."""
+    """Return the virtual clock of the calling code, or None if its time is real."""
     clock = current_clock.get()
     return None if clock is None or clock.closed else clock
 

@@ -30,7 +30,7 @@ class virtual_time:
     blocks the loop, as it should) and `asyncio.to_thread(time.sleep, ...)` follow one clock. It
     stands still while any of that code has something to do and jumps to the next deadline when
     all of it waits, so results are the same on every machine. `with virtual_time() as clock` gives
-    that clock: `clock.seconds` are the virtual seconds since the block began.
+    that clock: `clock.seconds` is the number of virtual seconds since the block began.
 
     `time.time`, `time.monotonic`, `time.perf_counter`, their `_ns` forms and `loop.time` agree
     with it, under any name they have in the calling module and in `__main__`
