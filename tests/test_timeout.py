@@ -197,7 +197,8 @@ BLOCKS = [sleep_in_the_thread, wait_for_a_lock]
 def test_what_holds_the_loop_is_stopped(answer, virtual):
     if virtual and answer is sleep_in_the_thread:
         pytest.skip("in virtual time it ends")
-    ending = stop(answer, virtual=virtual)
+    # Two rounds of the loop go by before the spin that is left begins.
+    ending = stop(answer, 0.5 if answer is leave_a_spin else SHORT, virtual=virtual)
     assert (ending.stopped, ending.held, ending.left) == (True, True, False)
     assert ending.place.file.endswith("test_timeout.py")
 
