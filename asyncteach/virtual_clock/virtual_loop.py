@@ -70,6 +70,7 @@ class LoopOnClock:
         # By due time, in nanoseconds of the clock, and then in the order of creation.
         self._timers: list[tuple[int, int, Any]] = []
         self._numbers = itertools.count()
+        self._is_woken = False
         self._has_warned = False
 
     def install(self) -> None:
@@ -77,6 +78,7 @@ class LoopOnClock:
         self._replace(self.loop._selector, "select", self._select)
         self._replace(self.loop, "call_at", self._call_at)
         self._replace(self.loop, "_run_once", self._run_once)
+        self._replace(self.loop, "_write_to_self", self._write_to_self)
         for name in {"_add_reader", "_add_writer"} & {*dir(self.loop)}:
             self._replace(self.loop, name, self._watch_file)
 
@@ -117,6 +119,10 @@ class LoopOnClock:
         heapq.heappush(self._timers, (due_on(self.clock, when), next(self._numbers), timer))
         return timer
 
+    def _write_to_self(self, original: Callable[[], None]) -> None:
+        self._is_woken = True
+        original()
+
     def _next_due(self) -> int | None:
         while self._timers and self._timers[0][2].cancelled():
             heapq.heappop(self._timers)
@@ -134,6 +140,7 @@ class LoopOnClock:
                 self.clock.begin_rest(Rest(self._next_due(), int))
                 self.clock.end_rest()
             return original(0)  # type: ignore[no-any-return]
+        self._is_woken = False
         events: list[Any] = original(0)
         if events:
             return events
@@ -141,13 +148,15 @@ class LoopOnClock:
         rest = Rest(
             self._next_due(),
             wake=lambda: threading.get_ident() == me or self.loop._write_to_self(),
-            has_work=lambda: bool(self.loop._ready),
+            # Not what another thread has put on the loop without waking it: a loop that sleeps
+            # doesn't notice that.
+            has_work=lambda: self._is_woken,
         )
         end = None if timeout is None else real_monotonic() + timeout
         try:
             self.clock.begin_rest(rest)
-            # A signal handler can make work ready without an event, as interrupting a cell does.
-            while not self.loop._ready and not rest.over:
+            # Without a timer such work is noticed: in a notebook something else wakes the loop.
+            while not rest.over and not (rest.deadline is None and self.loop._ready):
                 left = PAUSE if end is None else min(PAUSE, end - real_monotonic())
                 events = original(max(0, left))
                 if events or left <= 0:

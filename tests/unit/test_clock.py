@@ -385,3 +385,23 @@ def test_the_end_of_a_pool_is_not_missed():
         with virtual_time() as clock:
             asyncio.run(asyncio.to_thread(time.sleep, 2))
         assert clock.seconds == 2
+
+
+@pytest.mark.parametrize(("timers", "noticed"), [([4], 4), ([], 1)])
+def test_a_loop_that_sleeps_for_a_timer_does_not_notice_another_thread(timers, noticed):
+    async def main():
+        done = asyncio.Event()
+
+        def work():
+            time.sleep(1)
+            done.set()  # the wrong way: call_soon_threadsafe would wake the loop
+
+        async def wait():
+            await done.wait()
+            return clock.seconds
+
+        with virtual_time() as clock:
+            threading.Thread(target=work).start()
+            return (await asyncio.gather(wait(), *map(asyncio.sleep, timers)))[0]
+
+    assert asyncio.run(main()) == noticed
