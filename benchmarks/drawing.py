@@ -1,8 +1,8 @@
-"""What pictures and tables cost: their time over that of importing what draws and holds them.
+"""What pictures and tables cost: their time over that of importing Matplotlib and pandas.
 
 Run it: `python benchmarks/drawing.py`, with `--json FILE` for the numbers. The project promises
 that 10,000 tasks are drawn and saved as PNG in less than a cold `import matplotlib.pyplot` takes,
-100,000 tasks in less than twice that, and that the table of a million slices is there in less than
+100,000 tasks in less than twice that, and that the table of a million slices is made in less than
 a tenth of `import pandas`. Takes about half a minute.
 """
 
@@ -77,7 +77,7 @@ CASES: list[tuple[str, str, Callable[[Recording], object], tuple[int, int]]] = [
 
 
 def main() -> None:
-    """Measure each case beside the import that it is measured by, and print a table."""
+    """Measure each case together with the import that it is compared with; print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
     target = parser.parse_args().json

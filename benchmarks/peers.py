@@ -52,7 +52,7 @@ def run_recorded() -> Size:
     with recorder:
         session = recorder._session
         asyncio.run(main())
-        # What it keeps until somebody looks; `recorder.py` tells what it takes then.
+        # What it keeps until the result is read; `recorder.py` measures what that takes.
         reels = [reel for tap in session.taps for reel in (tap.steps, tap.waits, tap.idle)]
     return lambda path: sum(reel.rows() * reel.columns * 8 for reel in reels)
 
@@ -134,7 +134,7 @@ WAYS: dict[str, tuple[str, Callable[[], Size]]] = {
 
 
 def find_ways() -> dict[str, Callable[[], Size]]:
-    """Return what can run here, and say what can't."""
+    """Return what can run here, and print what can't."""
     found = {}
     for name, (package, run) in WAYS.items():
         if package and not importlib.util.find_spec(package):

@@ -2,8 +2,8 @@
 
 Run it on an idle machine: `python benchmarks/recorder.py`, with `--json FILE` to keep the numbers.
 CPU time is that of the whole process; cycles, in user space, come from the processor's own counter
-where Linux lets a process read it. The project promises at most 1.25 a step with 100 tasks and
-1.35 with 10,000, and at most 36 bytes a slice. Takes about a minute and a half.
+where Linux lets a process read it. The project promises at most 1.25 per step with 100 tasks and
+1.35 with 10,000, and at most 36 bytes per slice. Takes about a minute and a half.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""How near the story in real time comes to its plan: measured minutes over planned ones.
+"""How close the story in real time comes to its plan: measured minutes over planned ones.
 
 Run it on an idle machine: `python benchmarks/story.py`. A ratio of 1.00 is exact; the project
 promises at most 1.05. Takes about half a minute.

@@ -1,9 +1,9 @@
 """What record_threads() measures and what it costs: ratios from one run.
 
 `python benchmarks/threads.py`, with `--json FILE` to keep the numbers. Turns: the median over the
-switch interval, as record_threads() sees it and as threads see it that look at the clock on their
-own every few microseconds and are not traced. Under a busy machine both get longer alike. Costs:
-CPU time watched over plain, medians of repeats in turn. Takes about half a minute.
+switch interval, as record_threads() sees it and as threads see it that aren't traced and read the
+clock themselves every few microseconds. On a busy machine both get longer alike. Costs: CPU time
+recorded over plain, medians of repeats in turn. Takes about half a minute.
 """
 
 import argparse
@@ -21,11 +21,11 @@ from statistics import median
 from asyncteach.thread_recorder.record_threads import record_threads
 
 REPEATS = 5
-LEAST_GAP = 0.001  # seconds: a stretch without a look at the clock in which the GIL was elsewhere
+LEAST_GAP = 0.001  # seconds without a reading of the clock in which the GIL was elsewhere
 
 
 def compute(seconds: float) -> None:
-    """Run Python code for so long by the clock."""
+    """Run Python code for that long by the clock."""
     end = time.perf_counter() + seconds
     total = 0
     while time.perf_counter() < end:
@@ -42,7 +42,7 @@ def run_threads(count: int, work, *args) -> None:
 
 
 def watched_turns(count: int, seconds: float) -> dict[str, float]:
-    """Return what record_threads() says of threads that compute."""
+    """Return what record_threads() measures of threads that compute."""
     with record_threads() as recording:
         run_threads(count, lambda _: compute(seconds))
     measures = recording.trace.measures

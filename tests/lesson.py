@@ -62,7 +62,7 @@ class Cell:
 
     @property
     def is_experiment(self) -> bool:
-        """Tell if it runs something to look at: it calls for a prediction and an explanation."""
+        """Return whether it runs something to look at, which calls for a prediction and an explanation."""
         if not self.is_code or "again" in self.tags:
             return False
         if self.id.startswith(("exercise", "progress", "predict", "imports", "define-")):
@@ -148,7 +148,7 @@ def read_lesson(path: Path) -> Lesson:
 
 
 def texts_of(cell: Cell) -> Iterator[str]:
-    """Give what a reader sees of a cell's outputs, as text."""
+    """Return what a reader sees of a cell's outputs, as text."""
     for output in cell.outputs:
         yield "".join(output.get("text", ()))
         yield "".join(output.get("data", {}).get("text/plain", ()))

@@ -47,7 +47,7 @@ def ask(address: str, what: str, method: str = "GET") -> Any:
 
 
 def answers(address: str) -> bool:
-    """Tell whether the server listens already; it prints its address a moment before."""
+    """Return whether the server listens yet: it prints its address a moment before that."""
     try:
         return bool(ask(address, "status"))
     except OSError:
