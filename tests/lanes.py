@@ -30,7 +30,7 @@ def lanes(recording: Recording) -> dict[str, str]:
 
 
 def waits(recording: Recording) -> list[tuple]:
-    """Return who waited, from when to when, for what kind of thing, in words."""
+    """Return which task waited, from when to when, and for what, in words."""
     trace = recording.trace
     return [
         (trace.rows[wait.task].label, wait.start, wait.end, wait.kind, wait.what)
@@ -39,7 +39,7 @@ def waits(recording: Recording) -> list[tuple]:
 
 
 def blocks(recording: Recording) -> list[tuple]:
-    """Return who held the loop, from when to when, in which function, and who was delayed."""
+    """Return what held the loop, when, in which function, and which tasks it delayed."""
     trace = recording.trace
     return [
         (

@@ -62,7 +62,7 @@ class Cell:
 
     @property
     def is_experiment(self) -> bool:
-        """Return whether it runs something to look at, which calls for a prediction and an explanation."""
+        """Return whether it shows something: it needs a prediction and an explanation."""
         if not self.is_code or "again" in self.tags:
             return False
         if self.id.startswith(("exercise", "progress", "predict", "imports", "define-")):

@@ -78,7 +78,7 @@ class World:
         self._first = int(asyncio.current_task().get_name().rpartition("-")[2])
 
     def lasts(self, seconds: float) -> float:
-        """Return about so many seconds: no two timers are ever due at the same time."""
+        """Return about that many seconds: no two timers are ever due at the same time."""
         # Of each task by itself: a TaskGroup cancels its tasks in any order.
         self._counts[place.get()] += 1
         own = random.Random(f"{place.get()} {self._counts[place.get()]}")

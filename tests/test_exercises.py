@@ -103,7 +103,7 @@ def shell():
             patch.setattr(builtins, name, getattr(builtins, name))
         config = Config({"HistoryManager": {"hist_file": ":memory:"}})
         shell = InteractiveShell.instance(config=config)
-        # What a cell gives back is kept; nobody looks at its picture.
+        # What a cell gives back is kept; its picture is not looked at.
         patch.setattr(shell.displayhook, "compute_format_data", lambda _: ({}, {}))
         gc.collect()
         gc.freeze()  # or each test's collection goes through all modules

@@ -1,4 +1,4 @@
-"""What the recorder sees beside steps: held locks, queues, threads, pools."""
+"""What the recorder sees in addition to steps: held locks, queues, threads, pools."""
 
 import asyncio
 import threading

@@ -116,7 +116,7 @@ class Page:
         return [text for text in self.text(".jp-OutputArea-output") if TRACEBACK in text]
 
     def has_widgets(self, number: int) -> bool:
-        """Return whether so many outputs hold the widgets that they stand for."""
+        """Return whether that many outputs hold the widgets that they stand for."""
         widgets = ".jp-OutputArea-output > .jupyter-widgets, .jp-OutputArea-output.jupyter-widgets"
         return len(self.find(widgets)) >= number
 

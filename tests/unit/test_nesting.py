@@ -165,7 +165,7 @@ def test_tasks_outlive_the_switch_in_both_directions():
 @pytest.mark.usefixtures("package")
 @in_a_notebook
 async def test_errors_come_out_as_they_are():
-    """An error, a cancellation, an exit and an interrupt keep their type and are told once."""
+    """An error, a cancellation, an exit and an interrupt keep their type and are reported once."""
     told = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
 
@@ -185,7 +185,7 @@ async def test_errors_come_out_as_they_are():
 @pytest.mark.usefixtures("package")
 @in_a_notebook
 async def test_tasks_left_behind_end_with_it():
-    """Its own tasks are cancelled and awaited, a failure among them is told; others go on."""
+    """Its own tasks are cancelled and awaited, a failure among them is reported; others go on."""
     loop = asyncio.get_running_loop()
     told = []
     loop.set_exception_handler(lambda loop, context: told.append(context))

@@ -1,4 +1,4 @@
-"""replay(): moments and their sentences, the source beside them, and its static form."""
+"""replay(): moments and their sentences, the source next to them, and its static form."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""A learner's guess: what it says, what it draws, and what it says to what is no guess."""
+"""A learner's guess: its sentences, its picture, and the errors for wrong guesses."""
 
 import asyncio
 import time

@@ -10,7 +10,7 @@ from asyncteach.course.server.behaviour import Behaviour, RateLimit
 
 
 def answers(path="/", times=1, now=0.0, **options):
-    """Return the answers to so many requests for a path."""
+    """Return the answers to that many requests for a path."""
     behaviour = Behaviour(**options)
     return [behaviour.choose_answer(path, now) for _ in range(times)]
 
