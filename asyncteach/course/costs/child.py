@@ -63,9 +63,7 @@ def play_rounds(kind: str, subjects: list[Subject], seconds: float) -> Iterator[
     sides. And only processor time counts, without the turns of other programs. Elsewhere it is the
     time that passes.
     """
-    is_on_one = hasattr(os, "sched_setaffinity")
-    if is_on_one:
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    is_on_one = stay_on_one_processor()
 
     def read(subject: Subject) -> float:
         return process_time() + subject.others() if is_on_one else perf_counter()
@@ -92,6 +90,14 @@ def play_rounds(kind: str, subjects: list[Subject], seconds: float) -> Iterator[
             yield kind, subject.what, subject.number, took * 1e6
 
 
+def stay_on_one_processor() -> bool:
+    """Keep this process, and those that it starts from now on, on one processor, if possible."""
+    if not hasattr(os, "sched_setaffinity"):
+        return False
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    return True
+
+
 def repeat_for(seconds: float) -> Iterator[int]:
     """Count rounds until the time is up."""
     end, rounds = perf_counter() + seconds, 0
@@ -102,6 +108,7 @@ def repeat_for(seconds: float) -> Iterator[int]:
 
 def measure_switching(seconds: float, number: int) -> Iterator[Finding]:
     """Measure all ways to hand over, in rings of two and of `number` tasks or threads."""
+    stay_on_one_processor()  # the other process too
     echo, to, back = start_python("import os\nwhile byte := os.read(0, 1): os.write(1, byte)")
 
     def send_to_process(count: int) -> None:

@@ -130,8 +130,7 @@ _RATIOS = (
     ("switch", "Lock between threads", "Event between tasks",
      "Handing over by a Lock between threads took {} as long as by an Event between tasks."),
     ("switch", "pipe between processes", "Event between tasks",
-     "Handing a byte to another process took {} as long as by such an Event: the system itself "
-     "switches quickly, and what Python does around it makes the difference."),
+     "Handing a byte to another process took {} as long as by such an Event."),
     ("start", "thread", "task", "Starting and ending a thread took {} as long as a task."),
     ("start", "spawned process", "task", "For a spawned process it was {} as long as for a task."),
     ("memory", "thread", "task", "A waiting thread takes {} the memory of a task."),
