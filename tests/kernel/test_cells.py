@@ -26,6 +26,13 @@ async def tick():
     while True:
         await asyncio.sleep(0.005)
 
+def command(process):
+    "Return the command of a process; nothing if it has ended meanwhile."
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
 def touched():
     "Return what may have been replaced, threads, and processes that work."
     loop, children = asyncio.get_running_loop(), psutil.Process().children(recursive=True)
@@ -36,7 +43,7 @@ def touched():
         vars(loop._selector).keys(), type(loop), asyncio.BaseEventLoop.run_forever,
         time.sleep, time.time, time.monotonic, threading.Thread.start, ThreadPoolExecutor.submit,
         [thread for thread in threads if not thread.name.startswith("asyncio_")],
-        [child for child in children if "spawn_main" in " ".join(child.cmdline())],
+        [child for child in children if "spawn_main" in command(child)],
     )
 
 await asyncio.to_thread(int)  # a loop makes its executor when the first thread is needed
