@@ -200,8 +200,10 @@ def test_whatever_holds_the_loop_is_one_finding_that_names_its_line_and_its_vict
         # On a busy machine any step may take a while, but hardly as long as this.
         with record(threshold=0.1) as recording:
             late = asyncio.run(beside_a_tick(program["start"]))
-    if recording.trace.stalls and os.getloadavg()[0] > (os.cpu_count() or 1):
-        pytest.skip("the computer gave this program too little time, and explain() says so")
+    # The watchdog too needs a processor in that time, to see the line.
+    is_unseen = any(finding.line is None for finding in recording.findings)
+    if (recording.trace.stalls or is_unseen) and os.getloadavg()[0] > (os.cpu_count() or 1):
+        pytest.skip("the computer gave this program too little time")
     (found,) = recording.findings
     assert (found.kind, found.file, found.line) == ("blocked-loop", str(path), line)
     chain = [*re.findall(r"def (\w+)", body)[::-1], "slow_query", "report", "work"]
