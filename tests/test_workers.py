@@ -106,8 +106,8 @@ def test_two_threads_never_run_at_once():
 @pytest.mark.parametrize("run", WORKERS[1:])
 def test_two_processes_run_at_once(run):
     recording = run(LEISURE, minute=5 * MINUTE)
-    # Where two programs wait for each core, ours may get one core in all.
-    assert overlap(recording) > 0 or os.getloadavg()[0] > 2 * count_cores()
+    # Where programs wait for each core, ours may get one core in all.
+    assert overlap(recording) > 0 or os.getloadavg()[0] > 1.5 * count_cores()
     assert recording.attention == pytest.approx(100, rel=0.2)
     assert recording.lanes()[0][0] == "watch tv"
 
