@@ -83,6 +83,29 @@ def _take_away(link: _Link) -> None:
             _chains.pop((id(link.owner), link.name), None)
 
 
+def start_thread(start: Callable[[Any], None], thread: Any, run: Callable[[], None]) -> None:
+    """Start a thread that calls `run` in place of its own method, which it gets back then.
+
+    It gets the method back, too, if it can't be started.
+    """
+    replaced = Replacements()
+
+    def run_instead() -> None:
+        replaced.undo()
+        try:
+            run()
+        except BaseException as error:
+            hide_frame(error)
+            raise
+
+    replaced.put(thread, "run", lambda _: run_instead)
+    try:
+        start(thread)
+    except BaseException:
+        replaced.undo()
+        raise
+
+
 def hide_frame(error: BaseException) -> None:
     """Remove the calling function from the traceback."""
     error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next

@@ -19,12 +19,7 @@ from typing import Any
 
 from asyncteach.recorder.scope import Extent, RecordingClock, open_session
 from asyncteach.recorder.task_events import TaskEvents, name_callback, users_frame, users_line
-from asyncteach.recorder.task_table import (
-    Entry,
-    Line,
-    StampBuffer,
-    TaskTable,
-)
+from asyncteach.recorder.task_table import Entry, Line, StampBuffer, TaskTable
 from asyncteach.replacements import Replacements, hide_frame
 
 LATE = 0.002

@@ -19,7 +19,7 @@ from asyncteach.recorder.loop_patch import check_loop, context_of_runner, runnin
 from asyncteach.recorder.scope import RecordingSession, current_session, open_session
 from asyncteach.recorder.task_events import lock_holders, users_line
 from asyncteach.recorder.task_table import Entry
-from asyncteach.replacements import Replacements, hide_frame
+from asyncteach.replacements import Replacements, hide_frame, start_thread
 
 
 class ProcessPatch:
@@ -122,7 +122,6 @@ class ProcessPatch:
                 session.note("wrong-thread", None, line, method)
 
             def run_in_session() -> None:
-                vars(thread).pop("run", None)
                 current_session.set(session)
                 try:
                     run()
@@ -130,8 +129,7 @@ class ProcessPatch:
                     hide_frame(error)
                     raise
 
-            thread.run = run_in_session
-            return original(thread)
+            return start_thread(original, thread, run_in_session)
 
         return start
 

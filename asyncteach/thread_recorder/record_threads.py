@@ -13,7 +13,7 @@ from asyncteach.arguments import check_whole
 from asyncteach.formatting import describe_error, printable
 from asyncteach.recorder.process_patch import name_function
 from asyncteach.recording import Recording
-from asyncteach.replacements import Replacements
+from asyncteach.replacements import Replacements, start_thread
 from asyncteach.thread_recorder.stamps import UNKNOWN, Stamper, ThreadLog, make_stamper
 from asyncteach.thread_recorder.thread_trace import ThreadTrace, build_thread_trace
 from asyncteach.virtual_clock.clock import running_clock
@@ -179,20 +179,13 @@ class record_threads:
         parent, _ = self._watched.get(threading.get_ident(), (None, None))
         if parent is None or _open is not self or self._error is not None:
             return original(thread)
-        run, replaced = thread.run, Replacements()
+        run = thread.run
         function = name_function(getattr(thread, "_target", None) or run, ())
         log = ThreadLog(printable(thread.name), function, parent, time.perf_counter_ns())
         self._logs.append(log)
-
-        def run_watched() -> None:
-            replaced.undo()
-            self._run(run, log)
-
-        replaced.put(thread, "run", lambda _: run_watched)
         try:
-            return original(thread)
+            return start_thread(original, thread, lambda: self._run(run, log))
         except BaseException:
-            replaced.undo()
             self._logs.remove(log)
             raise
 

@@ -13,7 +13,7 @@ from numbers import Real
 from types import TracebackType
 from typing import Any
 
-from asyncteach.replacements import Replacements
+from asyncteach.replacements import Replacements, start_thread
 from asyncteach.virtual_clock import virtual_loop
 from asyncteach.virtual_clock.clock import NS, VirtualClock, current_clock, running_clock, watchers
 
@@ -169,17 +169,10 @@ def _start(clock: VirtualClock, original: Callable[[Any], None], thread: Any) ->
     # The threads of a pool outlive its jobs: see _submit.
     if target.__module__.startswith(("concurrent.", "multiprocessing.")):
         return original(thread)
-    work, replaced = _hand_over(clock, thread.run), Replacements()
-
-    def run() -> None:
-        replaced.undo()
-        work()
-
-    replaced.put(thread, "run", lambda _: run)
+    work = _hand_over(clock, thread.run)
     try:
-        return original(thread)
+        return start_thread(original, thread, work)
     except BaseException:
-        replaced.undo()
         clock.release(work)
         raise
 
