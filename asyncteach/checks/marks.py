@@ -4,34 +4,43 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
 from asyncteach.checks.results import Mark
 from asyncteach.formatting import clip, format_time, join_words
 from asyncteach.recording import Recording
-from asyncteach.timeline.figure import Picture, draw_timelines
+from asyncteach.timeline.figure import Picture, draw_views
 from asyncteach.timeline.lanes import view_of
-from asyncteach.timeline.layout import Sheet, lay_sheet
+from asyncteach.timeline.layout import Sheet
 from asyncteach.trace import Trace
 
-_WIDTH = 9.0
 _EDGE = 0.16
 """The share of the axis at either end where a centred label would stick out."""
 _MOST = 8
 """Up to this many lanes get an outline each; more lanes share one outline."""
 
 
+class Marks:
+    """Marks over a timeline: an overlay for `draw_views`."""
+
+    room = 0.0
+
+    def __init__(self, trace: Trace, marks: Sequence[Mark]) -> None:
+        self._marks = marks
+        self.alt = " ".join(_describe_mark(trace, mark) for mark in marks)
+
+    def draw(self, ax: Axes, sheet: Sheet) -> list[Patch]:
+        """Draw all of them; the legend doesn't explain them."""
+        for mark in self._marks:
+            _draw_mark(ax, sheet, mark)
+        return []
+
+
 def draw_marked(recording: Recording, marks: Sequence[Mark]) -> Picture:
     """Draw a recording with outlines and labels on top."""
-    picture = draw_timelines([recording], width=_WIDTH)
-    (ax,) = picture.axes
-    view = view_of(recording.trace)
-    sheet = lay_sheet(view, page=_WIDTH, until=view.end)
-    for mark in marks:
-        _draw_mark(ax, sheet, mark)
-        picture.alt += f" {_describe_mark(recording.trace, mark)}"
-    return picture
+    trace = recording.trace
+    return draw_views([view_of(trace)], [Marks(trace, marks) if marks else None])
 
 
 def _draw_mark(ax: Axes, sheet: Sheet, mark: Mark) -> None:
